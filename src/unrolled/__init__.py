@@ -1,0 +1,62 @@
+"""Unrolled: recurrent networks as equations. This is the door: it re-exports, and nothing else.
+
+Names are imported when they are first used, so that `import unrolled` is quick and the command can answer
+without loading torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from unrolled import cells as cells
+    from unrolled import ops as ops
+    from unrolled.equations import Cell, Graph, cell
+    from unrolled.errors import (
+        CellError,
+        ConfigError,
+        DataError,
+        EquationError,
+        GraphError,
+        RunError,
+        ShapeError,
+        TrainingError,
+        UnrolledError,
+    )
+    from unrolled.generation import Strategy, generate
+    from unrolled.layers import GRU, LSTM, RNN, Recurrent
+    from unrolled.models import LanguageModel, LanguageModelConfig
+    from unrolled.runs import RunConfig, evaluate, load, sample, train
+    from unrolled.training import Trainer, TrainingConfig
+
+_ROOMS = {
+    "equations": ("Cell", "Graph", "cell"),
+    "errors": (
+        "CellError", "ConfigError", "DataError", "EquationError", "GraphError", "RunError", "ShapeError",
+        "TrainingError", "UnrolledError",
+    ),
+    "generation": ("Strategy", "generate"),
+    "layers": ("GRU", "LSTM", "RNN", "Recurrent"),
+    "models": ("LanguageModel", "LanguageModelConfig"),
+    "runs": ("RunConfig", "evaluate", "load", "sample", "train"),
+    "training": ("Trainer", "TrainingConfig"),
+}  # fmt: skip
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
+
+__all__ = [
+    "GRU", "LSTM", "RNN", "Cell", "CellError", "ConfigError", "DataError", "EquationError", "Graph", "GraphError",
+    "LanguageModel", "LanguageModelConfig", "Recurrent", "RunConfig", "RunError", "ShapeError", "Strategy",
+    "Trainer", "TrainingConfig", "TrainingError", "UnrolledError", "cell", "cells", "evaluate", "generate", "load",
+    "ops", "sample", "train",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("cells", "ops"):
+        return import_module(f"unrolled.{name}")
+    if name not in _ROOM_OF:
+        raise AttributeError(f"module 'unrolled' has no attribute {name!r}")
+    return getattr(import_module(f"unrolled.{_ROOM_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

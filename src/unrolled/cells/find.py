@@ -1,0 +1,78 @@
+"""Finding a cell by what a person types: a name, a file and a name, with or without options. Runs no cell."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from unrolled.equations import Cell
+from unrolled.errors import CellError, UnrolledError, did_you_mean
+
+
+def find(text: str, shelf: Mapping[str, Cell]) -> Cell:
+    """The cell that a text names: `lstm`, `rnn(bias="shared")`, `my.py:cell` or `my.py:cell(option=2)`.
+
+    A file is executed, as importing it would. `shelf` are the cells known by name.
+
+    Raises:
+        CellError: no such cell, file or option, or a text that is not of this form.
+    """
+    place, _, call = text.rpartition(":")
+    name, options = _read_call(call)
+    if place:
+        return _from_file(Path(place), name)(**options)
+    if name not in shelf:
+        raise CellError(
+            f"no cell is called {name!r}; there are {', '.join(sorted(shelf))}, or your own: file.py:name."
+            + did_you_mean(name, shelf)
+        )
+    return shelf[name](**options)
+
+
+def _read_call(text: str) -> tuple[str, dict[str, Any]]:
+    """`lstm(forget_bias=1.0)` as its name and its options; only plain values are read, nothing is run."""
+    try:
+        expression = ast.parse(text.strip(), mode="eval").body
+        if isinstance(expression, ast.Name):
+            return expression.id, {}
+        if isinstance(expression, ast.Call) and isinstance(expression.func, ast.Name) and not expression.args:
+            options = {str(word.arg): ast.literal_eval(word.value) for word in expression.keywords}
+            return expression.func.id, options
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        pass
+    raise CellError(f"{text!r} does not name a cell: write lstm, 'lstm(forget_bias=1.0)' or file.py:name")
+
+
+def _from_file(path: Path, name: str) -> Cell:
+    module = _run_file(path)
+    found = getattr(module, name, None)
+    if isinstance(found, Cell):
+        return found
+    cells = [key for key, value in vars(module).items() if isinstance(value, Cell)]
+    if found is not None:
+        raise CellError(f"{name!r} in {path} is not a cell: put @unrolled.cell above its function")
+    raise CellError(
+        f"{path} has no cell called {name!r}; its cells: {', '.join(cells) or 'none'}." + did_you_mean(name, cells)
+    )
+
+
+def _run_file(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise CellError(f"there is no file {path} to take a cell from")
+    spec = importlib.util.spec_from_file_location(f"unrolled_cells_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise CellError(f"{path} is not a Python file: its name should end in .py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    try:
+        spec.loader.exec_module(module)
+    except UnrolledError:
+        raise
+    except Exception as error:
+        raise CellError(f"{path} cannot be run: {type(error).__name__}: {error}") from error
+    return module

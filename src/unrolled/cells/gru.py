@@ -1,0 +1,31 @@
+"""Gated recurrent units, in their two published orders. Knows the equations only."""
+
+from unrolled.equations import cell
+from unrolled.equations.ops import affine, elementwise, sigmoid
+
+
+@cell
+def gru(x, h, *, activation="tanh", bias="each"):
+    """Gated recurrent unit, reset after the product, as torch.nn and cuDNN have it (Cho et al. 2014, v1).
+
+    activation: of the candidate n; bias: "each" product its own, or None.
+    """
+    r_x, z_x, n_x = affine(x, parts=3, bias=bias)
+    r_h, z_h, n_h = affine(h, parts=3, bias=bias)
+    r, z = sigmoid(r_x + r_h), sigmoid(z_x + z_h)
+    n = elementwise(activation)(n_x + r * n_h)
+    h = (1 - z) * n + z * h
+    return h
+
+
+@cell
+def gru_v3(x, h, *, activation="tanh", bias="each"):
+    """Gated recurrent unit, reset before the product (Cho et al. 2014, v3; char-rnn).
+
+    activation: of the candidate n; bias: "each" matrix its own, or "shared".
+    """
+    r, z = affine(x, h, parts=2, bias=bias)
+    r, z = sigmoid(r), sigmoid(z)
+    n = elementwise(activation)(affine(x, r * h, bias=bias))
+    h = z * h + (1 - z) * n
+    return h

@@ -1,0 +1,1 @@
+"""The command line. Options to verbs, results to text or JSON."""

@@ -1,0 +1,144 @@
+"""Showing a training run: live in a terminal, line by line elsewhere, or as JSON. Knows events, decides nothing."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+
+from rich.console import Console
+from rich.live import Live
+from rich.panel import Panel
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from unrolled.runs import Prepared, RunEvent, Sampled, Saved
+from unrolled.training import Evaluated, Finished, Planned, Stepped
+
+Listener = Callable[[RunEvent], None]
+
+_LINE_EVERY = 10.0  # seconds
+_SMOOTHING = 0.95
+
+
+@contextmanager
+def showing(console: Console, *, as_json: bool) -> Iterator[Listener]:
+    """A listener that shows each event in the way that fits where the output goes."""
+    if as_json:
+        yield show_json
+    elif console.is_terminal:
+        yield from _live(console)
+    else:
+        yield _Lines(console).show
+
+
+def show_json(event: RunEvent) -> None:
+    """One object a line."""
+    print(json.dumps({"event": type(event).__name__.lower(), **asdict(event)}), flush=True)
+
+
+def nats_and_bits(nats: float, unit: str) -> str:
+    """`1.802 nats (2.600 bits) per character`."""
+    return f"{nats:.3f} nats ({nats / math.log(2):.3f} bits) per {unit}"
+
+
+class _Lines:
+    """One line an event; of the steps, one every ten seconds."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.unit = "character"
+        self.total: int | None = None
+        self.smooth: float | None = None
+        self._last_line = time.monotonic()
+
+    def show(self, event: RunEvent) -> None:
+        """Print what there is to say of an event."""
+        match event:
+            case Prepared():
+                self.unit = event.unit
+                self._print_prepared(event)
+            case Planned():
+                self.total = event.total
+            case Stepped():
+                self.smooth = _smoothed(self.smooth, event.loss)
+                if time.monotonic() - self._last_line >= _LINE_EVERY:
+                    self._last_line = time.monotonic()
+                    self._line(self.status(event))
+            case Evaluated():
+                self._line(f"step {event.step:,}: held-out text {nats_and_bits(event.loss, self.unit)}", "bold")
+            case Sampled():
+                self.print_sample(event)
+            case Finished():
+                self._print_finished(event)
+            case Saved():
+                pass
+
+    def status(self, event: Stepped) -> str:
+        """Where training stands, in a line."""
+        assert self.smooth is not None
+        step = f"step {event.step:,}" + (f" of {self.total:,}" if self.total else "")
+        return (
+            f"{step}: {nats_and_bits(self.smooth, self.unit)}, {event.tokens_per_second:,.0f} {self.unit}s/s,"
+            f" {event.elapsed:.0f} s"
+        )
+
+    def print_sample(self, event: Sampled) -> None:
+        """A sample with a head line, each of its lines set in."""
+        self._line(f"-- what it writes after {event.step:,} steps --", "cyan")
+        for line in event.text.split("\n"):
+            self._line("   " + line)
+
+    def _print_prepared(self, event: Prepared) -> None:
+        skipped = f" ({event.skipped} others passed over: no UTF-8 text)" if event.skipped else ""
+        files = f", {event.files} files{skipped}" if event.files > 1 or event.skipped else ""
+        self._line(f"text     {event.text}{files}: {event.train + event.held_out:,} {self.unit}s,"
+                   f" {event.vocabulary} different; the last {event.held_out:,} are held out")  # fmt: skip
+        self._line(f"model    {event.cell}, {event.parameters:,} parameters")
+        self._line(f"run      {event.path}")
+
+    def _print_finished(self, event: Finished) -> None:
+        ends = {
+            "done": "training is done",
+            "time": "the time is over, before all steps were made",
+            "interrupted": "stopped, and saved",
+        }
+        self._line(f"{ends[event.reason]}: {event.step:,} steps in {event.elapsed:.0f} s", "bold")
+
+    def _line(self, text: str, style: str = "") -> None:
+        self.console.print(Text(_printable(text), style=style), soft_wrap=True)
+
+
+def _live(console: Console) -> Iterator[Listener]:
+    """A bar that moves, and above it what stays: the evaluations and the samples."""
+    bar = Progress(
+        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeRemainingColumn()
+    )
+    task = bar.add_task("", total=None)
+    lines = _Lines(console)
+
+    def listen(event: RunEvent) -> None:
+        match event:
+            case Stepped():
+                lines.smooth = _smoothed(lines.smooth, event.loss)
+                bar.update(task, completed=event.step, total=lines.total, description=lines.status(event))
+            case Sampled():
+                title = f"what it writes after {event.step:,} steps"
+                console.print(Panel(Text(_printable(event.text)), title=title, title_align="left", border_style="cyan"))
+            case _:
+                lines.show(event)
+
+    with Live(bar, console=console, refresh_per_second=8, transient=True):
+        yield listen
+
+
+def _smoothed(before: float | None, loss: float) -> float:
+    return loss if before is None else _SMOOTHING * before + (1 - _SMOOTHING) * loss
+
+
+def _printable(text: str) -> str:
+    """Without the control characters that would steer the terminal."""
+    return "".join(one if one.isprintable() or one in "\n\t" else "\N{REPLACEMENT CHARACTER}" for one in text)

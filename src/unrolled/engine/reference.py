@@ -1,0 +1,183 @@
+"""The reference: a graph run step by step in torch, under autograd. The truth, and the fallback everywhere.
+
+It lifts nothing out of the loop: a step computes the same numbers whether it runs alone, in a piece of a
+sequence or in the whole, bit for bit. Any device and dtype. Knows no layers, and owns no parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from unrolled.engine.table import function_of
+from unrolled.equations import Graph, Width
+from unrolled.equations.graph import LEAVES
+
+State = dict[str, Tensor]
+
+
+class _Instruction(NamedTuple):
+    """Call the function on the values at `operands`; put what it gives at `result`, or one each at `results`."""
+
+    function: Callable[..., Any]
+    operands: tuple[int, ...]
+    results: tuple[int, ...]
+
+
+class Reference:
+    """A graph as a list of torch calls, in a layer of given sizes.
+
+    Shapes: x `[B, D]` or `[T, B, D]`, each state `[B, width]`, parameters as `parameter_shapes` in their order.
+    """
+
+    def __init__(self, graph: Graph, input_size: int, hidden_size: int) -> None:
+        self.graph = graph
+        self.input_size = input_size
+        self.hidden_size = hidden_size
+        self._program = self._compile()
+        self._parameter_nodes = self._leaves("parameter", "slot")
+        self._number_nodes = self._leaves("number", "value")
+
+    def resolve(self, width: Width) -> int:
+        """A width in units."""
+        return width.resolve(self.input_size, self.hidden_size)
+
+    def parameter_shapes(self) -> list[tuple[int, ...]]:
+        """The shape of each parameter, in the order of the slots."""
+        return [
+            tuple(self.resolve(width) for width in (parameter.rows, parameter.columns) if width is not None)
+            for parameter in self.graph.parameters
+        ]
+
+    def step(self, x: Tensor, state: State, parameters: Sequence[Tensor]) -> tuple[Tensor, State]:
+        """One time step: the output `[B, width]` and the new states."""
+        return self._step(self._constants(x, parameters), x, state)
+
+    def named_values(self, x: Tensor, state: State, parameters: Sequence[Tensor]) -> dict[str, Tensor]:
+        """Every named value of one time step."""
+        values = self._constants(x, parameters)
+        self._step(values, x, state)
+        return {name: values[node] for name, node in self.graph.names.items()}
+
+    def run(
+        self,
+        x: Tensor,
+        state: State,
+        parameters: Sequence[Tensor],
+        *,
+        lengths: Tensor | None = None,
+        reset: Tensor | None = None,
+        reverse: bool = False,
+    ) -> tuple[Tensor, State]:
+        """All steps of a sequence, forwards or backwards in time.
+
+        Args:
+            x: `[T, B, D]`.
+            state: the states before the first step that is computed.
+            parameters: one tensor for each slot.
+            lengths: `[B]`; steps at or past a row's length are computed on zeros, give zeros and leave its
+                state alone.
+            reset: `[T, B]` bool; where true, a new segment starts at that step, from states of zero.
+            reverse: from the last step to the first.
+
+        Returns:
+            The output `[T, B, width]` and the states after the last step that was computed.
+        """
+        steps = len(x)
+        valid = None if lengths is None else _valid(steps, lengths)
+        if valid is not None:
+            x = torch.where(valid, x, 0.0)  # padding may hold NaN, and 0 * NaN is NaN in a weight's gradient
+        starts = None if reset is None else reset.unsqueeze(-1)
+        constants = self._constants(x, parameters)
+        inputs = x.unbind()
+        outputs: list[Tensor] = [x] * steps
+        for t in reversed(range(steps)) if reverse else range(steps):
+            boundary = t + 1 if reverse else t
+            if starts is not None and boundary < steps:
+                state = {name: torch.where(starts[boundary], 0.0, value) for name, value in state.items()}
+            outputs[t], new = self._step(list(constants), inputs[t], state)
+            if valid is not None:
+                outputs[t] = torch.where(valid[t], outputs[t], 0.0)
+                new = {name: torch.where(valid[t], value, state[name]) for name, value in new.items()}
+            state = new
+        return torch.stack(outputs), state
+
+    def _step(self, values: list[Tensor], x: Tensor, state: State) -> tuple[Tensor, State]:
+        """Compute every node of the graph into `values`, where the constants stand already."""
+        values[self.graph.input] = x
+        for one in self.graph.states:
+            values[one.before] = state[one.name]
+        for function, operands, results in self._program:
+            value = function(*[values[operand] for operand in operands])
+            if len(results) == 1:
+                values[results[0]] = value
+            else:
+                for result, piece in zip(results, value, strict=True):
+                    values[result] = piece
+        rows = x.shape[:-1]
+        after = {one.name: _with_rows(values[one.after], rows) for one in self.graph.states}
+        return _with_rows(values[self.graph.output], rows), after
+
+    def _constants(self, like: Tensor, parameters: Sequence[Tensor]) -> list[Tensor]:
+        """The table of values with what does not change from step to step filled in."""
+        values = [like] * len(self.graph.nodes)
+        for place, slot in self._parameter_nodes.items():
+            values[place] = parameters[slot]
+        for place, number in self._number_nodes.items():
+            values[place] = torch.tensor(number, dtype=like.dtype, device=like.device)
+        return values
+
+    def _leaves(self, operation: str, attribute: str) -> dict[int, Any]:
+        """The place of every leaf of one kind, with its attribute."""
+        nodes = enumerate(self.graph.nodes)
+        return {place: node.attributes[attribute] for place, node in nodes if node.operation == operation}
+
+    def _compile(self) -> list[_Instruction]:
+        """One instruction a node; all the parts of one value together, if they make it up, are one cut.
+
+        (The gradient of a single cut is one concatenation; that of separate ones, a padded copy each.)
+        """
+        program: list[_Instruction] = []
+        cut: set[int] = set()
+        for place, node in enumerate(self.graph.nodes):
+            if node.operation in LEAVES or place in cut:
+                continue
+            pieces = self._pieces(place)
+            if pieces:
+                cut.update(pieces)
+                program.append(self._cut(node.operands, pieces))
+            else:
+                function = function_of(node.operation, node.attributes, self.resolve)
+                program.append(_Instruction(function, node.operands, (place,)))
+        return program
+
+    def _pieces(self, place: int) -> list[int]:
+        """The places of all parts of the value that the node at `place` cuts, if they make it up in order."""
+        nodes = self.graph.nodes
+        whole = nodes[place].operands
+        if nodes[place].operation != "part":
+            return []
+        pieces = [at for at, node in enumerate(nodes) if node.operation == "part" and node.operands == whole]
+        end = Width()
+        for at in pieces:
+            if Width.parse(nodes[at].attributes["start"]) != end:
+                return []
+            end = end + Width.parse(nodes[at].attributes["width"])
+        return pieces if end == nodes[whole[0]].width else []
+
+    def _cut(self, operands: tuple[int, ...], pieces: list[int]) -> _Instruction:
+        sizes = [self.resolve(Width.parse(self.graph.nodes[at].attributes["width"])) for at in pieces]
+        return _Instruction(lambda value: value.split(sizes, dim=-1), operands, tuple(pieces))
+
+
+def _valid(steps: int, lengths: Tensor) -> Tensor:
+    """`[T, B, 1]`: true where a row has not ended yet."""
+    return (torch.arange(steps, device=lengths.device).unsqueeze(1) < lengths).unsqueeze(-1)
+
+
+def _with_rows(value: Tensor, rows: torch.Size) -> Tensor:
+    """A value for every row, also where it comes from parameters alone."""
+    return value if value.dim() > 1 else value.expand(*rows, -1)

@@ -1,0 +1,9 @@
+"""The equation language: a cell's function becomes a graph. Knows neither tensors nor how a graph is run."""
+
+from unrolled.equations.cell import Cell, cell
+from unrolled.equations.graph import Graph, Node, Parameter, State
+from unrolled.equations.initial import Initial
+from unrolled.equations.schedule import products, schedule
+from unrolled.equations.width import Width
+
+__all__ = ["Cell", "Graph", "Initial", "Node", "Parameter", "State", "Width", "cell", "products", "schedule"]

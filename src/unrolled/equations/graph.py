@@ -1,0 +1,164 @@
+"""The graph of a cell: what one time step computes, as data. Knows neither how it was written nor how it runs.
+
+A graph is a list of nodes in the order in which they are computed; each node names its operands by their
+places in the list. The leaves are
+
+    input       x, the input at this step                 D wide
+    state       one of the states as the step begins      as wide as the state declares
+    parameter   a learned matrix, vector, gain or bias    its rows wide
+    number      a constant                                as wide as what it meets
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import field
+from functools import cache
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, ConfigDict, PlainSerializer, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from unrolled.equations.initial import Initial
+from unrolled.equations.operations import width_of
+from unrolled.equations.width import Width
+from unrolled.errors import EquationError, GraphError
+
+LEAVES = ("input", "state", "parameter", "number")
+
+# In JSON a width is its text: "4H".
+Wide = Annotated[
+    Width,
+    BeforeValidator(lambda width: Width.parse(width) if isinstance(width, str) else width),
+    PlainSerializer(str),
+]
+_closed = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+@dataclass(frozen=True, config=_closed)
+class Node:
+    """One operation of the graph, or one of its leaves."""
+
+    operation: str
+    operands: tuple[int, ...] = ()
+    width: Wide | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, config=_closed)
+class Parameter:
+    """A learned array: `rows` by `columns`, or a vector where `columns` is None.
+
+    `initial` holds one initial value for the whole, or one for each of as many equal parts of its rows.
+    """
+
+    name: str
+    rows: Wide
+    columns: Wide | None
+    initial: tuple[Initial, ...]
+
+
+@dataclass(frozen=True, config=_closed)
+class State:
+    """A value carried from step to step: its node as the step begins, and as it ends."""
+
+    name: str
+    width: Wide
+    before: int
+    after: int
+
+
+@dataclass(frozen=True, config=_closed)
+class Graph:
+    """One time step of a cell.
+
+    `names` are the cell's own names: `c` is the last value bound to `c`, `i@1` the first one bound to `i`,
+    and `c@0` the state `c` as the step begins. `output` is the node that the layer gives out at each step.
+    """
+
+    cell: str
+    nodes: tuple[Node, ...]
+    parameters: tuple[Parameter, ...]
+    input: int
+    states: tuple[State, ...]
+    output: int
+    names: Mapping[str, int]
+    version: Literal[1] = 1
+
+    @property
+    def output_width(self) -> Width:
+        """How wide the output is."""
+        width = self.nodes[self.output].width
+        assert width is not None, "check() and the tracer refuse an output without a width"
+        return width
+
+    def to_json(self) -> str:
+        """The graph as JSON text, which `from_json` reads back equal."""
+        return _adapter().dump_json(self, indent=1, exclude_defaults=True).decode()
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Graph:
+        """The graph that `to_json` wrote, checked node by node. No code is executed.
+
+        Raises:
+            GraphError: not JSON, not a graph of this version, or one that contradicts itself.
+        """
+        try:
+            graph = _adapter().validate_json(text)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            place = ".".join(map(str, first["loc"]))
+            raise GraphError(f"this is not the graph of a cell: {place or 'the text'}: {first['msg']}") from error
+        check(graph)
+        return graph
+
+
+@cache
+def _adapter() -> TypeAdapter[Graph]:
+    return TypeAdapter(Graph)
+
+
+def check(graph: Graph) -> None:
+    """Check that every node computes from earlier ones, and that all widths fit.
+
+    Raises:
+        GraphError: it does not hold together; says where.
+    """
+    for place, node in enumerate(graph.nodes):
+        _check_node(graph, place, node)
+    for state in graph.states:
+        for node_place in (state.before, state.after):
+            if _at(graph, node_place).width != state.width:
+                raise GraphError(f"state {state.name!r} is {state.width} wide, its node {node_place} is not")
+    if _at(graph, graph.input).operation != "input":
+        raise GraphError(f"the input is said to be node {graph.input}, which is none")
+    if _at(graph, graph.output).width is None:
+        raise GraphError("the output has no width")
+    for name, node_place in graph.names.items():
+        if not name:
+            raise GraphError("a value has an empty name")
+        _at(graph, node_place)
+
+
+def _check_node(graph: Graph, place: int, node: Node) -> None:
+    if node.operation in LEAVES:
+        if node.operation == "parameter":
+            slot = node.attributes["slot"]
+            if not 0 <= slot < len(graph.parameters) or graph.parameters[slot].rows != node.width:
+                raise GraphError(f"node {place} asks for parameter {slot}, which does not fit")
+        return
+    if not all(0 <= operand < place for operand in node.operands):
+        raise GraphError(f"node {place} ({node.operation}) computes from nodes {node.operands}, not all before it")
+    widths = [graph.nodes[operand].width for operand in node.operands]
+    try:
+        width = width_of(node.operation, widths, node.attributes)
+    except EquationError as error:
+        raise GraphError(f"node {place}: {error}") from error
+    if width != node.width:
+        raise GraphError(f"node {place} ({node.operation}) is said to be {node.width} wide, and is {width}")
+
+
+def _at(graph: Graph, place: int) -> Node:
+    if not 0 <= place < len(graph.nodes):
+        raise GraphError(f"there is no node {place}")
+    return graph.nodes[place]

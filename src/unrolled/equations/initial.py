@@ -1,0 +1,81 @@
+"""Initial values, as words: which distribution a parameter starts from. Draws nothing.
+
+A layer draws the numbers (`unrolled.layers.initial`); here is only what can be said and stored.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from unrolled.errors import CellError, did_you_mean
+
+# name -> how many numbers it takes, at least and at most
+KNOWN = {
+    "default": (0, 0),  # U(-1/sqrt(H), 1/sqrt(H)), as torch.nn's recurrent layers
+    "constant": (1, 1),  # value
+    "uniform": (2, 2),  # low, high
+    "normal": (1, 1),  # standard deviation
+    "orthogonal": (0, 1),  # gain
+    "identity": (0, 1),  # gain
+}
+
+
+@dataclass(frozen=True)
+class Initial:
+    """Where a parameter starts: the name of a distribution and its numbers."""
+
+    name: str = "default"
+    numbers: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.name not in KNOWN:
+            raise CellError(
+                f"no initial value is called {self.name!r}; known: {', '.join(KNOWN)}."
+                + did_you_mean(self.name, KNOWN)
+            )
+        least, most = KNOWN[self.name]
+        if not least <= len(self.numbers) <= most:
+            raise CellError(f"the initial value {self.name!r} takes {least} to {most} numbers, not {len(self.numbers)}")
+
+
+DEFAULT = Initial()
+ZERO = Initial("constant", (0.0,))
+
+Spoken = float | str | tuple[str | float, ...] | Initial | None
+
+
+def initial(spoken: Spoken) -> Initial:
+    """What a person says for `init=`: None, a number, `"orthogonal"`, or `("uniform", -0.1, 0.1)`.
+
+    Raises:
+        CellError: an unknown name, or the wrong count of numbers.
+    """
+    match spoken:
+        case None:
+            return DEFAULT
+        case Initial():
+            return spoken
+        case bool():
+            pass
+        case int() | float():
+            return Initial("constant", (float(spoken),))
+        case str():
+            return Initial(spoken)
+        case (str(name), *numbers) if all(isinstance(n, int | float) for n in numbers):
+            return Initial(name, tuple(float(n) for n in numbers))
+    raise CellError(
+        f"{spoken!r} is not an initial value: give a number, a name such as 'orthogonal', or ('uniform', -0.1, 0.1)"
+    )
+
+
+def initials(spoken: Spoken | list[Spoken], parts: int) -> tuple[Initial, ...]:
+    """One initial value for the whole parameter, or a list with one for each of its parts.
+
+    Raises:
+        CellError: a list of another length than `parts`.
+    """
+    if not isinstance(spoken, list):
+        return (initial(spoken),)
+    if len(spoken) != parts:
+        raise CellError(f"{len(spoken)} initial values were given for {parts} parts")
+    return tuple(initial(one) for one in spoken)

@@ -1,0 +1,91 @@
+"""Names: which local name of the cell's function stands for which value. Reads frames; needs no source text.
+
+At every symbolic operation the tracer shows the locals of the cell's frame; the frame is kept and shown
+once more after the function has returned. The last binding of a name has the plain name (`i` is the gate
+after its sigmoid), earlier ones are numbered (`i@1` was the first), and `@0` is an argument as it came in:
+`c@0` is the state c as the step begins.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from types import CodeType, FrameType
+
+from unrolled.equations.symbol import Symbol
+
+
+class Bindings:
+    """What each local name was bound to, in order: a history of nodes for each name."""
+
+    def __init__(self, arguments: Mapping[str, Symbol]) -> None:
+        self.arguments = frozenset(arguments)
+        self.histories: dict[str, list[int]] = {}
+        self.observe(arguments)
+
+    def observe(self, local_values: Mapping[str, object]) -> None:
+        """Note which names are bound to another value than before."""
+        for name, symbol in _symbols(local_values):
+            history = self.histories.setdefault(name, [])
+            if not history or history[-1] != symbol.node:
+                history.append(symbol.node)
+
+    def name_of(self, node: int) -> str | None:
+        """The name now bound to a node, if any."""
+        return next((name for name, history in self.histories.items() if history[-1] == node), None)
+
+    def resolve(self, returned: Mapping[str, int]) -> dict[str, int]:
+        """Every name with its node, in the order of the nodes; `returned` are the states as the step ends.
+
+        A returned value takes its state's name, whatever the function called it besides.
+        """
+        names = dict(returned)
+        for name, history in self.histories.items():
+            first = 0 if name in self.arguments else 1
+            for number, node in enumerate(history, first):
+                is_last = number == first + len(history) - 1
+                plain = is_last and names.get(name, node) == node
+                names[name if plain else f"{name}@{number}"] = node
+        return dict(sorted(names.items(), key=lambda item: item[1]))
+
+
+def frame_of(code: CodeType) -> FrameType | None:
+    """The running frame of that code: the outermost one, where the function calls itself."""
+    frame: FrameType | None = sys._getframe(1)
+    found = None
+    while frame is not None:
+        if frame.f_code is code:
+            found = frame
+        frame = frame.f_back
+    return found
+
+
+def permuted(returned: Mapping[str, int], bindings: Bindings) -> list[str]:
+    """The states whose values were returned in each other's places, by the names they are bound to.
+
+    Handing an old value on (`return new, h1` for states h1, h2: a delay line) is no permutation.
+    """
+    bound = {name: bindings.histories[name][-1] for name in returned}
+    source = {
+        name: name if bound[name] == node else next((other for other in bound if bound[other] == node), name)
+        for name, node in returned.items()
+    }
+    crossed = [name for name in returned if source[name] != name]
+    while any(source[name] not in crossed for name in crossed):
+        crossed = [name for name in crossed if source[name] in crossed]
+    return crossed
+
+
+def _symbols(local_values: Mapping[str, object]) -> Iterator[tuple[str, Symbol]]:
+    """The symbols among the locals, and those inside a tuple, list or dict: `gates[0]` is called `gates_0`."""
+    inside = []
+    for name, value in local_values.items():
+        if isinstance(value, Symbol):
+            yield name, value
+        elif isinstance(value, tuple | list):
+            inside += [(f"{name}_{place}", one) for place, one in enumerate(value)]
+        elif isinstance(value, dict):
+            inside += [(f"{name}_{key}", one) for key, one in value.items() if isinstance(key, str)]
+    for name, value in inside:
+        if isinstance(value, Symbol) and name not in local_values:
+            yield name, value

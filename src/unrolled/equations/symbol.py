@@ -1,0 +1,148 @@
+"""Symbols: what a cell's function is handed while it is traced. Knows Python's operators, not their meaning.
+
+A symbol stands for a value at one time step. Every operator asks the tracer for a new symbol; whatever the
+language has no word for (branching, indexing, torch and numpy functions) raises an EquationError.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from unrolled.equations.scope import current
+from unrolled.equations.width import Width
+from unrolled.errors import AttributeEquationError, EquationError
+
+
+class Symbol:
+    """A value of the equation: a node of the graph that is being traced, and its width."""
+
+    __slots__ = ("node", "owner", "width")
+
+    # numpy: leave the operator to us, so that an array on the left is seen and refused.
+    __array_ufunc__ = None
+
+    def __init__(self, owner: object, node: int, width: Width | None) -> None:
+        self.owner = owner
+        self.node = node
+        self.width = width
+
+    def __repr__(self) -> str:
+        return f"<value {self.width or 1} wide>"
+
+    def __add__(self, other: Any) -> Symbol:
+        return _apply("add", self, other)
+
+    def __radd__(self, other: Any) -> Symbol:
+        return _apply("add", other, self)
+
+    def __sub__(self, other: Any) -> Symbol:
+        return _apply("subtract", self, other)
+
+    def __rsub__(self, other: Any) -> Symbol:
+        return _apply("subtract", other, self)
+
+    def __mul__(self, other: Any) -> Symbol:
+        return _apply("multiply", self, other)
+
+    def __rmul__(self, other: Any) -> Symbol:
+        return _apply("multiply", other, self)
+
+    def __truediv__(self, other: Any) -> Symbol:
+        return _apply("divide", self, other)
+
+    def __rtruediv__(self, other: Any) -> Symbol:
+        return _apply("divide", other, self)
+
+    def __pow__(self, other: Any) -> Symbol:
+        return _apply("power", self, other)
+
+    def __rpow__(self, other: Any) -> Symbol:
+        return _apply("power", other, self)
+
+    def __neg__(self) -> Symbol:
+        return _apply("negative", self)
+
+    def __pos__(self) -> Symbol:
+        return self
+
+    def __abs__(self) -> Symbol:
+        return _apply("absolute", self)
+
+    def __gt__(self, other: Any) -> Symbol:
+        return _apply("greater", self, other)
+
+    def __ge__(self, other: Any) -> Symbol:
+        return _apply("greater_equal", self, other)
+
+    def __lt__(self, other: Any) -> Symbol:
+        return _apply("less", self, other)
+
+    def __le__(self, other: Any) -> Symbol:
+        return _apply("less_equal", self, other)
+
+    def __eq__(self, other: object) -> NoReturn:
+        raise EquationError("two values are compared for equality: the language has >, >=, < and <=, for where(...)")
+
+    __ne__ = __eq__
+    __hash__ = object.__hash__
+
+    def __bool__(self) -> NoReturn:
+        raise EquationError(
+            "a value is used as True or False (if, while, and, or, not, max, min): it differs at every step and"
+            " unit. Use where(condition, a, b), maximum(a, b) or minimum(a, b)"
+        )
+
+    def __matmul__(self, other: Any) -> NoReturn:
+        raise EquationError("@ is not of the language: linear(value) and affine(value, ...) hold their own matrices")
+
+    __rmatmul__ = __matmul__
+
+    def __getitem__(self, key: object) -> NoReturn:
+        raise EquationError("a value is indexed: cut it into equal parts with split(value, parts)")
+
+    def __iter__(self) -> NoReturn:
+        raise EquationError(
+            "one value is unpacked or looped over: affine(..., parts=n) and split(value, n) give n values"
+        )
+
+    def __len__(self) -> NoReturn:
+        raise EquationError("len() of a value: its width is known only once a layer has sizes")
+
+    def _number(self, *_: object) -> NoReturn:
+        raise EquationError(
+            "a value is used as a plain number (float, int, round, math.*): it has none while the cell is traced."
+            " Use the functions of unrolled.ops"
+        )
+
+    __float__ = __int__ = __index__ = __round__ = __floor__ = __ceil__ = __trunc__ = __complex__ = _number
+
+    def _unknown_operator(self, other: object) -> NoReturn:
+        raise EquationError("this operator is not of the language: it has + - * / ** and comparisons")
+
+    __mod__ = __rmod__ = __floordiv__ = __rfloordiv__ = __divmod__ = __rdivmod__ = _unknown_operator
+    __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = _unknown_operator
+    __lshift__ = __rlshift__ = __rshift__ = __rrshift__ = _unknown_operator
+
+    def __invert__(self) -> NoReturn:
+        self._unknown_operator(self)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("__"):  # Python and libraries ask for protocols: they must hear "no"
+            raise AttributeError(name)
+        raise AttributeEquationError(
+            f"a value has no attribute {name!r}: it is not a tensor. Use the functions of unrolled.ops"
+        )
+
+    def __call__(self, *_: object, **__: object) -> NoReturn:
+        raise EquationError("a value is called as if it were a function")
+
+    @classmethod
+    def __torch_function__(cls, function: Any, *_: object, **__: object) -> NoReturn:
+        name = getattr(function, "__name__", str(function))
+        raise EquationError(
+            f"torch's {name} met a value of the cell: use the functions of unrolled.ops, and weight() for an array"
+        )
+
+
+def _apply(operation: str, *operands: Any) -> Symbol:
+    return current(operation).apply(operation, *operands)

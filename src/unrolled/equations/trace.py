@@ -1,0 +1,256 @@
+"""Tracing: a cell's function, called once on symbols, becomes a graph. Knows Python functions, runs no numbers."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import CodeType, FrameType, TracebackType
+from typing import Any
+
+from unrolled.equations.graph import Graph, Node, Parameter, State
+from unrolled.equations.initial import Initial
+from unrolled.equations.names import Bindings, frame_of, permuted
+from unrolled.equations.operations import COMPARISONS, width_of
+from unrolled.equations.scope import answering
+from unrolled.equations.symbol import Symbol
+from unrolled.equations.width import D, H, Width
+from unrolled.errors import AttributeEquationError, EquationError, UnrolledError
+
+
+def trace(
+    cell: str, function: Callable[..., Any], code: CodeType, inputs: str, states: Mapping[str, Width]
+) -> Graph:
+    """Call a cell's function on symbols and keep what it computed.
+
+    Args:
+        cell: how the cell is written, for messages.
+        function: takes the input and the states, in the order of `states`.
+        code: the code object whose locals give the names.
+        inputs: the name of the first argument.
+        states: the name and width of every state.
+
+    Raises:
+        EquationError: the function says what the language cannot; the message names the line.
+    """
+    tracer = _Tracer(code)
+    arguments = {inputs: tracer.leaf("input", D)}
+    arguments |= {name: tracer.leaf("state", width, name=name) for name, width in states.items()}
+    tracer.bindings = Bindings(arguments)
+    with answering(tracer):
+        try:
+            answer = function(*arguments.values())
+        except Exception as error:
+            raise _located(cell, error) from (None if isinstance(error, EquationError) else error)
+    if tracer.frame is not None:
+        tracer.bindings.observe(tracer.frame.f_locals)
+    try:
+        output, after = _returned(answer, states, tracer.bindings)
+    except EquationError as error:
+        line = f"{code.co_filename}:{code.co_firstlineno}"
+        raise EquationError(f"cell {cell}: {error}\n  {line}, in {code.co_name}") from None
+    names = tracer.bindings.resolve(dict(zip(states, after, strict=True)))
+    return Graph(
+        cell=cell,
+        nodes=tuple(tracer.nodes),
+        parameters=_named(tracer, names),
+        input=arguments[inputs].node,
+        states=tuple(
+            State(name, width, arguments[name].node, node)
+            for (name, width), node in zip(states.items(), after, strict=True)
+        ),
+        output=output,
+        names=names,
+    )
+
+
+@dataclass
+class _Request:
+    """What is known of a parameter when it is asked for: all but its name."""
+
+    kind: str
+    parameter: Parameter
+    node: int
+    operand: str | None
+    name: str | None
+
+
+class _Tracer:
+    """Answers each operation with a new symbol, and keeps its node."""
+
+    hidden = H
+
+    def __init__(self, code: CodeType) -> None:
+        self.code = code
+        self.nodes: list[Node] = []
+        self.requests: list[_Request] = []
+        self.frame: FrameType | None = None
+        self.bindings = Bindings({})
+
+    def width(self, value: Any) -> Width | None:
+        """How wide a value is; None for a plain number."""
+        return None if _is_number(value) else self.symbol("the language", value).width
+
+    def apply(self, operation: str, *operands: Any, **attributes: Any) -> Symbol:
+        """The symbol of an operation's result."""
+        self._look()
+        symbols = [self.symbol(operation, operand) for operand in operands]
+        _check_comparisons(self.nodes, operation, symbols)
+        width = width_of(operation, [symbol.width for symbol in symbols], attributes)
+        return self._append(Node(operation, tuple(symbol.node for symbol in symbols), width, attributes))
+
+    def parameter(
+        self,
+        kind: str,
+        rows: Width,
+        columns: Width | None,
+        initial: tuple[Initial, ...],
+        *,
+        operand: tuple[Any, int] | None = None,
+        name: str | None = None,
+    ) -> Symbol:
+        """The symbol of a new parameter; its name is found when all is known."""
+        self._look()
+        label = None
+        if operand is not None:
+            value, place = operand
+            label = self.bindings.name_of(self.symbol(kind, value).node) or str(place)
+        symbol = self._append(Node("parameter", width=rows, attributes={"slot": len(self.requests)}))
+        parameter = Parameter("", rows, columns, initial)
+        self.requests.append(_Request(kind, parameter, symbol.node, label, name))
+        return symbol
+
+    def leaf(self, operation: str, width: Width | None, **attributes: Any) -> Symbol:
+        """The symbol of a value that is given, not computed."""
+        return self._append(Node(operation, (), width, attributes))
+
+    def symbol(self, operation: str, operand: Any) -> Symbol:
+        """An operand as a symbol: plain numbers become leaves, all else is refused."""
+        if _is_number(operand):
+            return self.leaf("number", None, value=float(operand))
+        if isinstance(operand, Symbol):
+            if operand.owner is not self:
+                raise EquationError(f"{operation} was given a value of another cell, kept from an earlier call")
+            return operand
+        raise EquationError(f"{operation} was given {_described(operand)}, which is not a value of the cell")
+
+    def _append(self, node: Node) -> Symbol:
+        self.nodes.append(node)
+        return Symbol(self, len(self.nodes) - 1, node.width)
+
+    def _look(self) -> None:
+        self.frame = self.frame or frame_of(self.code)
+        if self.frame is not None:
+            self.bindings.observe(self.frame.f_locals)
+
+
+def _is_number(operand: Any) -> bool:
+    """A plain number; not a bool, and not one of numpy's."""
+    return type(operand) in (int, float)
+
+
+def _check_comparisons(nodes: Sequence[Node], operation: str, symbols: Sequence[Symbol]) -> None:
+    """A comparison is a condition, and only `where` takes one, as its first operand."""
+    for place, symbol in enumerate(symbols):
+        is_comparison = nodes[symbol.node].operation in COMPARISONS
+        wants_comparison = operation == "where" and place == 0
+        if wants_comparison and not is_comparison:
+            raise EquationError("where needs a comparison first: where(x > 0, a, b)")
+        if is_comparison and not wants_comparison:
+            raise EquationError(f"{operation} was given a comparison: it has no number. Use where(condition, 1.0, 0.0)")
+
+
+def _described(operand: Any) -> str:
+    kind = type(operand)
+    module = kind.__module__.partition(".")[0]
+    if operand is None:
+        return "None"
+    if module == "torch":
+        return "a torch tensor: a learned array is weight() or bias(), a matrix is linear(value); this"
+    if module == "numpy":
+        return "a numpy value: write a plain number, or weight() for a learned array; this"
+    if kind is tuple:
+        return f"a tuple of {len(operand)} values (affine(..., parts=n) and split give a tuple: unpack it)"
+    return f"{operand!r} ({kind.__name__})"
+
+
+def _returned(answer: Any, states: Mapping[str, Width], bindings: Bindings) -> tuple[int, list[int]]:
+    """The output's node and the states' nodes, from what the function returned.
+
+    As many values as states: the first state is the output. One more: the first value is the output.
+    """
+    values = list(answer) if isinstance(answer, tuple | list) else [answer]
+    wanted = ", ".join(states)
+    for value in values:
+        if not isinstance(value, Symbol):
+            raise EquationError(f"it returned {_described(value)} among its values; wanted: return {wanted}")
+    if len(values) not in (len(states), len(states) + 1):
+        raise EquationError(
+            f"it returned {len(values)} value{'s' * (len(values) != 1)} for {len(states)} state"
+            f"{'s' * (len(states) != 1)} ({wanted}): return the new states in this order, or an output before them"
+        )
+    after = values[-len(states) :]
+    for (name, width), value in zip(states.items(), after, strict=True):
+        if value.width != width:
+            raise EquationError(f"the new {name} is {value.width or 1} wide, the state {name} is {width} wide")
+    nodes = {name: value.node for name, value in zip(states, after, strict=True)}
+    crossed = permuted(nodes, bindings)
+    if crossed:
+        raise EquationError(
+            f"it returned the states {' and '.join(crossed)} in each other's places; wanted: return {wanted}"
+        )
+    if values[0].width is None:
+        raise EquationError("its output is a plain number: it has no width")
+    return values[0].node, [value.node for value in after]
+
+
+def _named(tracer: _Tracer, names: Mapping[str, int]) -> tuple[Parameter, ...]:
+    """The parameters with names: kind, the first named value they feed, and the operand where there are several."""
+    first_name: dict[int, str] = {}
+    for name, node in names.items():
+        first_name.setdefault(node, name.partition("@")[0])
+    taken: set[str] = set()
+    parameters = []
+    for request in tracer.requests:
+        fed = request.name or _first_fed(tracer.nodes, request.node, first_name)
+        name = "_".join(word for word in (request.kind, fed, request.operand) if word)
+        number, unique = 2, name
+        while unique in taken:
+            unique, number = f"{name}_{number}", number + 1
+        taken.add(unique)
+        parameters.append(replace(request.parameter, name=unique))
+    return tuple(parameters)
+
+
+def _first_fed(nodes: Sequence[Node], start: int, first_name: Mapping[int, str]) -> str | None:
+    """The name of the first named node that depends on `start`."""
+    fed = {start}
+    for place in range(start, len(nodes)):
+        if fed.intersection(nodes[place].operands):
+            fed.add(place)
+        if place in fed and place in first_name:
+            return first_name[place]
+    return None
+
+
+def _located(cell: str, error: Exception) -> EquationError:
+    """The same error with the cell and the line of the user's code that caused it."""
+    frame = _user_frame(error.__traceback__)
+    told = str(error) if isinstance(error, UnrolledError) else f"{type(error).__name__}: {error}"
+    where = f"\n  {frame.filename}:{frame.lineno}, in {frame.name}: {frame.line}".rstrip(": ") if frame else ""
+    kind = AttributeEquationError if isinstance(error, AttributeEquationError) else EquationError
+    return kind(f"cell {cell}: {told}{where}")
+
+
+# Frames of these packages are not the user's code, even where his code called them.
+_NOT_THE_USER = ("unrolled.equations", "torch", "numpy")
+
+
+def _user_frame(trail: TracebackType | None) -> traceback.FrameSummary | None:
+    """The innermost line of the user's own code: the one that asked for something."""
+    lines = [
+        traceback.FrameSummary(frame.f_code.co_filename, line, frame.f_code.co_name)
+        for frame, line in traceback.walk_tb(trail)
+        if not str(frame.f_globals.get("__name__", "")).startswith(_NOT_THE_USER)
+    ]
+    return lines[-1] if lines else None

@@ -1,0 +1,66 @@
+"""Strategies: from logits to the next id. Pure functions; they know no models and no text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from unrolled.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """How the next symbol is chosen from the logits.
+
+    Args:
+        temperature: divides the logits: below 1 bolder, above 1 more varied; 0 always takes the most likely.
+        top_k: only the k most likely symbols are considered.
+        top_p: only the most likely symbols that together have at least this probability are (Holtzman et al.
+            2020); at least one.
+
+    Raises:
+        ConfigError: a number out of range.
+    """
+
+    temperature: float = 1.0
+    top_k: int | None = None
+    top_p: float | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.temperature < float("inf"):
+            raise ConfigError(f"temperature {self.temperature}: give 0 (the most likely symbol) or a number above it")
+        if self.top_k is not None and self.top_k < 1:
+            raise ConfigError(f"top-k {self.top_k}: give a whole number of symbols, 1 or more")
+        if self.top_p is not None and not 0 < self.top_p <= 1:
+            raise ConfigError(f"top-p {self.top_p}: give a probability above 0, at most 1")
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """The probabilities `[..., V]` with which a symbol is chosen, from logits `[..., V]`."""
+        logits = logits.double()
+        best = logits.argmax(dim=-1, keepdim=True)
+        if self.temperature == 0:
+            return torch.zeros_like(logits).scatter(-1, best, 1.0)
+        # the best logit becomes 0 first, so that no temperature, however small, overflows
+        logits = (logits - logits.gather(-1, best)) / self.temperature
+        if self.top_k is not None:
+            logits = _keep_top_k(logits, self.top_k)
+        probabilities = logits.softmax(dim=-1)
+        return probabilities if self.top_p is None else _keep_top_p(probabilities, self.top_p)
+
+    def choose(self, logits: Tensor, generator: torch.Generator) -> Tensor:
+        """One id for each row: logits `[B, V]`, ids `[B]`."""
+        return torch.multinomial(self.probabilities(logits), 1, generator=generator).squeeze(-1)
+
+
+def _keep_top_k(logits: Tensor, k: int) -> Tensor:
+    kept = logits.topk(min(k, logits.shape[-1]), dim=-1)
+    return torch.full_like(logits, -torch.inf).scatter(-1, kept.indices, kept.values)
+
+
+def _keep_top_p(probabilities: Tensor, p: float) -> Tensor:
+    ranked = probabilities.sort(dim=-1, descending=True)
+    before = ranked.values.cumsum(dim=-1) - ranked.values  # what the more likely symbols have together
+    kept = ranked.values.where(before < p, 0.0)
+    return torch.zeros_like(probabilities).scatter(-1, ranked.indices, kept / kept.sum(dim=-1, keepdim=True))

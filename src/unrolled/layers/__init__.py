@@ -1,0 +1,6 @@
+"""Recurrent layers as nn.Modules: a cell over a sequence. Knows no tasks and no text."""
+
+from unrolled.layers.drop_in import GRU, LSTM, RNN
+from unrolled.layers.recurrent import Recurrent
+
+__all__ = ["GRU", "LSTM", "RNN", "Recurrent"]

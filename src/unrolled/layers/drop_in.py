@@ -1,0 +1,141 @@
+"""`RNN`, `LSTM` and `GRU` as torch.nn has them, run as equations. Knows torch's layout of the weights.
+
+Each subclasses torch's own layer and overrides `forward`: the parameters, their initial values and names, the
+repr and every argument are torch's. The equation is handed views of them, with the gates in its own order.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+
+from unrolled import cells
+from unrolled.engine import Reference, State
+from unrolled.equations import Cell
+from unrolled.layers.stack import Direction, run_stack, zero_state
+
+
+@lru_cache(maxsize=256)
+def _program(cell: Cell, input_size: int, hidden_size: int) -> Reference:
+    return Reference(cell.graph, input_size, hidden_size)
+
+
+class _DropIn(nn.RNNBase):
+    """What the three have in common: torch's arguments in, a stack run, torch's results out."""
+
+    # Where the equation's gates stand in torch's order.
+    _gates: tuple[int, ...] = (0,)
+
+    def _cell(self) -> Cell:
+        """The equation, with the options that torch's arguments ask for."""
+        raise NotImplementedError
+
+    @property
+    def _biases(self) -> str | None:
+        return "each" if self.bias else None
+
+    def forward(self, input: Any, hx: Any = None) -> Any:  # noqa: A002 (torch's name)
+        """As torch.nn's layer of the same name: same arguments, shapes, results and errors."""
+        if isinstance(input, PackedSequence):
+            return self._forward_packed(input, hx)
+        if input.dim() not in (2, 3):
+            raise ValueError(f"{type(self).__name__}: expected input to be 2D or 3D, got {input.dim()}D instead")
+        if input.dim() == 2:
+            batched = None if hx is None else self._map(lambda value: value.unsqueeze(1), hx)
+            output, final = self.forward(input.unsqueeze(0 if self.batch_first else 1), batched)
+            return output.squeeze(0 if self.batch_first else 1), self._map(lambda value: value.squeeze(1), final)
+        x = input.transpose(0, 1) if self.batch_first else input
+        output, final = self._run(x, hx, None)
+        return (output.transpose(0, 1) if self.batch_first else output), final
+
+    def _forward_packed(self, packed: PackedSequence, hx: Any) -> tuple[PackedSequence, Any]:
+        """Run the rows in their packed order, padded, and pack the output again."""
+        data, batch_sizes, order, back = packed
+        x, lengths = pad_packed_sequence(PackedSequence(data, batch_sizes))
+        if hx is not None and order is not None:
+            hx = self._map(lambda value: value.index_select(1, order), hx)
+        output, final = self._run(x, hx, lengths.to(x.device))
+        repacked = pack_padded_sequence(output, lengths)
+        if back is not None:
+            final = self._map(lambda value: value.index_select(1, back), final)
+        return PackedSequence(repacked.data, batch_sizes, order, back), final
+
+    def _run(self, x: Tensor, hx: Any, lengths: Tensor | None) -> tuple[Tensor, Any]:
+        stack = self._stack()
+        state = zero_state(stack, x.shape[1], x) if hx is None else self._state(hx)
+        # torch's own checks; they expect batch_first as the caller gave it
+        self.check_forward_args(x.transpose(0, 1) if self.batch_first else x, self._hx(state), None)
+        output, final = run_stack(
+            stack, x, state, lengths=lengths, dropout=self.dropout if self.training else 0.0
+        )
+        return output, self._hx(final)
+
+    def _stack(self) -> list[list[Direction]]:
+        directions = 2 if self.bidirectional else 1
+        wide = (self.proj_size or self.hidden_size) * directions
+        programs = [
+            _program(self._cell(), wide if layer else self.input_size, self.hidden_size)
+            for layer in range(self.num_layers)
+        ]
+        return [
+            [Direction(program, self._views(layer * directions + place)) for place in range(directions)]
+            for layer, program in enumerate(programs)
+        ]
+
+    def _views(self, place: int) -> list[Tensor]:
+        """One layer's parameters in the order of the equation: for x, for h, and the projection if any."""
+        w_x, w_h, *rest = self.all_weights[place]
+        arrays = [w_x, rest[0], w_h, rest[1]] if self.bias else [w_x, w_h]
+        return [*map(self._permuted, arrays), *(rest[-1:] if self.proj_size else [])]
+
+    def _permuted(self, array: Tensor) -> Tensor:
+        if self._gates == tuple(range(len(self._gates))):
+            return array
+        parts = array.chunk(len(self._gates))
+        return torch.cat([parts[gate] for gate in self._gates])
+
+    def _state(self, hx: Any) -> State:
+        return {"h": hx}
+
+    def _hx(self, state: State) -> Any:
+        return state["h"]
+
+    @staticmethod
+    def _map(function: Any, hx: Any) -> Any:
+        return tuple(function(value) for value in hx) if isinstance(hx, tuple) else function(hx)
+
+
+class RNN(_DropIn, nn.RNN):
+    """`torch.nn.RNN`, run as the equation `unrolled.cells.rnn`."""
+
+    def _cell(self) -> Cell:
+        return cells.rnn(activation=self.nonlinearity, bias=self._biases)
+
+
+class GRU(_DropIn, nn.GRU):
+    """`torch.nn.GRU`, run as the equation `unrolled.cells.gru`."""
+
+    _gates = (0, 1, 2)
+
+    def _cell(self) -> Cell:
+        return cells.gru(bias=self._biases)
+
+
+class LSTM(_DropIn, nn.LSTM):
+    """`torch.nn.LSTM`, run as the equation `unrolled.cells.lstm`; torch's gates stand in the order i f g o."""
+
+    _gates = (0, 1, 3, 2)
+
+    def _cell(self) -> Cell:
+        return cells.lstm(projection=self.proj_size or None, bias=self._biases)
+
+    def _state(self, hx: Any) -> State:
+        h, c = hx
+        return {"h": h, "c": c}
+
+    def _hx(self, state: State) -> Any:
+        return state["h"], state["c"]

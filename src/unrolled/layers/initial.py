@@ -1,0 +1,48 @@
+"""Drawing the initial values of a cell's parameters. Knows the distributions that `equations.initial` names."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from unrolled.equations import Initial, Parameter
+from unrolled.errors import CellError
+
+
+@torch.no_grad()
+def fill(tensor: Tensor, parameter: Parameter, hidden_size: int) -> None:
+    """Fill a parameter with its initial value, part by part, from torch's default generator.
+
+    Raises:
+        CellError: its rows cannot be cut into as many parts as it has initial values.
+    """
+    parts = len(parameter.initial)
+    if len(tensor) % parts:
+        raise CellError(f"parameter {parameter.name}: {len(tensor)} rows cannot be cut into {parts} equal parts")
+    for piece, initial in zip(tensor.chunk(parts), parameter.initial, strict=True):
+        _fill(piece, initial, hidden_size)
+
+
+def _fill(piece: Tensor, initial: Initial, hidden_size: int) -> None:
+    match initial.name, initial.numbers:
+        case "default", _:
+            bound = 1 / math.sqrt(hidden_size)
+            piece.uniform_(-bound, bound)
+        case "constant", (value,):
+            piece.fill_(value)
+        case "uniform", (low, high):
+            piece.uniform_(low, high)
+        case "normal", (deviation,):
+            piece.normal_(std=deviation)
+        case "orthogonal", numbers:
+            torch.nn.init.orthogonal_(_matrix(piece, initial), gain=numbers[0] if numbers else 1.0)
+        case "identity", numbers:
+            torch.nn.init.eye_(_matrix(piece, initial)).mul_(numbers[0] if numbers else 1.0)
+
+
+def _matrix(piece: Tensor, initial: Initial) -> Tensor:
+    if piece.dim() != 2:
+        raise CellError(f"the initial value {initial.name!r} is for matrices; this parameter is a vector")
+    return piece

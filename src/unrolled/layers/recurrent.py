@@ -1,0 +1,216 @@
+"""`Recurrent`: any cell over a sequence, stacked and in one or both directions. Knows no tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from unrolled.cells import find
+from unrolled.engine import Reference, State
+from unrolled.equations import Cell, Graph
+from unrolled.errors import ShapeError
+from unrolled.layers.initial import fill
+from unrolled.layers.stack import Direction, check_state, run_stack, step_stack, zero_state
+from unrolled.shapes import check_shape
+
+
+class Recurrent(nn.Module):
+    """A recurrent layer, or a stack of them, made from the equation of a cell.
+
+    Args:
+        cell: a cell, its graph, or what `unrolled.cells.find` understands ("lstm", "my.py:cell").
+        input_size: D, the width of the input at one step.
+        hidden_size: H, which the widths of the cell are counted in.
+        num_layers: how many layers stand on each other.
+        bidirectional: a second set of cells reads from the end; its output stands behind the first's.
+        batch_first: x is `[B, T, D]`, reset `[B, T]` and the output `[B, T, width]`.
+        dropout: the probability with which a unit is dropped between two layers while training.
+        device, dtype: of the parameters.
+
+    Raises:
+        CellError: no such cell or option.
+        EquationError: the cell's function is not an equation.
+        ShapeError: a size below 1, or a dropout that is no probability.
+    """
+
+    def __init__(
+        self,
+        cell: Cell | Graph | str,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        *,
+        bidirectional: bool = False,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        _check_sizes(input_size=input_size, hidden_size=hidden_size, num_layers=num_layers)
+        if not 0 <= dropout < 1:
+            raise ShapeError(f"dropout={dropout}: give a probability, at least 0 and below 1")
+        self.graph = _graph_of(cell)
+        self.input_size = input_size
+        self.hidden_size = hidden_size
+        self.num_layers = num_layers
+        self.bidirectional = bidirectional
+        self.batch_first = batch_first
+        self.dropout = dropout
+        width = input_size
+        for place in range(num_layers):
+            program = Reference(self.graph, width, hidden_size)
+            layer = _Parameters(program, device, dtype)
+            if bidirectional:
+                layer.add_module("reverse", _Parameters(program, device, dtype))
+            self.add_module(f"layer{place}", layer)
+            width = program.resolve(self.graph.output_width) * (2 if bidirectional else 1)
+        self.output_size = width
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw every parameter's initial value again, from torch's default generator."""
+        for module in self.modules():
+            if isinstance(module, _Parameters):
+                module.reset_parameters()
+
+    def forward(
+        self,
+        x: Tensor,
+        state: State | None = None,
+        lengths: Tensor | Sequence[int] | None = None,
+        reset: Tensor | None = None,
+    ) -> tuple[Tensor, State]:
+        """Run a sequence.
+
+        Args:
+            x: `[T, B, D]`.
+            state: from an earlier call, to go on from there: name -> `[num_layers, B, width]`. None: zeros.
+            lengths: `[B]`: how many steps of each row are real. The output past the end is zero, the state is
+                that after the last real step.
+            reset: `[T, B]` bool: where true, a new segment starts, from states of zero.
+
+        Returns:
+            The output `[T, B, output_size]` and the states after the last step.
+
+        Raises:
+            ShapeError: another shape or type; a state for a bidirectional layer, which has none to go on from.
+        """
+        if self.batch_first:
+            x = x.transpose(0, 1) if x.dim() == 3 else x
+            reset = reset.transpose(0, 1) if reset is not None and reset.dim() == 2 else reset
+        self._check_input(x, ("T", "B", self.input_size))
+        steps, batch = x.shape[:2]
+        if steps == 0:
+            raise ShapeError("x has no time step: give at least one")
+        stack = self._stack()
+        if state is None:
+            state = zero_state(stack, batch, x)
+        elif self.bidirectional:
+            raise ShapeError(
+                "a bidirectional layer was given a state: its reverse direction starts at the end of the whole"
+                " sequence, so a sequence cannot be carried on in pieces. Give it whole, with state=None"
+            )
+        check_state(stack, state, batch)
+        output, final = run_stack(
+            stack,
+            x,
+            state,
+            lengths=None if lengths is None else _lengths(lengths, steps, batch, x.device),
+            reset=None if reset is None else _reset(reset, steps, batch),
+            dropout=self.dropout if self.training else 0.0,
+        )
+        return (output.transpose(0, 1) if self.batch_first else output), final
+
+    def step(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """Run one time step: x `[B, D]`, the output `[B, output_size]` and the new states.
+
+        Raises:
+            ShapeError: another shape or type, or a bidirectional layer, which has to see the whole sequence.
+        """
+        if self.bidirectional:
+            raise ShapeError("a bidirectional layer cannot run step by step: it has to see the whole sequence")
+        self._check_input(x, ("B", self.input_size))
+        stack = self._stack()
+        if state is None:
+            state = zero_state(stack, len(x), x)
+        check_state(stack, state, len(x))
+        return step_stack(stack, x, state)
+
+    def extra_repr(self) -> str:
+        """The sizes, as torch.nn's layers print them."""
+        parts = [self.graph.cell, str(self.input_size), str(self.hidden_size)]
+        if self.num_layers != 1:
+            parts.append(f"num_layers={self.num_layers}")
+        parts += [f"{name}=True" for name in ("bidirectional", "batch_first") if getattr(self, name)]
+        if self.dropout:
+            parts.append(f"dropout={self.dropout}")
+        return ", ".join(parts)
+
+    def _stack(self) -> list[list[Direction]]:
+        layers = [self.get_submodule(f"layer{place}") for place in range(self.num_layers)]
+        return [
+            [part.direction() for part in (layer, *layer.children()) if isinstance(part, _Parameters)]
+            for layer in layers
+        ]
+
+    def _check_input(self, x: Tensor, shape: tuple[int | str, ...]) -> None:
+        check_shape("x", x.shape, shape)
+        parameter = next(self.parameters(), None)
+        if parameter is not None and parameter.dtype != x.dtype and not torch.is_autocast_enabled(x.device.type):
+            raise ShapeError(
+                f"x is {x.dtype}, the layer's parameters are {parameter.dtype}: convert one, x.to({parameter.dtype})"
+            )
+
+
+class _Parameters(nn.Module):
+    """The parameters of one layer in one direction, by the names that the graph gives them."""
+
+    def __init__(
+        self, program: Reference, device: torch.device | str | None, dtype: torch.dtype | None
+    ) -> None:
+        super().__init__()
+        self.program = program
+        for parameter, shape in zip(program.graph.parameters, program.parameter_shapes(), strict=True):
+            self.register_parameter(parameter.name, nn.Parameter(torch.empty(shape, device=device, dtype=dtype)))
+
+    def reset_parameters(self) -> None:
+        """Draw the initial values."""
+        for parameter in self.program.graph.parameters:
+            fill(self.get_parameter(parameter.name), parameter, self.program.hidden_size)
+
+    def direction(self) -> Direction:
+        """What a stack needs to run this."""
+        names = [parameter.name for parameter in self.program.graph.parameters]
+        return Direction(self.program, [self.get_parameter(name) for name in names])
+
+
+def _graph_of(cell: Cell | Graph | str) -> Graph:
+    if isinstance(cell, Graph):
+        return cell
+    return (find(cell) if isinstance(cell, str) else cell).graph
+
+
+def _check_sizes(**sizes: int) -> None:
+    for name, size in sizes.items():
+        if type(size) is not int or size < 1:
+            raise ShapeError(f"{name}={size!r}: give a whole number, 1 or more")
+
+
+def _lengths(lengths: Tensor | Sequence[int], steps: int, batch: int, device: torch.device) -> Tensor:
+    given = torch.as_tensor(lengths, device=device)
+    check_shape("lengths", given.shape, (batch,))
+    if given.is_floating_point() or given.dtype == torch.bool:
+        raise ShapeError(f"lengths are {given.dtype}: give whole numbers of steps")
+    if batch and not (0 <= int(given.min()) and int(given.max()) <= steps):
+        raise ShapeError(f"lengths go from {int(given.min())} to {int(given.max())}, x has {steps} steps")
+    return given
+
+
+def _reset(reset: Tensor, steps: int, batch: int) -> Tensor:
+    check_shape("reset", reset.shape, (steps, batch))
+    if reset.dtype != torch.bool:
+        raise ShapeError(f"reset is {reset.dtype}: give bools, true where a new segment starts")
+    return reset

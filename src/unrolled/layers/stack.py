@@ -1,0 +1,109 @@
+"""A stack of layers in one or both directions over a sequence. Knows programs and tensors, owns no parameters.
+
+One mechanism for every recurrent layer: `Recurrent` hands it its own parameters, the drop-in layers hand it
+views of torch's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from unrolled.engine import Reference, State
+from unrolled.errors import ShapeError, did_you_mean
+from unrolled.shapes import check_shape
+
+
+@dataclass(frozen=True)
+class Direction:
+    """One layer in one direction: what it computes, and the parameters in the order of the graph's slots."""
+
+    program: Reference
+    parameters: Sequence[Tensor]
+
+
+# The layers from the first to the last; each has its forward direction, and maybe the reverse one.
+Stack = Sequence[Sequence[Direction]]
+
+
+def run_stack(
+    stack: Stack,
+    x: Tensor,
+    state: State,
+    *,
+    lengths: Tensor | None = None,
+    reset: Tensor | None = None,
+    dropout: float = 0.0,
+) -> tuple[Tensor, State]:
+    """Run a sequence through all layers.
+
+    Args:
+        stack: what to run.
+        x: `[T, B, D]`.
+        state: each `[L, B, width]`, L counting layers times directions.
+        lengths: `[B]`: how many steps of each row are real.
+        reset: `[T, B]` bool: where a new segment starts.
+        dropout: the probability with which a unit is dropped between two layers; 0 outside training.
+
+    Returns:
+        The last layer's output `[T, B, directions * width]`, and the states after the last step.
+    """
+    final: list[State] = []
+    for layer in stack:
+        if final and dropout:
+            x = F.dropout(x, dropout)
+        outputs = []
+        for place, direction in enumerate(layer):
+            before = {name: values[len(final)] for name, values in state.items()}
+            output, after = direction.program.run(
+                x, before, direction.parameters, lengths=lengths, reset=reset, reverse=place == 1
+            )
+            outputs.append(output)
+            final.append(after)
+        x = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=-1)
+    return x, _stacked(final)
+
+
+def step_stack(stack: Stack, x: Tensor, state: State) -> tuple[Tensor, State]:
+    """Run one step `[B, D]` through all layers, forward direction only."""
+    final: list[State] = []
+    for place, (direction,) in enumerate(stack):
+        before = {name: values[place] for name, values in state.items()}
+        x, after = direction.program.step(x, before, direction.parameters)
+        final.append(after)
+    return x, _stacked(final)
+
+
+def zero_state(stack: Stack, batch: int, like: Tensor) -> State:
+    """States of zero for a batch of so many rows, each `[L, B, width]`."""
+    program = stack[0][0].program
+    count = sum(len(layer) for layer in stack)
+    return {
+        one.name: like.new_zeros(count, batch, program.resolve(one.width)) for one in program.graph.states
+    }
+
+
+def check_state(stack: Stack, state: State, batch: int) -> None:
+    """Check the names and shapes of the states that were given.
+
+    Raises:
+        ShapeError: a state is missing, unknown or of another shape.
+    """
+    program = stack[0][0].program
+    wanted = [one.name for one in program.graph.states]
+    for name in state:
+        if name not in wanted:
+            raise ShapeError(f"there is no state {name!r}; the states: {', '.join(wanted)}." + did_you_mean(name, wanted))
+    count = sum(len(layer) for layer in stack)
+    for one in program.graph.states:
+        if one.name not in state:
+            raise ShapeError(f"the state {one.name!r} is missing; give all of {', '.join(wanted)}, or state=None")
+        check_shape(f"state {one.name!r}", state[one.name].shape, (count, batch, program.resolve(one.width)))
+
+
+def _stacked(final: list[State]) -> State:
+    return {name: torch.stack([state[name] for state in final]) for name in final[0]}

@@ -1,0 +1,5 @@
+"""Models: recurrent layers with what stands before and behind them. Knows ids and tensors, no files."""
+
+from unrolled.models.language_model import LanguageModel, LanguageModelConfig
+
+__all__ = ["LanguageModel", "LanguageModelConfig"]

@@ -1,0 +1,67 @@
+"""A language model: a recurrent stack that predicts the next symbol of a text. Knows ids, not characters."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+from unrolled.engine import State
+from unrolled.equations import Cell, Graph
+from unrolled.errors import ShapeError
+from unrolled.layers import Recurrent
+
+
+class LanguageModelConfig(BaseModel):
+    """The sizes of a language model. `embedding_size` 0 means one-hot inputs, as in char-rnn."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    vocab_size: int = Field(ge=1)
+    embedding_size: int = Field(default=0, ge=0)
+    hidden_size: int = Field(ge=1)
+    num_layers: int = Field(default=1, ge=1)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+
+
+class LanguageModel(nn.Module):
+    """Ids in, logits of the next id out: embedding or one-hot, a recurrent stack, a linear read-out.
+
+    Dropout stands between the layers and before the read-out, not on recurrent connections (as in char-rnn).
+    """
+
+    def __init__(self, config: LanguageModelConfig, cell: Cell | Graph | str) -> None:
+        super().__init__()
+        self.config = config
+        self.embedding = nn.Embedding(config.vocab_size, config.embedding_size) if config.embedding_size else None
+        self.rnn = Recurrent(
+            cell,
+            config.embedding_size or config.vocab_size,
+            config.hidden_size,
+            config.num_layers,
+            dropout=config.dropout,
+        )
+        self.dropout = nn.Dropout(config.dropout)
+        self.read_out = nn.Linear(self.rnn.output_size, config.vocab_size)
+
+    def forward(self, ids: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """Logits `[T, B, V]` of the symbol after each of `ids` `[T, B]`, and the states after the last.
+
+        Raises:
+            ShapeError: ids that are not whole numbers, or states of another shape.
+        """
+        hidden, state = self.rnn(self._inputs(ids), state)
+        return self.read_out(self.dropout(hidden)), state
+
+    def step(self, ids: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """Logits `[B, V]` of the symbol after `ids` `[B]`, and the new states."""
+        hidden, state = self.rnn.step(self._inputs(ids), state)
+        return self.read_out(self.dropout(hidden)), state
+
+    def _inputs(self, ids: Tensor) -> Tensor:
+        if ids.is_floating_point():
+            raise ShapeError(f"ids are {ids.dtype}: give whole numbers, places in the vocabulary")
+        if self.embedding is not None:
+            embedded: Tensor = self.embedding(ids)
+            return embedded
+        return F.one_hot(ids, self.config.vocab_size).to(self.read_out.weight.dtype)

@@ -1,0 +1,75 @@
+"""What a run is asked to do, as data: the options of `unrolled train`, or a file of them. Trains nothing."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, Field, ValidationError
+
+from unrolled.data import Tokens
+from unrolled.errors import ConfigError, UnrolledError, did_you_mean
+from unrolled.training import TrainingConfig
+
+
+class RunConfig(TrainingConfig):
+    """Everything that makes a run what it is: data, model and training."""
+
+    task: Literal["text"] = "text"
+    data: tuple[str, ...] = Field(default=(), description="files, folders, globs, '-'; none: the default corpus")
+    tokens: Tokens = "characters"
+    val_frac: float = Field(default=0.05, gt=0, lt=1, description="share of the text held out, its last part")
+    cell: str = "gru"
+    hidden_size: int = Field(default=256, ge=1)
+    num_layers: int = Field(default=1, ge=1)
+    embedding_size: int = Field(default=64, ge=0, description="0: one-hot")
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    sample_length: int = Field(default=300, ge=1)
+    sample_temperature: float = Field(default=0.8, ge=0, allow_inf_nan=False)
+    precision: Literal["float32", "float64"] = "float32"
+    device: str = "cpu"
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def validated(kind: type[Model], values: Mapping[str, Any], what: str, error: type[UnrolledError]) -> Model:
+    """The values as a model of that kind.
+
+    Raises:
+        error: a value is unknown, missing or wrong; says which, and what was wanted.
+    """
+    try:
+        return kind.model_validate(values)
+    except ValidationError as refused:
+        raise error("\n".join(f"{what}: {_told(one, kind)}" for one in refused.errors(include_url=False))) from None
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The options in a JSON or TOML file (by its ending).
+
+    Raises:
+        ConfigError: no such file, or not a file of options.
+    """
+    try:
+        text = path.read_text("utf-8")
+        values = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+    except OSError as error:
+        raise ConfigError(f"the options in {path} cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        kind = "TOML" if path.suffix == ".toml" else "JSON"
+        raise ConfigError(f"{path} is not {kind}: {error}") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path} holds {type(values).__name__}, wanted options with names: {{\"hidden_size\": 128}}")
+    return values
+
+
+def _told(refused: Any, kind: type[BaseModel]) -> str:
+    name = ".".join(map(str, refused["loc"]))
+    if refused["type"] == "extra_forbidden":
+        return f"there is no option {name!r}." + did_you_mean(name, kind.model_fields)
+    message = refused["msg"].removeprefix("Value error, ")
+    return f"{name} = {refused['input']!r}: {message}" if name else message

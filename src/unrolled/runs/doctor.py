@@ -1,0 +1,54 @@
+"""The verb "doctor": what this installation is, and whether it computes what it should. Changes nothing."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import version
+
+import torch
+
+from unrolled.data import default_corpus
+from unrolled.errors import DataError
+from unrolled.layers import LSTM
+
+_TOLERANCE = 1e-5
+
+
+def doctor() -> dict[str, str]:
+    """Facts about this installation, each with its name, the check of the arithmetic last."""
+    return {
+        "unrolled": version("unrolled"),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": version("numpy"),
+        "system": f"{platform.system()} {platform.machine()}",
+        "cores": f"{len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()}",
+        "torch threads": str(torch.get_num_threads()),
+        "processor level": torch.backends.cpu.get_cpu_capability(),
+        "engine": "reference (torch, step by step); the native engine is not part of this version",
+        "default corpus": _corpus(),
+        "arithmetic": _arithmetic(),
+    }
+
+
+def _corpus() -> str:
+    try:
+        source = default_corpus()
+    except DataError as error:
+        return f"missing: {error}"
+    return f"{source.name}, {source.files} files, {len(source.content):,} bytes"
+
+
+def _arithmetic() -> str:
+    """Our LSTM against torch's, on the same weights."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        ours = LSTM(5, 7, num_layers=2)
+        theirs = torch.nn.LSTM(5, 7, num_layers=2)
+        theirs.load_state_dict(ours.state_dict())
+        x = torch.randn(11, 3, 5)
+        with torch.no_grad():
+            difference = float((ours(x)[0] - theirs(x)[0]).abs().max())
+    verdict = "right" if difference <= _TOLERANCE else "WRONG"
+    return f"{verdict}: LSTM differs from torch.nn's by {difference:.1e}"

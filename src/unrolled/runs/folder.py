@@ -1,0 +1,179 @@
+"""A run's folder: what lies in it, and reading and writing it. No pickle; knows no training loop.
+
+    config.json          the options (RunConfig)
+    cell.json            the graph of the cell: a run is read back without the source that wrote the cell
+    tokenizer.json       the vocabulary
+    model.safetensors    the weights
+    state.json           where training stands
+    state.safetensors    the optimiser's tensors, the states carried along the streams, the random generator
+    metrics.jsonl        one line an event
+    samples/             what the model wrote, by step
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from unrolled.data import Vocabulary
+from unrolled.equations import Graph
+from unrolled.errors import GraphError, RunError, did_you_mean
+from unrolled.models import LanguageModel, LanguageModelConfig
+from unrolled.runs.config import RunConfig, validated
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that was read back: its options, its vocabulary and its model."""
+
+    path: Path
+    config: RunConfig
+    vocabulary: Vocabulary
+    model: LanguageModel
+
+
+class RunFolder:
+    """Writes a run's folder, file by file; each file is replaced as a whole."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def create(cls, path: Path, *, overwrite: bool = False) -> RunFolder:
+        """A new folder for a run, in the place of an older run only with `overwrite`.
+
+        Raises:
+            RunError: something else lies there, or it cannot be made.
+        """
+        try:
+            if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+                _make_room(path, overwrite)
+            (path / "samples").mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunError(f"the run's folder {path} cannot be made: {error.strerror}") from error
+        return cls(path)
+
+    def write_identity(self, config: RunConfig, vocabulary: Vocabulary, graph: Graph) -> None:
+        """What does not change while the run lasts."""
+        options = {"format": FORMAT, **config.model_dump(mode="json", exclude_none=True)}
+        self._write("cell.json", graph.to_json())
+        self._write("tokenizer.json", vocabulary.model_dump_json())
+        self._write("config.json", json.dumps(options, indent=1))
+
+    def write_weights(self, model: LanguageModel) -> None:
+        """The weights."""
+        self._write_tensors("model.safetensors", model.state_dict())
+
+    def write_state(self, state: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
+        """Where training stands."""
+        self._write_tensors("state.safetensors", tensors)
+        self._write("state.json", json.dumps(state, indent=1))
+
+    def write_sample(self, step: int, text: str) -> None:
+        """What the model wrote after so many steps."""
+        self._write(f"samples/step-{step:07d}.txt", text)
+
+    def log(self, event: Mapping[str, Any]) -> None:
+        """One line more in metrics.jsonl."""
+        with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(event) + "\n")
+
+    def _write_tensors(self, name: str, tensors: Mapping[str, Tensor]) -> None:
+        self._write(name, safetensors.torch.save({key: value.contiguous() for key, value in tensors.items()}))
+
+    def _write(self, name: str, content: str | bytes) -> None:
+        target = self.path / name
+        temporary = target.with_name(target.name + ".new")
+        temporary.write_bytes(content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content)
+        os.replace(temporary, target)
+
+
+def load(path: Path, device: str = "cpu") -> Run:
+    """Read a run back, ready to write and to be evaluated. No code of its cell is executed.
+
+    Raises:
+        RunError: not a run, one that was never saved, or a damaged one.
+    """
+    if not path.is_dir():
+        near = did_you_mean(path.name, [one.name for one in path.parent.iterdir()]) if path.parent.is_dir() else ""
+        raise RunError(f"there is no run {path}.{near}")
+    if not (path / "config.json").is_file():
+        raise RunError(f"{path} is not a run: it has no config.json. Runs are made by 'unrolled train'")
+    options = _read_json(path / "config.json")
+    if options.pop("format", None) != FORMAT:
+        raise RunError(f"{path}/config.json is not of format {FORMAT}: this is no run, or one of another version")
+    config = validated(RunConfig, options, f"{path}/config.json", RunError)
+    vocabulary = validated(Vocabulary, _read_json(path / "tokenizer.json"), f"{path}/tokenizer.json", RunError)
+    try:
+        graph = Graph.from_json(_read(path / "cell.json"))
+    except GraphError as error:
+        raise RunError(f"{path}/cell.json: {error}") from error
+    model = build_model(config, vocabulary, graph)
+    _load_weights(model, path / "model.safetensors")
+    return Run(path, config, vocabulary, model.to(device).eval())
+
+
+def build_model(config: RunConfig, vocabulary: Vocabulary, graph: Graph) -> LanguageModel:
+    """The model that the options describe, with fresh weights."""
+    sizes = LanguageModelConfig(
+        vocab_size=len(vocabulary),
+        embedding_size=config.embedding_size,
+        hidden_size=config.hidden_size,
+        num_layers=config.num_layers,
+        dropout=config.dropout,
+    )
+    return LanguageModel(sizes, graph).to(dtype=getattr(torch, config.precision))
+
+
+def _make_room(path: Path, overwrite: bool) -> None:
+    if not (path / "config.json").is_file():
+        raise RunError(f"{path} exists and is not a run: choose another place with -o")
+    if not overwrite:
+        raise RunError(f"{path} holds a run already: choose another place with -o, or replace it with --overwrite")
+    shutil.rmtree(path)
+
+
+def _load_weights(model: LanguageModel, path: Path) -> None:
+    if not path.is_file():
+        raise RunError(f"the run has no weights: {path} is missing. It was stopped before it was saved; train it again")
+    try:
+        weights = safetensors.torch.load(_read(path))
+    except (safetensors.SafetensorError, ValueError, KeyError) as error:
+        raise RunError(f"{path} is damaged: {error}") from error
+    wanted = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    for name in sorted(wanted.keys() | weights.keys()):
+        got = tuple(weights[name].shape) if name in weights else None
+        if got != wanted.get(name):
+            raise RunError(f"{path} does not fit config.json: {name} has shape {got}, wanted {wanted.get(name)}")
+    if not all(bool(value.isfinite().all()) for value in weights.values()):
+        raise RunError(f"{path} holds weights that are not finite numbers")
+    model.load_state_dict(weights)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise RunError(f"the run is incomplete: {path} cannot be read: {error.strerror}") from error
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(_read(path))
+    except (ValueError, RecursionError) as error:
+        raise RunError(f"{path} is damaged: {error}") from error
+    if not isinstance(values, dict):
+        raise RunError(f"{path} is damaged: it holds no names")
+    return values

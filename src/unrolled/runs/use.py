@@ -1,0 +1,77 @@
+"""The verbs "sample" and "evaluate": what a run can do once it is trained. Trains nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from unrolled.data import Ids, Vocabulary, read_sources
+from unrolled.errors import ConfigError, DataError
+from unrolled.generation import Strategy, generate
+from unrolled.runs.folder import load
+from unrolled.training import evaluate as mean_nats
+
+
+@dataclass(frozen=True)
+class Score:
+    """How well a run predicts a text. `chars` are those that were predicted; `unseen` were left out."""
+
+    nats_per_char: float
+    bits_per_char: float
+    perplexity: float
+    chars: int
+    unseen: dict[str, int]
+
+
+def sample(path: Path, prompt: str, length: int, strategy: Strategy, seed: int) -> Iterator[str]:
+    """What a run writes after the prompt, piece by piece as it becomes known; the same for the same seed.
+
+    `length` counts symbols. Without a prompt the first symbol is drawn evenly from the vocabulary.
+
+    Raises:
+        RunError: not a run. DataError: a prompt with unknown characters. ConfigError: a negative length or seed.
+    """
+    if length < 0:
+        raise ConfigError(f"length {length}: give the number of characters to write, 0 or more")
+    if not 0 <= seed < 2**63:
+        raise ConfigError(f"seed {seed}: give a whole number, 0 or more, below 2**63")
+    run = load(path)
+    ids = run.vocabulary.encode_known(prompt, "the prompt")
+    decoder = run.vocabulary.decoder()
+    for one in generate(run.model, ids, length, strategy, torch.Generator().manual_seed(seed)):
+        if text := decoder(one):
+            yield text
+    yield decoder(None)
+
+
+def evaluate(path: Path, places: Sequence[str]) -> Score:
+    """How well a run predicts the text in these files, folders or globs ("-": standard input).
+
+    Raises:
+        RunError: not a run. DataError: no text, or one with nothing to predict.
+    """
+    run = load(path)
+    source = read_sources(places)
+    ids, unseen = run.vocabulary.encode(source.content, source.name)
+    if len(ids) < 2:
+        raise DataError(
+            f"{source.name} has {len(ids)} {run.vocabulary.unit}s that the model knows: at least 2 are needed, one"
+            " to read and one to predict"
+        )
+    nats = mean_nats(run.model, ids)
+    chars = _characters(ids[1:], run.vocabulary)
+    nats_per_char = nats * (len(ids) - 1) / max(1, chars)
+    return Score(nats_per_char, nats_per_char / math.log(2), math.exp(nats_per_char), chars, dict(unseen))
+
+
+def _characters(ids: Ids, vocabulary: Vocabulary) -> int:
+    """How many characters end in these ids: of UTF-8's bytes, those that do not go on with a character."""
+    if vocabulary.tokens == "characters":
+        return len(ids)
+    codes = np.asarray(vocabulary.codes)[ids]
+    return int(((codes & 0xC0) != 0x80).sum())

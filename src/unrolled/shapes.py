@@ -1,0 +1,31 @@
+"""The letters of shapes, and the check that names them. Knows sizes, not tensors.
+
+    T  time steps            H  hidden size
+    B  rows of the batch     G  gates, or parts of one product
+    D  input size            L  layers times directions
+    V  vocabulary
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from unrolled.errors import ShapeError
+
+
+def check_shape(name: str, got: Sequence[int], want: Sequence[int | str]) -> None:
+    """Check a shape against the wanted one, where a letter stands for any size.
+
+    Raises:
+        ShapeError: another number of dimensions, or another size where `want` has a number.
+    """
+    fits = len(got) == len(want) and all(
+        isinstance(wanted, str) or size == wanted for size, wanted in zip(got, want, strict=True)
+    )
+    if not fits:
+        raise ShapeError(f"{name} has shape {written(got)}, wanted {written(want)}")
+
+
+def written(shape: Sequence[int | str]) -> str:
+    """A shape as text: `(T, B, 10)`."""
+    return "(" + ", ".join(str(size) for size in shape) + ("," if len(shape) == 1 else "") + ")"

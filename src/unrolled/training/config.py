@@ -1,0 +1,47 @@
+"""How a model is trained, as data. Knows names and numbers only."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+DEFAULT_MINUTES = 1.5
+
+
+class TrainingConfig(BaseModel):
+    """One way to train. At most one of `steps`, `epochs` and `minutes` says how long; else a minute and a half.
+
+    The learning rate rises over the first `warmup` of the steps, stays, and falls to zero over the last `decay`.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    seq_length: int = Field(default=64, ge=1, description="steps of a chunk: how far gradients reach back")
+    batch_size: int = Field(default=64, ge=1, description="streams of text read side by side")
+    optimizer: Literal["adamw", "rmsprop", "adagrad"] = "adamw"
+    learning_rate: float = Field(default=4e-3, gt=0, allow_inf_nan=False)
+    weight_decay: float = Field(default=0.01, ge=0, allow_inf_nan=False, description="of AdamW")
+    warmup: float = Field(default=0.02, ge=0, le=1, description="share of the steps in which the rate rises")
+    decay: float = Field(default=0.4, ge=0, le=1, description="share of the steps in which the rate falls")
+    grad_clip: float = Field(default=1.0, ge=0, allow_inf_nan=False, description="0: never")
+    clip: Literal["norm", "value"] = Field(default="norm", description="of the whole gradient, or element by element")
+    steps: int | None = Field(default=None, ge=1)
+    epochs: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    minutes: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    evaluations: int = Field(default=10, ge=1, description="how often the held-out text is read")
+    samples: int = Field(default=5, ge=0, description="how many samples show the training's progress")
+    seed: int = Field(default=1, ge=0, lt=2**63)
+
+    @model_validator(mode="after")
+    def _one_length(self) -> TrainingConfig:
+        """Lengths exclude each other; where none is given, the default limit of time holds."""
+        given = [name for name in ("steps", "epochs", "minutes") if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise ValueError(f"{' and '.join(given)} each say how long to train: give one of them")
+        if self.warmup + self.decay > 1:
+            raise ValueError(f"warmup {self.warmup} and decay {self.decay} are shares of one run: together at most 1")
+        if not given:
+            self.minutes = DEFAULT_MINUTES
+        return self

@@ -1,0 +1,170 @@
+"""The training loop, to be read from top to bottom. It emits events and prints nothing.
+
+Truncated backpropagation through time: each chunk goes on from the states in which the chunk before left every
+stream, and gradients stop between them.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Callable, Iterator
+
+from unrolled.data import Ids, Streams
+from unrolled.engine import State
+from unrolled.errors import TrainingError
+from unrolled.models import LanguageModel
+from unrolled.training.config import TrainingConfig
+from unrolled.training.evaluate import chunk_loss, evaluate
+from unrolled.training.events import Evaluated, Event, Finished, Planned, SampleDue, Stepped
+from unrolled.training.optim import clip_gradients, make_optimizer, rate_at
+
+_TIMED_STEPS = 20  # are timed before a time limit becomes a number of steps
+_PLANNED_SHARE = 0.95  # of the time limit; the rest covers what was estimated too low
+_OVERTIME = 1.05  # times the limit: training stops, whatever was planned
+_EXPLODED = 3.0  # times the first loss
+
+
+class Trainer:
+    """A model in training: what changes from step to step, and the loop that changes it."""
+
+    def __init__(self, model: LanguageModel, train: Ids, held_out: Ids, config: TrainingConfig) -> None:
+        self.model = model
+        self.config = config
+        self.held_out = held_out
+        self.streams = Streams(train, config.batch_size, config.seq_length)
+        self.optimizer = make_optimizer(config, model.parameters())
+        self.state: State | None = None
+        self.step = 0
+        self.total = _fixed_steps(config, self.streams.chunks)
+        self.first_loss: float | None = None
+        self._clock = _Clock()
+
+    def run(self, should_stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:
+        """Train until all steps are done, the time is over, or `should_stop()`.
+
+        Raises:
+            TrainingError: the loss or the gradient is not a number, or the loss exploded. The weights are those
+                before the step that failed.
+        """
+        self._clock = _Clock()
+        if self.total is not None:
+            yield Planned(self.total)
+        if self.config.samples:
+            yield SampleDue(0)
+        evaluated = -1
+        while self.step != self.total and not self._is_over_time():
+            if should_stop():
+                yield Finished(self.step, "interrupted", self._clock.elapsed)
+                return
+            yield self._update()
+            if self.total is None and self._clock.steps == _TIMED_STEPS:
+                self.total = self._steps_in_time()
+                yield Planned(self.total)
+            if self._is_due(_even(self.config.evaluations)):
+                yield self._evaluated()
+                evaluated = self.step
+            if self._is_due(_early(self.config.samples)):
+                yield SampleDue(self.step)
+        if evaluated != self.step:
+            yield self._evaluated()
+        yield Finished(self.step, "done" if self.step == self.total else "time", self._clock.elapsed)
+
+    def _update(self) -> Stepped:
+        """One chunk: forward, loss, backward, clip, step."""
+        self._clock.start_step()
+        device = self.model.read_out.weight.device
+        chunk = self.streams.chunk(self.step)
+        rate = rate_at(self.step, self.total, self.config)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        before = None if chunk.is_first else self.state
+        logits, after = self.model(chunk.ids.to(device), before)
+        loss = chunk_loss(logits, chunk.targets.to(device))
+        self.optimizer.zero_grad()
+        loss.backward()
+        norm = clip_gradients(self.model.parameters(), self.config)
+        self._check(loss.item(), norm)
+        self.optimizer.step()
+        self.state = {name: value.detach() for name, value in after.items()}
+        self.step += 1
+        self._clock.end_step()
+        speed = chunk.ids.numel() / self._clock.seconds_per_step
+        return Stepped(self.step, loss.item(), norm, rate, speed, self._clock.elapsed)
+
+    def _check(self, loss: float, norm: float) -> None:
+        self.first_loss = loss if self.first_loss is None else self.first_loss
+        advice = "Try a smaller --learning-rate, or a smaller --grad-clip; 'unrolled cells' shows the cell"
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            what = "the loss" if not math.isfinite(loss) else "the gradient"
+            raise TrainingError(f"training stopped in step {self.step + 1}: {what} is not a finite number. {advice}")
+        if loss > _EXPLODED * self.first_loss:
+            raise TrainingError(
+                f"training stopped in step {self.step + 1}: the loss exploded, from {self.first_loss:.2f} to"
+                f" {loss:.2f} nats per token. {advice}"
+            )
+
+    def _evaluated(self) -> Evaluated:
+        return Evaluated(self.step, evaluate(self.model, self.held_out), self._clock.elapsed)
+
+    def _is_due(self, shares: list[float]) -> bool:
+        """Whether one of these shares of all steps has just been reached."""
+        return self.total is not None and any(self.step == max(1, round(share * self.total)) for share in shares)
+
+    def _is_over_time(self) -> bool:
+        minutes = self.config.minutes
+        return minutes is not None and self._clock.elapsed > _OVERTIME * 60 * minutes
+
+    def _steps_in_time(self) -> int:
+        """How many steps the time limit allows, evaluations included (reading costs a third of learning)."""
+        assert self.config.minutes is not None
+        chunk = self.config.batch_size * self.config.seq_length
+        reading = self.config.evaluations * len(self.held_out) / chunk * self._clock.seconds_per_step / 3
+        left = _PLANNED_SHARE * 60 * self.config.minutes - self._clock.elapsed - reading
+        return self.step + max(1, int(left / self._clock.seconds_per_step))
+
+
+class _Clock:
+    """The time since the start, and the typical time of a step, in seconds."""
+
+    def __init__(self) -> None:
+        self._started = self._step_started = time.monotonic()
+        self._durations: list[float] = []
+
+    @property
+    def elapsed(self) -> float:
+        return time.monotonic() - self._started
+
+    @property
+    def steps(self) -> int:
+        return len(self._durations)
+
+    @property
+    def seconds_per_step(self) -> float:
+        return statistics.median(self._durations[-_TIMED_STEPS:])
+
+    def start_step(self) -> None:
+        self._step_started = time.monotonic()
+
+    def end_step(self) -> None:
+        self._durations.append(time.monotonic() - self._step_started)
+
+
+def _fixed_steps(config: TrainingConfig, chunks: int) -> int | None:
+    """The number of steps, where it is known from the start; None under a time limit."""
+    if config.steps is not None:
+        return config.steps
+    if config.epochs is not None:
+        return math.ceil(config.epochs * chunks)
+    return None
+
+
+def _even(count: int) -> list[float]:
+    """So many shares, evenly apart, the last one 1."""
+    return [(place + 1) / count for place in range(count)]
+
+
+def _early(count: int) -> list[float]:
+    """Shares that lie close at first, where text grows fastest: ..., 0.1, 0.32, 1. (One of `count` is at step 0.)"""
+    return [10 ** (-place / 2) for place in range(count - 1)]
