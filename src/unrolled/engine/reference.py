@@ -14,9 +14,11 @@ from torch import Tensor
 
 from unrolled.engine.table import function_of
 from unrolled.equations import Graph, Width
-from unrolled.equations.graph import LEAVES
+from unrolled.equations.operations import LEAVES
 
 State = dict[str, Tensor]
+
+_CACHE_LINE = 64  # bytes
 
 
 class _Instruction(NamedTuple):
@@ -107,9 +109,9 @@ class Reference:
 
     def _step(self, values: list[Tensor], x: Tensor, state: State) -> tuple[Tensor, State]:
         """Compute every node of the graph into `values`, where the constants stand already."""
-        values[self.graph.input] = x
+        values[self.graph.input] = _aligned(x)
         for one in self.graph.states:
-            values[one.before] = state[one.name]
+            values[one.before] = _aligned(state[one.name])
         for function, operands, results in self._program:
             value = function(*[values[operand] for operand in operands])
             if len(results) == 1:
@@ -176,6 +178,15 @@ class Reference:
 def _valid(steps: int, lengths: Tensor) -> Tensor:
     """`[T, B, 1]`: true where a row has not ended yet."""
     return (torch.arange(steps, device=lengths.device).unsqueeze(1) < lengths).unsqueeze(-1)
+
+
+def _aligned(value: Tensor) -> Tensor:
+    """The same numbers at an address that matrix products treat like any other.
+
+    A product may add in another order where its operand starts in the middle of a cache line, as a slice of a
+    sequence does; a step would then differ in the last bit from the same step of the whole.
+    """
+    return value if value.data_ptr() % _CACHE_LINE == 0 else value.clone()
 
 
 def _with_rows(value: Tensor, rows: torch.Size) -> Tensor:

@@ -82,7 +82,7 @@ class Cell:
             declared = self.options.get(declared, self.defaults[declared])
         if declared is None:
             return H
-        if isinstance(declared, int) and declared >= 1:
+        if type(declared) is int and declared >= 1:
             return Width(units=declared)
         if isinstance(declared, str) and Width.parse(declared).input == 0:
             return Width.parse(declared)

@@ -20,11 +20,9 @@ from pydantic import BeforeValidator, ConfigDict, PlainSerializer, TypeAdapter, 
 from pydantic.dataclasses import dataclass
 
 from unrolled.equations.initial import Initial
-from unrolled.equations.operations import width_of
+from unrolled.equations.operations import LEAVES, OPERATIONS, width_of
 from unrolled.equations.width import Width
 from unrolled.errors import EquationError, GraphError
-
-LEAVES = ("input", "state", "parameter", "number")
 
 # In JSON a width is its text: "4H".
 Wide = Annotated[
@@ -119,33 +117,38 @@ def _adapter() -> TypeAdapter[Graph]:
 
 
 def check(graph: Graph) -> None:
-    """Check that every node computes from earlier ones, and that all widths fit.
+    """Check that every node computes from earlier ones, and that all widths and names fit.
 
     Raises:
         GraphError: it does not hold together; says where.
     """
     for place, node in enumerate(graph.nodes):
         _check_node(graph, place, node)
+    if not graph.states:
+        raise GraphError("the graph has no state")
     for state in graph.states:
-        for node_place in (state.before, state.after):
-            if _at(graph, node_place).width != state.width:
-                raise GraphError(f"state {state.name!r} is {state.width} wide, its node {node_place} is not")
+        if _at(graph, state.before).operation != "state":
+            raise GraphError(f"state {state.name!r} is said to begin at node {state.before}, which is none")
+        if any(_at(graph, place).width != state.width for place in (state.before, state.after)):
+            raise GraphError(f"state {state.name!r} is {state.width} wide, its nodes are not")
     if _at(graph, graph.input).operation != "input":
         raise GraphError(f"the input is said to be node {graph.input}, which is none")
     if _at(graph, graph.output).width is None:
         raise GraphError("the output has no width")
-    for name, node_place in graph.names.items():
-        if not name:
-            raise GraphError("a value has an empty name")
-        _at(graph, node_place)
+    for place in graph.names.values():
+        _at(graph, place)
+    _check_names("parameter", [parameter.name for parameter in graph.parameters])
+    _check_names("state", [state.name for state in graph.states])
 
 
 def _check_node(graph: Graph, place: int, node: Node) -> None:
-    if node.operation in LEAVES:
+    is_leaf = node.operation in LEAVES
+    if not is_leaf and node.operation not in OPERATIONS:
+        raise GraphError(f"node {place}: there is no operation {node.operation!r}")
+    _check_attributes(place, node, LEAVES[node.operation] if is_leaf else OPERATIONS[node.operation].attributes)
+    if is_leaf:
         if node.operation == "parameter":
-            slot = node.attributes["slot"]
-            if not 0 <= slot < len(graph.parameters) or graph.parameters[slot].rows != node.width:
-                raise GraphError(f"node {place} asks for parameter {slot}, which does not fit")
+            _check_slot(graph, place, node)
         return
     if not all(0 <= operand < place for operand in node.operands):
         raise GraphError(f"node {place} ({node.operation}) computes from nodes {node.operands}, not all before it")
@@ -156,6 +159,24 @@ def _check_node(graph: Graph, place: int, node: Node) -> None:
         raise GraphError(f"node {place}: {error}") from error
     if width != node.width:
         raise GraphError(f"node {place} ({node.operation}) is said to be {node.width} wide, and is {width}")
+
+
+def _check_attributes(place: int, node: Node, wanted: Mapping[str, type]) -> None:
+    got = {name: type(value) for name, value in node.attributes.items()}
+    if got != dict(wanted):
+        raise GraphError(f"node {place} ({node.operation}) has attributes {dict(node.attributes)}")
+
+
+def _check_slot(graph: Graph, place: int, node: Node) -> None:
+    slot = node.attributes["slot"]
+    if not 0 <= slot < len(graph.parameters) or graph.parameters[slot].rows != node.width:
+        raise GraphError(f"node {place} asks for parameter {slot}, which does not fit")
+
+
+def _check_names(kind: str, names: list[str]) -> None:
+    for name in names:
+        if not name.isidentifier() or names.count(name) > 1:
+            raise GraphError(f"{name!r} cannot be the name of a {kind}: it is no name, or there are two of it")
 
 
 def _at(graph: Graph, place: int) -> Node:

@@ -37,9 +37,10 @@ class Bindings:
     def resolve(self, returned: Mapping[str, int]) -> dict[str, int]:
         """Every name with its node, in the order of the nodes; `returned` are the states as the step ends.
 
-        A returned value takes its state's name, whatever the function called it besides.
+        A returned value takes its state's name, whatever the function called it besides; the state as the step
+        begins is always `@0`, even if it is handed on unchanged.
         """
-        names = dict(returned)
+        names = dict(returned) | {f"{state}@0": self.histories[state][0] for state in returned}
         for name, history in self.histories.items():
             first = 0 if name in self.arguments else 1
             for number, node in enumerate(history, first):
@@ -85,7 +86,7 @@ def _symbols(local_values: Mapping[str, object]) -> Iterator[tuple[str, Symbol]]
         elif isinstance(value, tuple | list):
             inside += [(f"{name}_{place}", one) for place, one in enumerate(value)]
         elif isinstance(value, dict):
-            inside += [(f"{name}_{key}", one) for key, one in value.items() if isinstance(key, str)]
+            inside += [(f"{name}_{key}", one) for key, one in value.items() if str(key).isalnum()]
     for name, value in inside:
         if isinstance(value, Symbol) and name not in local_values:
             yield name, value

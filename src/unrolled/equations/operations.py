@@ -6,6 +6,7 @@ What an operation computes is said once, in `unrolled.engine.table`; what it is 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from unrolled.equations.width import Width
@@ -58,15 +59,32 @@ def _concat(name: str, operands: Sequence[Operand], attributes: Attributes) -> O
 
 Rule = Callable[[str, Sequence[Operand], Attributes], Operand]
 
-# name -> (how many operands, the rule for the width). The leaves, which have no operands, are in `graph`.
-OPERATIONS: dict[str, tuple[range, Rule]] = {
-    **{name: (range(1, 2), _elementwise) for name in UNARY},
-    **{name: (range(2, 3), _elementwise) for name in (*BINARY, *COMPARISONS)},
-    "where": (range(3, 4), _elementwise),
-    "linear": (range(2, 4), _linear),
-    "norm": (range(3, 4), _elementwise),
-    "part": (range(1, 2), _part),
-    "concat": (range(1, 1000), _concat),
+
+@dataclass(frozen=True)
+class Operation:
+    """How many operands an operation takes, the rule for its width, and its attributes with their types."""
+
+    counts: range
+    rule: Rule = _elementwise
+    attributes: Mapping[str, type] = field(default_factory=dict)
+
+
+OPERATIONS: dict[str, Operation] = {
+    **{name: Operation(range(1, 2)) for name in UNARY},
+    **{name: Operation(range(2, 3)) for name in (*BINARY, *COMPARISONS)},
+    "where": Operation(range(3, 4)),
+    "linear": Operation(range(2, 4), _linear, {"columns": str}),
+    "norm": Operation(range(3, 4), _elementwise, {"eps": float}),
+    "part": Operation(range(1, 2), _part, {"start": str, "width": str}),
+    "concat": Operation(range(1, 1000), _concat),
+}
+
+# What stands in a graph without being computed, with its attributes.
+LEAVES: dict[str, Mapping[str, type]] = {
+    "input": {},
+    "state": {"name": str},
+    "parameter": {"slot": int},
+    "number": {"value": float},
 }
 
 
@@ -78,7 +96,7 @@ def width_of(name: str, operands: Sequence[Operand], attributes: Attributes) -> 
     """
     if name not in OPERATIONS:
         raise EquationError(f"there is no operation {name!r}")
-    counts, rule = OPERATIONS[name]
-    if len(operands) not in counts:
-        raise EquationError(f"{name} takes {counts.start} operands, not {len(operands)}")
-    return rule(name, operands, attributes)
+    operation = OPERATIONS[name]
+    if len(operands) not in operation.counts:
+        raise EquationError(f"{name} takes {operation.counts.start} operands, not {len(operands)}")
+    return operation.rule(name, operands, attributes)

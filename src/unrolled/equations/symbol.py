@@ -18,9 +18,6 @@ class Symbol:
 
     __slots__ = ("node", "owner", "width")
 
-    # numpy: leave the operator to us, so that an array on the left is seen and refused.
-    __array_ufunc__ = None
-
     def __init__(self, owner: object, node: int, width: Width | None) -> None:
         self.owner = owner
         self.node = node
@@ -136,12 +133,24 @@ class Symbol:
     def __call__(self, *_: object, **__: object) -> NoReturn:
         raise EquationError("a value is called as if it were a function")
 
+    # What torch and numpy call when one of their functions or arrays meets a symbol.
+
     @classmethod
     def __torch_function__(cls, function: Any, *_: object, **__: object) -> NoReturn:
-        name = getattr(function, "__name__", str(function))
-        raise EquationError(
-            f"torch's {name} met a value of the cell: use the functions of unrolled.ops, and weight() for an array"
-        )
+        _foreign("torch", function)
+
+    def __array_ufunc__(self, function: Any, *_: object, **__: object) -> NoReturn:
+        _foreign("numpy", function)
+
+    def __array_function__(self, function: Any, *_: object, **__: object) -> NoReturn:
+        _foreign("numpy", function)
+
+
+def _foreign(library: str, function: Any) -> NoReturn:
+    name = getattr(function, "__name__", str(function))
+    raise EquationError(
+        f"{library}'s {name} met a value of the cell: use the functions of unrolled.ops, and weight() for an array"
+    )
 
 
 def _apply(operation: str, *operands: Any) -> Symbol:

@@ -111,6 +111,8 @@ class _Tracer:
     ) -> Symbol:
         """The symbol of a new parameter; its name is found when all is known."""
         self._look()
+        if name is not None and not str(name).isidentifier():
+            raise EquationError(f"{name!r} cannot be the name of a parameter: use letters, digits and _")
         label = None
         if operand is not None:
             value, place = operand
@@ -132,7 +134,7 @@ class _Tracer:
             if operand.owner is not self:
                 raise EquationError(f"{operation} was given a value of another cell, kept from an earlier call")
             return operand
-        raise EquationError(f"{operation} was given {_described(operand)}, which is not a value of the cell")
+        raise EquationError(f"{operation} was given {_described(operand)}")
 
     def _append(self, node: Node) -> Symbol:
         self.nodes.append(node)
@@ -161,17 +163,16 @@ def _check_comparisons(nodes: Sequence[Node], operation: str, symbols: Sequence[
 
 
 def _described(operand: Any) -> str:
+    """What was given in the place of a value, and what to write instead."""
     kind = type(operand)
-    module = kind.__module__.partition(".")[0]
-    if operand is None:
-        return "None"
-    if module == "torch":
-        return "a torch tensor: a learned array is weight() or bias(), a matrix is linear(value); this"
-    if module == "numpy":
-        return "a numpy value: write a plain number, or weight() for a learned array; this"
+    library = kind.__module__.partition(".")[0]
+    if library == "torch":
+        return "a torch tensor, which is no value of the cell: a learned array is weight(), a matrix linear(value)"
+    if library == "numpy":
+        return "a numpy value, which is no value of the cell: write a plain number, or weight() for a learned array"
     if kind is tuple:
-        return f"a tuple of {len(operand)} values (affine(..., parts=n) and split give a tuple: unpack it)"
-    return f"{operand!r} ({kind.__name__})"
+        return f"a tuple of {len(operand)} values: affine(..., parts=n) and split give one; unpack it"
+    return f"{operand!r}, which is no value of the cell"
 
 
 def _returned(answer: Any, states: Mapping[str, Width], bindings: Bindings) -> tuple[int, list[int]]:
@@ -183,7 +184,7 @@ def _returned(answer: Any, states: Mapping[str, Width], bindings: Bindings) -> t
     wanted = ", ".join(states)
     for value in values:
         if not isinstance(value, Symbol):
-            raise EquationError(f"it returned {_described(value)} among its values; wanted: return {wanted}")
+            raise EquationError(f"it returned {_described(value)}; wanted: return {wanted}")
     if len(values) not in (len(states), len(states) + 1):
         raise EquationError(
             f"it returned {len(values)} value{'s' * (len(values) != 1)} for {len(states)} state"

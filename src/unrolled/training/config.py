@@ -30,7 +30,7 @@ class TrainingConfig(BaseModel):
     steps: int | None = Field(default=None, ge=1)
     epochs: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     minutes: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    evaluations: int = Field(default=10, ge=1, description="how often the held-out text is read")
+    evaluations: int = Field(default=6, ge=1, description="how often the held-out text is read")
     samples: int = Field(default=5, ge=0, description="how many samples show the training's progress")
     seed: int = Field(default=1, ge=0, lt=2**63)
 

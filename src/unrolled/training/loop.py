@@ -20,8 +20,9 @@ from unrolled.training.evaluate import chunk_loss, evaluate
 from unrolled.training.events import Evaluated, Event, Finished, Planned, SampleDue, Stepped
 from unrolled.training.optim import clip_gradients, make_optimizer, rate_at
 
-_TIMED_STEPS = 20  # are timed before a time limit becomes a number of steps
-_PLANNED_SHARE = 0.95  # of the time limit; the rest covers what was estimated too low
+_TIMED_SHARE = 0.05  # of a time limit passes before it becomes a number of steps
+_TIMED_STEPS = 20  # the last steps that were timed: their median is the time of a step
+_PLANNED_SHARE = 0.97  # of the time limit; the rest covers what was estimated too low
 _OVERTIME = 1.05  # times the limit: training stops, whatever was planned
 _EXPLODED = 3.0  # times the first loss
 
@@ -59,7 +60,7 @@ class Trainer:
                 yield Finished(self.step, "interrupted", self._clock.elapsed)
                 return
             yield self._update()
-            if self.total is None and self._clock.steps == _TIMED_STEPS:
+            if self.total is None and self._knows_speed():
                 self.total = self._steps_in_time()
                 yield Planned(self.total)
             if self._is_due(_even(self.config.evaluations)):
@@ -111,6 +112,10 @@ class Trainer:
     def _is_due(self, shares: list[float]) -> bool:
         """Whether one of these shares of all steps has just been reached."""
         return self.total is not None and any(self.step == max(1, round(share * self.total)) for share in shares)
+
+    def _knows_speed(self) -> bool:
+        assert self.config.minutes is not None
+        return self._clock.steps >= _TIMED_STEPS and self._clock.elapsed >= _TIMED_SHARE * 60 * self.config.minutes
 
     def _is_over_time(self) -> bool:
         minutes = self.config.minutes

@@ -1,0 +1,80 @@
+"""Every cell once more, in NumPy and by hand: what the equations of the papers say, one step at a time.
+
+Each takes the parameters by name, the input `[B, D]` and the states `[B, width]` of one step, and returns the
+new states in their order; the first is the output.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def sigmoid(a):
+    return 1 / (1 + np.exp(-a))
+
+
+def relu(a):
+    return np.maximum(a, 0)
+
+
+def rnn(p, x, h, squash=np.tanh):
+    return (squash(x @ p["weight_h_x"].T + p["bias_h_x"] + h @ p["weight_h_h"].T + p["bias_h_h"]),)
+
+
+def rnn_relu(p, x, h):
+    return rnn(p, x, h, relu)
+
+
+def rnn_shared(p, x, h):
+    return (np.tanh(x @ p["weight_h_x"].T + h @ p["weight_h_h"].T + p["bias_h"]),)
+
+
+def lstm(p, x, h, c, squash=np.tanh):
+    a = x @ p["weight_i_x"].T + p["bias_i_x"] + h @ p["weight_i_h"].T + p["bias_i_h"]
+    n = a.shape[1] // 4
+    i, f, o = (sigmoid(a[:, k * n : (k + 1) * n]) for k in range(3))
+    g = squash(a[:, 3 * n :])
+    new_c = f * c + i * g
+    return o * squash(new_c), new_c
+
+
+def lstm_relu(p, x, h, c):
+    return lstm(p, x, h, c, relu)
+
+
+def lstm_shared(p, x, h, c):
+    zeros = np.zeros_like(p["bias_i"])
+    return lstm({**p, "bias_i_x": p["bias_i"], "bias_i_h": zeros}, x, h, c)
+
+
+def lstm_projected(p, x, h, c):
+    wide, new_c = lstm(p, x, h, c)
+    return wide @ p["weight_h"].T, new_c
+
+
+def gru(p, x, h, squash=np.tanh):
+    a = x @ p["weight_r_x"].T + p["bias_r_x"]
+    b = h @ p["weight_r_h"].T + p["bias_r_h"]
+    n = h.shape[1]
+    r = sigmoid(a[:, :n] + b[:, :n])
+    z = sigmoid(a[:, n : 2 * n] + b[:, n : 2 * n])
+    candidate = squash(a[:, 2 * n :] + r * b[:, 2 * n :])
+    return ((1 - z) * candidate + z * h,)
+
+
+def gru_relu(p, x, h):
+    return gru(p, x, h, relu)
+
+
+def gru_v3(p, x, h, squash=np.tanh):
+    a = x @ p["weight_r_x"].T + p["bias_r_x"] + h @ p["weight_r_h"].T + p["bias_r_h"]
+    n = h.shape[1]
+    r, z = sigmoid(a[:, :n]), sigmoid(a[:, n:])
+    candidate = squash(
+        x @ p["weight_n_x"].T + p["bias_n_x"] + (r * h) @ p["weight_n_1"].T + p["bias_n_1"]
+    )
+    return (z * h + (1 - z) * candidate,)
+
+
+def gru_v3_relu(p, x, h):
+    return gru_v3(p, x, h, relu)

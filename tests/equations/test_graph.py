@@ -1,0 +1,176 @@
+"""The graph as data: JSON and back, checks of what is read, widths, schedule, parameters' names."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.cells.checks import CASES
+from unrolled import Graph, GraphError, cell, cells
+from unrolled.equations import Width, products, schedule
+from unrolled.ops import affine, bias, linear, norm, relu, sigmoid, split, tanh, units, weight
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_json_and_back(case):
+    graph = case.cell.graph
+    assert Graph.from_json(graph.to_json()) == graph
+
+
+def _damage(change) -> str:
+    plain = json.loads(cells.lstm.graph.to_json())
+    change(plain)
+    return json.dumps(plain)
+
+
+DAMAGES = {
+    "not JSON": lambda: "{",
+    "a list": lambda: "[]",
+    "another version": lambda: _damage(lambda g: g.update(version=2)),
+    "an unknown field": lambda: _damage(lambda g: g.update(color="red")),
+    "no nodes": lambda: _damage(lambda g: g.update(nodes=[])),
+    "a later operand": lambda: _damage(lambda g: g["nodes"][5].update(operands=[0, 3, 40])),
+    "an operand below zero": lambda: _damage(lambda g: g["nodes"][5].update(operands=[0, 3, -1])),
+    "an unknown operation": lambda: _damage(lambda g: g["nodes"][5].update(operation="eval")),
+    "another width": lambda: _damage(lambda g: g["nodes"][5].update(width="3H")),
+    "no width": lambda: _damage(lambda g: g["nodes"][5].update(width="")),
+    "a slot too far": lambda: _damage(lambda g: g["nodes"][3]["attributes"].update(slot=9)),
+    "a slot that is no number": lambda: _damage(lambda g: g["nodes"][3]["attributes"].update(slot="0")),
+    "no slot": lambda: _damage(lambda g: g["nodes"][3].pop("attributes")),
+    "no columns": lambda: _damage(lambda g: g["nodes"][5].pop("attributes")),
+    "a name of nothing": lambda: _damage(lambda g: g["names"].update(c=99)),
+    "an output of nothing": lambda: _damage(lambda g: g.update(output=99)),
+    "a state of another width": lambda: _damage(lambda g: g["states"][1].update(width="2H")),
+    "an unknown initial value": lambda: _damage(lambda g: g["parameters"][0].update(initial=[{"name": "exec"}])),
+    "a parameter's name with a dot": lambda: _damage(lambda g: g["parameters"][0].update(name="a.b")),
+    "two parameters of one name": lambda: _damage(lambda g: g["parameters"][0].update(name="bias_i_x")),
+    "no states": lambda: _damage(lambda g: g.update(states=[])),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_graph_is_refused(damage):
+    with pytest.raises(GraphError):
+        Graph.from_json(DAMAGES[damage]())
+
+
+widths = st.builds(Width, st.integers(0, 9), st.integers(0, 9), st.integers(0, 99))
+
+
+@given(widths, widths, st.integers(1, 50), st.integers(1, 50))
+def test_widths_are_linear_and_readable(a, b, input_size, hidden_size):
+    assert (a + b).resolve(input_size, hidden_size) == a.resolve(input_size, hidden_size) + b.resolve(
+        input_size, hidden_size
+    )
+    assert Width.parse(str(a)) == a
+    assert (a * 3).divided(3) == a
+
+
+@pytest.mark.parametrize("text", ["", "X", "H+", "-H", "1.5H", "4HD", "D4"])
+def test_what_is_no_width(text):
+    with pytest.raises(GraphError, match="not a width"):
+        Width.parse(text)
+
+
+@cell
+def min_gru(x, h):
+    """Feng et al. 2024."""
+    z = sigmoid(affine(x))
+    n = affine(x)
+    return (1 - z) * h + z * n
+
+
+@cell
+def peephole_lstm(x, h, c):
+    """Greff et al. 2015."""
+    i, f, g, o = affine(x, h, parts=4)
+    i, f, g = sigmoid(i + weight() * c), sigmoid(f + weight() * c), tanh(g)
+    c = f * c + i * g
+    o = sigmoid(o + weight() * c)
+    return o * tanh(c), c
+
+
+@cell
+def layer_norm_lstm(x, h, c):
+    """Ba et al. 2016."""
+    i, f, g, o = split(norm(linear(x, to=4)) + norm(linear(h, to=4)) + bias(4), 4)
+    i, f, o, g = sigmoid(i), sigmoid(f), sigmoid(o), tanh(g)
+    c = f * c + i * g
+    return o * tanh(norm(c)), c
+
+
+@cell
+def ind_rnn(x, h):
+    """Li et al. 2018."""
+    return relu(affine(x) + weight() * h)
+
+
+@cell
+def with_read_out(x, h):
+    h = tanh(affine(x, h))
+    y = linear(h, to=units(7))
+    return y, h
+
+
+def test_products_leave_the_loop():
+    assert products(min_gru.graph) == [("weight_z", "before"), ("weight_n", "before")]
+    assert products(cells.lstm.graph) == [("weight_i_x", "before"), ("weight_i_h", "during")]
+    assert products(with_read_out.graph) == [("weight_h_x", "before"), ("weight_h_h", "during"), ("weight_y", "after")]
+    assert [when for _, when in products(cells.gru_v3.graph)] == ["before", "during", "before", "during"]
+
+
+def test_the_schedule_of_every_node():
+    graph = with_read_out.graph
+    when = dict(zip(graph.names, (schedule(graph)[place] for place in graph.names.values()), strict=True))
+    assert when == {"x": "before", "h@0": "during", "h": "during", "y": "after"}
+
+
+NAMED = {
+    "peephole_lstm": (
+        peephole_lstm,
+        ["weight_i_x", "bias_i_x", "weight_i_h", "bias_i_h", "weight_i", "weight_f", "weight_o"],
+    ),
+    "layer_norm_lstm": (
+        layer_norm_lstm,
+        ["weight_i", "gain_i", "bias_i", "weight_i_2", "gain_i_2", "bias_i_2", "bias_i_3", "gain_h", "bias_h"],
+    ),
+    "ind_rnn": (ind_rnn, ["weight_h", "bias_h", "weight_h_2"]),
+    "gru": (cells.gru, ["weight_r_x", "bias_r_x", "weight_r_h", "bias_r_h"]),
+}
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_parameters_are_named_after_what_they_feed(name):
+    one, names = NAMED[name]
+    assert [parameter.name for parameter in one.graph.parameters] == names
+
+
+def test_a_name_of_one_s_own():
+    @cell
+    def named(x, h):
+        return tanh(affine(x, h, name="recurrence") + bias(name="recurrence"))
+
+    assert [parameter.name for parameter in named.graph.parameters] == [
+        "weight_recurrence_x", "bias_recurrence_x", "weight_recurrence_h", "bias_recurrence_h", "bias_recurrence",
+    ]  # fmt: skip
+
+
+def test_a_cell_inside_a_cell():
+    @cell
+    def residual(x, h, c):
+        inner, c = cells.lstm(x, h, c, forget_bias=1.0)
+        h = inner + linear(x)
+        return h, c
+
+    assert {"inner", "h", "c"} <= set(residual.graph.names)
+    assert len(residual.graph.parameters) == 5
+
+
+def test_cells_are_cells_not_files():
+    from unrolled.equations import Cell
+
+    for name in ("rnn", "lstm", "gru", "gru_v3"):
+        assert isinstance(getattr(cells, name), Cell)

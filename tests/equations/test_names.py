@@ -1,0 +1,288 @@
+"""Names: every local name of a cell's function stands for the value it was last bound to.
+
+The oracle is Python itself: the same source is executed on tensors, where `locals()` says what each name holds.
+"""
+
+from __future__ import annotations
+
+import cProfile
+import re
+import subprocess
+import sys
+import textwrap
+
+import nbformat
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from nbclient import NotebookClient
+
+from unrolled import cell, ops
+from unrolled.engine import Reference
+from unrolled.engine.direct import _Direct
+from unrolled.equations.scope import answering
+from unrolled.ops import affine, linear, tanh
+
+B, H = 2, 3
+NAMES = ("a", "b", "u", "v")
+UNARY = ("tanh", "sigmoid", "-", "abs", "softplus")
+
+expressions = st.recursive(
+    st.sampled_from((*NAMES, "h", "c")),
+    lambda inner: st.one_of(
+        st.tuples(st.sampled_from(UNARY), inner).map(lambda e: f"{e[0]}({e[1]})"),
+        st.tuples(inner, st.sampled_from("+-*"), inner).map(lambda e: f"({e[0]} {e[1]} {e[2]})"),
+        inner.map(lambda e: f"(0.5 * {e})"),
+        inner.map(lambda e: f"where({e} > 0, {e}, 0.1)"),
+        inner.map(lambda e: f"helper({e})"),
+        inner.map(lambda e: f"(lambda a: 1 - a)({e})"),
+        inner.map(lambda e: f"linear({e})"),
+        inner.map(lambda e: f"norm({e})"),
+    ),
+    max_leaves=4,
+)
+targets = st.sampled_from((*NAMES, "h", "c"))
+pairs = st.lists(targets, min_size=2, max_size=2, unique=True).map(", ".join)
+statements = st.one_of(
+    st.tuples(targets, expressions).map(lambda s: f"{s[0]} = {s[1]}"),
+    st.tuples(pairs, expressions, expressions).map(lambda s: f"{s[0]} = {s[1]}, {s[2]}"),
+    st.tuples(pairs, expressions).map(lambda s: f"{s[0]} = affine({s[1]}, h, parts=2)"),
+    st.tuples(pairs, expressions).map(lambda s: f"{s[0]} = split(concat({s[1]}, c), 2)"),
+    st.tuples(targets, expressions).map(lambda s: f"for k in range(3): {s[0]} = k * {s[1]}"),
+    st.tuples(targets, expressions).map(lambda s: f"{s[0]} += {s[1]}"),
+    st.tuples(pairs, targets).map(lambda s: f"for {s[1]} in ({s[0]}): a = tanh({s[1]})"),
+    st.tuples(targets, expressions).map(lambda s: f"gates = [sigmoid({s[0]}), {s[1]}]"),
+    st.tuples(targets, pairs).map(lambda s: f"gates = [tanh({s[0]}) for {s[0]} in ({s[1]})]; {s[0]} = gates[1]"),
+    targets.map(lambda s: f"{s} = closure(); v = closure() + {s}"),
+)
+programs = st.lists(statements, min_size=1, max_size=7)
+returns = st.one_of(st.just("return h, c"), expressions.map(lambda e: f"return {e} + h, c"))
+
+PRELUDE = """
+def helper(a):
+    b = tanh(a)
+    a = b * 0.5
+    return a
+
+def program(x, h, c):
+    a, b = affine(x, h, parts=2)
+    u, v = tanh(a), sigmoid(b)
+    def closure():
+        return u * 0.25
+"""
+
+
+def _source(body: list[str], last: str) -> str:
+    return PRELUDE + textwrap.indent("\n".join(body), "    ") + f"\n    {last}\n"
+
+
+def _defined(source: str, extra: dict[str, object]):
+    namespace = {name: getattr(ops, name) for name in ops.__all__} | extra
+    exec(compile(source, "<random program>", "exec"), namespace)  # noqa: S102
+    return namespace["program"]
+
+
+def _locals_of(source: str, program, tensors, parameters) -> tuple[dict, tuple]:
+    """Execute the program on tensors; what its local names hold at the end, and what it returned."""
+    seen: dict[str, object] = {}
+
+    def watch(frame, event, _):
+        if frame.f_code is program.__code__ and event == "return":
+            seen.update(frame.f_locals)
+        return watch if frame.f_code is program.__code__ else None
+
+    before = sys.gettrace()
+    sys.settrace(watch)
+    try:
+        with answering(_Direct(parameters, H)):
+            returned = program(*tensors)
+    finally:
+        sys.settrace(before)
+    return {name: value for name, value in seen.items() if isinstance(value, torch.Tensor)}, returned
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(body=programs, last=returns)
+def test_names_are_what_python_says(body, last):
+    source = _source(body, last)
+    direct = {"tanh": torch.tanh, "sigmoid": torch.sigmoid, "softplus": torch.nn.functional.softplus}
+    graph = cell(_defined(source, {})).graph
+
+    program = Reference(graph, H + 1, H)
+    shapes = program.parameter_shapes()
+    parameters = [torch.randn(shape, dtype=torch.float64) for shape in shapes]
+    x, h, c = (torch.randn(B, width, dtype=torch.float64) for width in (H + 1, H, H))
+    values = program.named_values(x, {"h": h, "c": c}, parameters)
+
+    # on tensors, += would change a value that has other names too
+    oracle = _defined(re.sub(r"(\w) \+= (.*)", r"\1 = \1 + (\2)", source), direct)
+    held, returned = _locals_of(source, oracle, (x, h, c), parameters)
+    for name, value in zip(("h", "c"), returned, strict=True):
+        assert torch.equal(values[name], value), f"the new {name}\n{source}"
+    assert torch.equal(values["h@0"], h)
+    assert torch.equal(values["c@0"], c)
+    for name, value in held.items():
+        if name == "h" and not torch.equal(value, returned[0]):
+            continue  # the returned value takes the state's name
+        if name == "x":
+            assert torch.equal(values[name], x)
+        else:
+            assert torch.equal(values[name].expand_as(value), value), f"{name}\n{source}"
+
+
+def test_reassigned_names_are_numbered_and_the_last_is_plain():
+    @cell
+    def counted(x, h):
+        a = tanh(linear(x))  # a@1
+        a = a * 2  # a@2
+        a = a + h  # a
+        h = a - 1  # h
+        return h
+
+    graph = counted.graph
+    operations = {name: graph.nodes[place].operation for name, place in graph.names.items()}
+    assert operations == {
+        "x": "input", "h@0": "state", "a@1": "tanh", "a@2": "multiply", "a": "add", "h": "subtract",
+    }  # fmt: skip
+
+
+def test_a_returned_expression_takes_the_state_s_name():
+    @cell
+    def bare(x, h):
+        n = tanh(affine(x, h))
+        return 0.5 * h + 0.5 * n
+
+    graph = bare.graph
+    assert graph.nodes[graph.names["h"]].operation == "add"
+    assert graph.nodes[graph.names["h@0"]].operation == "state"
+
+
+def test_an_output_that_is_no_state():
+    @cell
+    def with_output(x, h):
+        h = tanh(affine(x, h))
+        y = linear(h, to=2)
+        return y, h
+
+    assert with_output.graph.output == with_output.graph.names["y"]
+    assert str(with_output.graph.output_width) == "2H"
+
+
+def test_a_lambda_and_an_exec_need_no_source():
+    graph = cell(lambda x, h: tanh(affine(x, h))).graph
+    assert set(graph.names) == {"x", "h@0", "h"}
+    namespace = {"tanh": tanh, "affine": affine}
+    exec("def typed(x, h):\n    n = affine(x, h)\n    h = tanh(n)\n    return h", namespace)  # noqa: S102
+    assert set(cell(namespace["typed"]).graph.names) == {"x", "h@0", "n", "h"}
+
+
+def test_names_in_containers():
+    @cell
+    def boxed(x, h):
+        gates = affine(x, h, parts=2)
+        last = {"new": tanh(gates[1]), "old": h}
+        h = last["new"] * gates[0]
+        return h
+
+    names = boxed.graph.names
+    assert names["gates_0"] < names["gates_1"] < names["last_new"] < names["h"]
+    assert names["last_old"] == names["h@0"]
+
+
+def test_a_decorated_function_keeps_its_names():
+    from functools import wraps
+
+    def noisy(function):
+        @wraps(function)
+        def inner(*args, **kwargs):
+            unrelated = tanh(args[1])  # noqa: F841 (a local of another function)
+            return function(*args, **kwargs)
+
+        return inner
+
+    @cell
+    @noisy
+    def kept(x, h):
+        n = affine(x, h)
+        return tanh(n)
+
+    assert set(kept.graph.names) == {"x", "h@0", "n", "h"}
+
+
+def test_a_delay_line_hands_its_old_value_on():
+    @cell
+    def delayed(x, h1, h2):
+        new = tanh(affine(x, h1, h2))
+        return new, h1
+
+    first, second = delayed.graph.states
+    assert second.after == first.before
+
+
+LSTM_NAMES = ["x", "h@0", "c@0", "i@1", "f@1", "o@1", "g@1", "i", "f", "o", "g", "c", "h"]
+
+
+def test_under_a_profiler_and_a_tracer_of_python():
+    from unrolled import cells
+
+    heard = []
+    sys.setprofile(lambda *event: heard.append(event[1]))
+    try:
+        names = list(cells.lstm(forget_bias=0.5).graph.names)
+        after = sys.getprofile()
+    finally:
+        sys.setprofile(None)
+    assert names == LSTM_NAMES
+    assert after is not None, "the user's profiler was taken away"
+    assert heard
+
+    before = sys.gettrace()
+    sys.settrace(lambda *_: None)
+    try:
+        assert list(cells.lstm(forget_bias=0.6).graph.names) == LSTM_NAMES
+    finally:
+        sys.settrace(before)
+
+
+def test_under_cprofile():
+    from unrolled import cells
+
+    names = cProfile.Profile().runcall(lambda: list(cells.lstm(forget_bias=0.7).graph.names))
+    assert names == LSTM_NAMES
+
+
+SCRIPT = """
+from unrolled import cell
+from unrolled.ops import affine, sigmoid, tanh
+
+@cell
+def mine(x, h, c):
+    i, f, o, g = affine(x, h, parts=4)
+    i, f, o, g = sigmoid(i), sigmoid(f), sigmoid(o), tanh(g)
+    c = f * c + i * g
+    h = o * tanh(c)
+    return h, c
+
+names = list(mine.graph.names)
+"""
+
+
+@pytest.mark.parametrize("core", ["ctrace", "pytrace"])
+def test_under_coverage(tmp_path, core):
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT + "print(names)\n")
+    command = [sys.executable, "-m", "coverage", "run", f"--data-file={tmp_path}/data", str(script)]
+    ran = subprocess.run(command, capture_output=True, text=True, env={"COVERAGE_CORE": core}, check=False)
+    assert ran.stdout.strip() == str(LSTM_NAMES), ran.stderr
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_in_a_notebook(tmp_path):
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(SCRIPT), nbformat.v4.new_code_cell("print(names)")]
+    )
+    NotebookClient(notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": tmp_path}}).execute()
+    assert notebook.cells[1].outputs[0].text.strip() == str(LSTM_NAMES)
+
+
