@@ -1,9 +1,9 @@
 """The letters of shapes, and the check that names them. Knows sizes, not tensors.
 
-    T  time steps            H  hidden size
-    B  rows of the batch     G  gates, or parts of one product
-    D  input size            L  layers times directions
-    V  vocabulary
+T  time steps            H  hidden size
+B  rows of the batch     G  gates, or parts of one product
+D  input size            L  layers times directions
+V  vocabulary
 """
 
 from __future__ import annotations

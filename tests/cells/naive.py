@@ -70,9 +70,7 @@ def gru_v3(p, x, h, squash=np.tanh):
     a = x @ p["weight_r_x"].T + p["bias_r_x"] + h @ p["weight_r_h"].T + p["bias_r_h"]
     n = h.shape[1]
     r, z = sigmoid(a[:, :n]), sigmoid(a[:, n:])
-    candidate = squash(
-        x @ p["weight_n_x"].T + p["bias_n_x"] + (r * h) @ p["weight_n_1"].T + p["bias_n_1"]
-    )
+    candidate = squash(x @ p["weight_n_x"].T + p["bias_n_x"] + (r * h) @ p["weight_n_1"].T + p["bias_n_1"])
     return (z * h + (1 - z) * candidate,)
 
 

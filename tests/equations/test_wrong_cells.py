@@ -75,7 +75,7 @@ def indexing(x, h):
 
 
 def unpacking(x, h):
-    r, z = affine(x, h)  # here
+    r, _ = affine(x, h)  # here
     return r * h
 
 
@@ -106,12 +106,12 @@ def wide_mismatch(x, h):
 
 
 def uneven_split(x, h):
-    a, b = split(concat(x, h), 2)  # here
+    a, _ = split(concat(x, h), 2)  # here
     return a
 
 
 def wrong_parts(x, h):
-    a, b = split(h, [1, 1])  # here
+    a, _ = split(h, [1, 1])  # here
     return a
 
 
@@ -177,7 +177,7 @@ def in_a_helper(x, h):
 
 
 AT_THE_LINE = {
-    closure_over_a_tensor: "a torch tensor, which is no value of the cell: a learned array is weight(), a matrix linear(value)",
+    closure_over_a_tensor: "no value of the cell: a learned array is weight(), a matrix linear(value)",
     tensor_on_the_left: "multiply was given a torch tensor, which is no value of the cell",
     array_on_the_left: "numpy's multiply met a value of the cell",
     array_on_the_right: "multiply was given a numpy value",

@@ -1,6 +1,6 @@
 """The shelf of cells: each one its equation and its citation. Knows no tensors, no layers."""
 
-from unrolled.cells.find import find as _find
+from unrolled.cells.finding import find as _find
 from unrolled.cells.gru import gru, gru_v3
 from unrolled.cells.lstm import lstm
 from unrolled.cells.rnn import rnn

@@ -24,7 +24,7 @@ from rich.console import Console
 
 from unrolled import cells
 from unrolled.cells.describe import Description, describe
-from unrolled.cli.display import nats_and_bits, showing
+from unrolled.cli.display import showing
 from unrolled.cli.options import with_run_options
 from unrolled.errors import ConfigError, UnrolledError
 from unrolled.generation import Strategy
@@ -130,9 +130,7 @@ def eval_command(
 
 @app.command("cells")
 def cells_command(
-    names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME | file.py:name]...", show_default=False)
-    ] = None,
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME | file.py:name]...", show_default=False)] = None,
     as_json: AsJson = False,
 ) -> None:
     """List the cells, or show one: its equation, parameters, named values and schedule."""

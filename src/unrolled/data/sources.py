@@ -55,7 +55,9 @@ def default_corpus() -> Source:
     texts = [text for text in map(_read_file, sorted(folder.glob("*.py"))) if is_text(text)]
     if not texts:
         raise DataError(f"this Python has no source files in {folder}: name a text file or a folder instead")
-    return Source(_joined(texts), f"the standard library of Python {sys.version_info[0]}.{sys.version_info[1]}", len(texts))
+    return Source(
+        _joined(texts), f"the standard library of Python {sys.version_info[0]}.{sys.version_info[1]}", len(texts)
+    )
 
 
 def is_text(content: bytes) -> bool:
@@ -77,7 +79,11 @@ def _read_place(place: str) -> Source:
         return _read_folder(path)
     if path.exists():
         return _checked(Source(_read_file(path), place, 1))
-    matches = sorted(match for match in glob.glob(place, recursive=True) if Path(match).is_file())
+    matches = sorted(
+        match
+        for match in glob.glob(place, recursive=True)  # noqa: PTH207 (a pattern may be absolute)
+        if Path(match).is_file()
+    )
     if not matches:
         raise DataError(_nothing_there(path))
     if len(matches) == 1:
@@ -93,7 +99,9 @@ def _read_folder(folder: Path) -> Source:
 def _text_files(paths: list[Path], name: str) -> Source:
     texts = [text for text in map(_read_file, paths) if is_text(text)]
     if not texts:
-        raise DataError(f"{name}: none of its {len(paths)} files is UTF-8 text. Name a text file, or use --tokens bytes on one file")
+        raise DataError(
+            f"{name}: none of its {len(paths)} files is UTF-8 text. Name a text file, or use --tokens bytes on one file"
+        )
     return Source(_joined(texts), name, len(texts), len(paths) - len(texts))
 
 

@@ -109,6 +109,7 @@ class Decoder:
         self._bytes = codecs.getincrementaldecoder("utf-8")("replace") if vocabulary.tokens == "bytes" else None
 
     def __call__(self, one: int | None) -> str:
+        """The text that this id completes, maybe none; None says that no more follow."""
         if self._bytes is None:
             return "" if one is None else chr(self._codes[one])
         return self._bytes.decode(b"", final=True) if one is None else self._bytes.decode(bytes([self._codes[one]]))

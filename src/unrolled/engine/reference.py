@@ -43,6 +43,9 @@ class Reference:
         self._parameter_nodes = self._leaves("parameter", "slot")
         self._number_nodes = self._leaves("number", "value")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Reference, (self.graph, self.input_size, self.hidden_size)
+
     def resolve(self, width: Width) -> int:
         """A width in units."""
         return width.resolve(self.input_size, self.hidden_size)

@@ -54,14 +54,19 @@ class Cell:
         states = {state: self._width(state) for state in self.states}
         return trace(repr(self), partial(self.function, **self.options), code, self.input, states)
 
+    @overload
+    def __call__(self, **options: Any) -> Cell: ...
+    @overload
+    def __call__(self, *values: Any, **options: Any) -> Any: ...
     def __call__(self, *values: Any, **options: Any) -> Any:
+        """A variant with these options; or, on values inside another cell's function, its equation there."""
         variant = Cell(self.function, self.widths, {**self.options, **options})
         if not values:
             return variant
         if not all(isinstance(value, Symbol) for value in values):
             raise EquationError(
                 f"the cell {self.name} was called on {type(values[0]).__name__}: a layer runs a cell on tensors,"
-                f" unrolled.Recurrent({self.name}, input_size, hidden_size). Options go by name: {self.name}(option=...)"
+                f" unrolled.Recurrent({self.name}, input_size, hidden_size). Options go by name"
             )
         return self.function(*values, **variant.options)
 
@@ -86,7 +91,9 @@ class Cell:
             return Width(units=declared)
         if isinstance(declared, str) and Width.parse(declared).input == 0:
             return Width.parse(declared)
-        raise CellError(f"cell {self}: the state {state} cannot be {declared!r} wide: give a whole number of units, or '2H'")
+        raise CellError(
+            f"cell {self}: the state {state} cannot be {declared!r} wide: give a whole number of units, or '2H'"
+        )
 
     def _check(self) -> None:
         for option in self.options:

@@ -30,8 +30,7 @@ class Initial:
     def __post_init__(self) -> None:
         if self.name not in KNOWN:
             raise CellError(
-                f"no initial value is called {self.name!r}; known: {', '.join(KNOWN)}."
-                + did_you_mean(self.name, KNOWN)
+                f"no initial value is called {self.name!r}; known: {', '.join(KNOWN)}." + did_you_mean(self.name, KNOWN)
             )
         least, most = KNOWN[self.name]
         if not least <= len(self.numbers) <= most:

@@ -23,41 +23,41 @@ BINARY = ("add", "subtract", "multiply", "divide", "maximum", "minimum", "power"
 COMPARISONS = ("greater", "greater_equal", "less", "less_equal")
 
 
-def _elementwise(name: str, operands: Sequence[Operand], attributes: Attributes) -> Operand:
+def _elementwise(operands: Sequence[Operand], _: Attributes) -> Operand:
     """All as wide as each other; plain numbers fit anything."""
     widths = [width for width in operands if width is not None]
     for width in widths:
         if width != widths[0]:
             raise EquationError(
-                f"{name} was given values {widths[0]} and {width} wide: they must be equally wide."
+                f"was given values {widths[0]} and {width} wide: they must be equally wide."
                 " A matrix changes a width: linear(value)"
             )
     return widths[0] if widths else None
 
 
-def _linear(name: str, operands: Sequence[Operand], attributes: Attributes) -> Operand:
+def _linear(operands: Sequence[Operand], attributes: Attributes) -> Operand:
     """A matrix (rows by columns), maybe a bias, times a value: as wide as the matrix has rows."""
     value, matrix = operands[0], operands[1]
     columns = Width.parse(attributes["columns"])
     if value is None or value != columns:
-        raise EquationError(f"{name} has a matrix for values {columns} wide, and was given one {value or 1} wide")
+        raise EquationError(f"has a matrix for values {columns} wide, and was given one {value or 1} wide")
     return matrix
 
 
-def _part(name: str, operands: Sequence[Operand], attributes: Attributes) -> Operand:
+def _part(_: Sequence[Operand], attributes: Attributes) -> Operand:
     return Width.parse(attributes["width"])
 
 
-def _concat(name: str, operands: Sequence[Operand], attributes: Attributes) -> Operand:
+def _concat(operands: Sequence[Operand], _: Attributes) -> Operand:
     total = Width()
     for width in operands:
         if width is None:
-            raise EquationError(f"{name} was given a plain number: it has no width")
+            raise EquationError("was given a plain number: it has no width")
         total = total + width
     return total
 
 
-Rule = Callable[[str, Sequence[Operand], Attributes], Operand]
+Rule = Callable[[Sequence[Operand], Attributes], Operand]
 
 
 @dataclass(frozen=True)
@@ -99,4 +99,7 @@ def width_of(name: str, operands: Sequence[Operand], attributes: Attributes) -> 
     operation = OPERATIONS[name]
     if len(operands) not in operation.counts:
         raise EquationError(f"{name} takes {operation.counts.start} operands, not {len(operands)}")
-    return operation.rule(name, operands, attributes)
+    try:
+        return operation.rule(operands, attributes)
+    except EquationError as error:
+        raise EquationError(f"{name} {error}") from None

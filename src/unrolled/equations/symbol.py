@@ -113,15 +113,12 @@ class Symbol:
 
     __float__ = __int__ = __index__ = __round__ = __floor__ = __ceil__ = __trunc__ = __complex__ = _number
 
-    def _unknown_operator(self, other: object) -> NoReturn:
+    def _unknown_operator(self, *_: object) -> NoReturn:
         raise EquationError("this operator is not of the language: it has + - * / ** and comparisons")
 
     __mod__ = __rmod__ = __floordiv__ = __rfloordiv__ = __divmod__ = __rdivmod__ = _unknown_operator
     __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = _unknown_operator
-    __lshift__ = __rlshift__ = __rshift__ = __rrshift__ = _unknown_operator
-
-    def __invert__(self) -> NoReturn:
-        self._unknown_operator(self)
+    __lshift__ = __rlshift__ = __rshift__ = __rrshift__ = __invert__ = _unknown_operator
 
     def __getattr__(self, name: str) -> NoReturn:
         if name.startswith("__"):  # Python and libraries ask for protocols: they must hear "no"
@@ -131,6 +128,7 @@ class Symbol:
         )
 
     def __call__(self, *_: object, **__: object) -> NoReturn:
+        """Refuse: a value is no function."""
         raise EquationError("a value is called as if it were a function")
 
     # What torch and numpy call when one of their functions or arrays meets a symbol.

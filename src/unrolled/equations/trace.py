@@ -18,9 +18,7 @@ from unrolled.equations.width import D, H, Width
 from unrolled.errors import AttributeEquationError, EquationError, UnrolledError
 
 
-def trace(
-    cell: str, function: Callable[..., Any], code: CodeType, inputs: str, states: Mapping[str, Width]
-) -> Graph:
+def trace(cell: str, function: Callable[..., Any], code: CodeType, inputs: str, states: Mapping[str, Width]) -> Graph:
     """Call a cell's function on symbols and keep what it computed.
 
     Args:

@@ -43,14 +43,22 @@ class _DropIn(nn.RNNBase):
         if isinstance(input, PackedSequence):
             return self._forward_packed(input, hx)
         if input.dim() not in (2, 3):
-            raise ValueError(f"{type(self).__name__}: expected input to be 2D or 3D, got {input.dim()}D instead")
+            raise ValueError(f"{type(self).__name__}: expected input to be 2-D or 3-D, got {input.dim()}-D")
         if input.dim() == 2:
-            batched = None if hx is None else self._map(lambda value: value.unsqueeze(1), hx)
-            output, final = self.forward(input.unsqueeze(0 if self.batch_first else 1), batched)
-            return output.squeeze(0 if self.batch_first else 1), self._map(lambda value: value.squeeze(1), final)
+            return self._forward_unbatched(input, hx)
         x = input.transpose(0, 1) if self.batch_first else input
         output, final = self._run(x, hx, None)
         return (output.transpose(0, 1) if self.batch_first else output), final
+
+    def _forward_unbatched(self, x: Tensor, hx: Any) -> tuple[Tensor, Any]:
+        """Run one sequence `[T, D]` as a batch of one."""
+        states = hx if isinstance(hx, tuple) else (hx,)
+        if hx is not None and any(value.dim() != 2 for value in states):
+            raise RuntimeError("for unbatched 2-D input, the states should also be 2-D")
+        place = 0 if self.batch_first else 1
+        batched = None if hx is None else self._map(lambda value: value.unsqueeze(1), hx)
+        output, final = self.forward(x.unsqueeze(place), batched)
+        return output.squeeze(place), self._map(lambda value: value.squeeze(1), final)
 
     def _forward_packed(self, packed: PackedSequence, hx: Any) -> tuple[PackedSequence, Any]:
         """Run the rows in their packed order, padded, and pack the output again."""
@@ -69,9 +77,7 @@ class _DropIn(nn.RNNBase):
         state = zero_state(stack, x.shape[1], x) if hx is None else self._state(hx)
         # torch's own checks; they expect batch_first as the caller gave it
         self.check_forward_args(x.transpose(0, 1) if self.batch_first else x, self._hx(state), None)
-        output, final = run_stack(
-            stack, x, state, lengths=lengths, dropout=self.dropout if self.training else 0.0
-        )
+        output, final = run_stack(stack, x, state, lengths=lengths, dropout=self.dropout if self.training else 0.0)
         return output, self._hx(final)
 
     def _stack(self) -> list[list[Direction]]:

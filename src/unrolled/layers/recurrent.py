@@ -168,9 +168,7 @@ class Recurrent(nn.Module):
 class _Parameters(nn.Module):
     """The parameters of one layer in one direction, by the names that the graph gives them."""
 
-    def __init__(
-        self, program: Reference, device: torch.device | str | None, dtype: torch.dtype | None
-    ) -> None:
+    def __init__(self, program: Reference, device: torch.device | str | None, dtype: torch.dtype | None) -> None:
         super().__init__()
         self.program = program
         for parameter, shape in zip(program.graph.parameters, program.parameter_shapes(), strict=True):
@@ -204,7 +202,7 @@ def _lengths(lengths: Tensor | Sequence[int], steps: int, batch: int, device: to
     check_shape("lengths", given.shape, (batch,))
     if given.is_floating_point() or given.dtype == torch.bool:
         raise ShapeError(f"lengths are {given.dtype}: give whole numbers of steps")
-    if batch and not (0 <= int(given.min()) and int(given.max()) <= steps):
+    if batch and not (int(given.min()) >= 0 and int(given.max()) <= steps):
         raise ShapeError(f"lengths go from {int(given.min())} to {int(given.max())}, x has {steps} steps")
     return given
 

@@ -82,9 +82,7 @@ def zero_state(stack: Stack, batch: int, like: Tensor) -> State:
     """States of zero for a batch of so many rows, each `[L, B, width]`."""
     program = stack[0][0].program
     count = sum(len(layer) for layer in stack)
-    return {
-        one.name: like.new_zeros(count, batch, program.resolve(one.width)) for one in program.graph.states
-    }
+    return {one.name: like.new_zeros(count, batch, program.resolve(one.width)) for one in program.graph.states}
 
 
 def check_state(stack: Stack, state: State, batch: int) -> None:
@@ -97,7 +95,9 @@ def check_state(stack: Stack, state: State, batch: int) -> None:
     wanted = [one.name for one in program.graph.states]
     for name in state:
         if name not in wanted:
-            raise ShapeError(f"there is no state {name!r}; the states: {', '.join(wanted)}." + did_you_mean(name, wanted))
+            raise ShapeError(
+                f"there is no state {name!r}; the states: {', '.join(wanted)}." + did_you_mean(name, wanted)
+            )
     count = sum(len(layer) for layer in stack)
     for one in program.graph.states:
         if one.name not in state:

@@ -22,7 +22,7 @@ class RunConfig(TrainingConfig):
     data: tuple[str, ...] = Field(default=(), description="files, folders, globs, '-'; none: the default corpus")
     tokens: Tokens = "characters"
     val_frac: float = Field(default=0.05, gt=0, lt=1, description="share of the text held out, its last part")
-    cell: str = "gru"
+    cell: str = "gru_v3"
     hidden_size: int = Field(default=256, ge=1)
     num_layers: int = Field(default=1, ge=1)
     embedding_size: int = Field(default=64, ge=0, description="0: one-hot")
@@ -63,7 +63,7 @@ def read_config(path: Path) -> dict[str, Any]:
         kind = "TOML" if path.suffix == ".toml" else "JSON"
         raise ConfigError(f"{path} is not {kind}: {error}") from error
     if not isinstance(values, dict):
-        raise ConfigError(f"{path} holds {type(values).__name__}, wanted options with names: {{\"hidden_size\": 128}}")
+        raise ConfigError(f'{path} holds {type(values).__name__}, wanted options with names: {{"hidden_size": 128}}')
     return values
 
 

@@ -1,19 +1,18 @@
 """A run's folder: what lies in it, and reading and writing it. No pickle; knows no training loop.
 
-    config.json          the options (RunConfig)
-    cell.json            the graph of the cell: a run is read back without the source that wrote the cell
-    tokenizer.json       the vocabulary
-    model.safetensors    the weights
-    state.json           where training stands
-    state.safetensors    the optimiser's tensors, the states carried along the streams, the random generator
-    metrics.jsonl        one line an event
-    samples/             what the model wrote, by step
+config.json          the options (RunConfig)
+cell.json            the graph of the cell: a run is read back without the source that wrote the cell
+tokenizer.json       the vocabulary
+model.safetensors    the weights
+state.json           where training stands
+state.safetensors    the optimiser's tensors, the states carried along the streams, the random generator
+metrics.jsonl        one line an event
+samples/             what the model wrote, by step
 """
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -97,7 +96,7 @@ class RunFolder:
         target = self.path / name
         temporary = target.with_name(target.name + ".new")
         temporary.write_bytes(content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content)
-        os.replace(temporary, target)
+        temporary.replace(target)
 
 
 def load(path: Path, device: str = "cpu") -> Run:

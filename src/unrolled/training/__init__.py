@@ -1,7 +1,7 @@
 """Training: one loop that emits events. Knows models and ids; prints nothing, writes no files."""
 
 from unrolled.training.config import TrainingConfig
-from unrolled.training.evaluate import evaluate
+from unrolled.training.evaluation import evaluate
 from unrolled.training.events import Evaluated, Event, Finished, Planned, SampleDue, Stepped
 from unrolled.training.loop import Trainer
 

@@ -6,7 +6,6 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-
 DEFAULT_MINUTES = 1.5
 
 
@@ -21,7 +20,7 @@ class TrainingConfig(BaseModel):
     seq_length: int = Field(default=64, ge=1, description="steps of a chunk: how far gradients reach back")
     batch_size: int = Field(default=64, ge=1, description="streams of text read side by side")
     optimizer: Literal["adamw", "rmsprop", "adagrad"] = "adamw"
-    learning_rate: float = Field(default=4e-3, gt=0, allow_inf_nan=False)
+    learning_rate: float = Field(default=8e-3, gt=0, allow_inf_nan=False)
     weight_decay: float = Field(default=0.01, ge=0, allow_inf_nan=False, description="of AdamW")
     warmup: float = Field(default=0.02, ge=0, le=1, description="share of the steps in which the rate rises")
     decay: float = Field(default=0.4, ge=0, le=1, description="share of the steps in which the rate falls")

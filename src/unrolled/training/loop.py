@@ -16,7 +16,7 @@ from unrolled.engine import State
 from unrolled.errors import TrainingError
 from unrolled.models import LanguageModel
 from unrolled.training.config import TrainingConfig
-from unrolled.training.evaluate import chunk_loss, evaluate
+from unrolled.training.evaluation import chunk_loss, evaluate
 from unrolled.training.events import Evaluated, Event, Finished, Planned, SampleDue, Stepped
 from unrolled.training.optim import clip_gradients, make_optimizer, rate_at
 
@@ -84,7 +84,7 @@ class Trainer:
         logits, after = self.model(chunk.ids.to(device), before)
         loss = chunk_loss(logits, chunk.targets.to(device))
         self.optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         norm = clip_gradients(self.model.parameters(), self.config)
         self._check(loss.item(), norm)
         self.optimizer.step()
@@ -171,5 +171,5 @@ def _even(count: int) -> list[float]:
 
 
 def _early(count: int) -> list[float]:
-    """Shares that lie close at first, where text grows fastest: ..., 0.1, 0.32, 1. (One of `count` is at step 0.)"""
+    """Shares that lie close at first, where text grows fastest: ..., 0.1, 0.32, 1; one of `count` is at step 0."""
     return [10 ** (-place / 2) for place in range(count - 1)]

@@ -63,7 +63,7 @@ def train(
     out: Path | None = None,
     *,
     overwrite: bool = False,
-    listen: Listener = lambda event: None,
+    listen: Listener = lambda _: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Path:
     """Train a new run, and save it at every evaluation, at the end and when it is told to stop.

@@ -1,0 +1,263 @@
+"""Recurrent: lengths, resets, directions, stacks, steps and what it refuses."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import pickle
+
+import pytest
+import torch
+
+import unrolled
+from tests.cells.checks import CASES, B, D, H, T, layer_of, random_state
+from unrolled import CellError, Recurrent, ShapeError, cell, cells
+from unrolled.ops import affine, bias, linear, tanh, weight
+
+every_cell = pytest.mark.parametrize("case", CASES, ids=str)
+LENGTHS = torch.tensor([4, 7, 0])
+
+
+def both_ways(one, num_layers: int = 2) -> Recurrent:
+    layer = Recurrent(one, D, H, num_layers, bidirectional=True, dtype=torch.float64)
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.normal_(std=0.5)
+    return layer
+
+
+@every_cell
+@pytest.mark.parametrize("directions", [1, 2])
+def test_padded_is_unpadded(case, directions):
+    layer = both_ways(case.cell) if directions == 2 else layer_of(case.cell, torch.float64, 2)
+    x = torch.randn(T, B, D, dtype=torch.float64)
+    state = random_state(layer) if directions == 1 else None
+    padded = x.clone()
+    for row, length in enumerate(LENGTHS):
+        padded[length:, row] = torch.nan
+    output, final = layer(padded, state, lengths=LENGTHS)
+    for row, length in enumerate(LENGTHS.tolist()):
+        assert (output[length:, row] == 0).all()
+        start = None if state is None else {name: value[:, row : row + 1] for name, value in state.items()}
+        if length == 0:
+            for name, value in final.items():
+                want = torch.zeros_like(value[:, :1]) if start is None else start[name]
+                assert torch.equal(value[:, row : row + 1], want)
+            continue
+        alone, last = layer(x[:length, row : row + 1], start)
+        torch.testing.assert_close(output[:length, row : row + 1], alone, rtol=0, atol=1e-6)
+        for name, value in last.items():
+            torch.testing.assert_close(final[name][:, row : row + 1], value, rtol=0, atol=1e-6)
+
+
+@every_cell
+def test_padding_reaches_no_gradient(case):
+    """0 * NaN is NaN: what stands past the end must not even be multiplied."""
+    layer = both_ways(case.cell)
+    gradients = []
+    for filling in (torch.nan, 0.0):
+        layer.zero_grad()
+        x = torch.ones(T, B, D, dtype=torch.float64).cumsum(0) / T
+        for row, length in enumerate(LENGTHS):
+            x[length:, row] = filling
+        x.requires_grad_()
+        output, final = layer(x, lengths=LENGTHS)
+        (output.sum() + sum(value.sum() for value in final.values())).backward()
+        gradients.append([x.grad, *(parameter.grad for parameter in layer.parameters())])
+    for got, want in zip(*gradients, strict=True):
+        assert torch.equal(got, want)
+        assert got.isfinite().all()
+
+
+@every_cell
+def test_a_reset_is_a_fresh_start(case):
+    layer = layer_of(case.cell, torch.float64, 2)
+    x, state = torch.randn(T, B, D, dtype=torch.float64), random_state(layer)
+    reset = torch.zeros(T, B, dtype=torch.bool)
+    reset[3] = True
+    output, final = layer(x, state, reset=reset)
+    before, _ = layer(x[:3], state)
+    after, last = layer(x[3:])
+    assert torch.equal(output, torch.cat([before, after]))
+    for name, value in last.items():
+        assert torch.equal(final[name], value)
+
+
+@every_cell
+def test_a_reset_in_both_directions(case):
+    """Segments of a row stand for themselves, forwards and backwards, also where rows are cut apart."""
+    layer = both_ways(case.cell)
+    x = torch.randn(T, B, D, dtype=torch.float64)
+    reset = torch.zeros(T, B, dtype=torch.bool)
+    reset[2, 0] = reset[5, 0] = reset[1, 1] = reset[0, 2] = True
+    output, _ = layer(x, reset=reset)
+    for row, starts in enumerate([[0, 2, 5, T], [0, 1, T], [0, T]]):
+        for start, end in itertools.pairwise(starts):
+            alone, _ = layer(x[start:end, row : row + 1])
+            torch.testing.assert_close(output[start:end, row : row + 1], alone, rtol=0, atol=1e-12)
+
+
+def test_resets_and_lengths_together():
+    layer = both_ways(cells.lstm)
+    x = torch.randn(T, B, D, dtype=torch.float64)
+    reset = torch.zeros(T, B, dtype=torch.bool)
+    reset[2] = True
+    output, final = layer(x, lengths=[4, 7, 2], reset=reset)
+    alone, last = layer(x[2:4, :1])
+    torch.testing.assert_close(output[2:4, :1], alone, rtol=0, atol=1e-12)
+    for place in (0, 2):  # the forward direction of both layers ends at step 4
+        torch.testing.assert_close(final["c"][place, :1], last["c"][place], rtol=0, atol=1e-12)
+
+
+@every_cell
+def test_the_reverse_direction_is_the_forward_one_on_the_reversed_text(case):
+    layer = both_ways(case.cell, num_layers=1)
+    x = torch.randn(T, B, D, dtype=torch.float64)
+    alone = Recurrent(case.cell, D, H, dtype=torch.float64)
+    alone.layer0.load_state_dict(layer.layer0.reverse.state_dict())
+    output, final = layer(x)
+    backwards, last = alone(x.flip(0))
+    width = backwards.shape[-1]
+    assert torch.equal(output[..., width:], backwards.flip(0))
+    for name, value in last.items():
+        assert torch.equal(final[name][1:], value)
+
+
+def test_batch_first():
+    layer = both_ways(cells.gru)
+    turned = copy.deepcopy(layer)
+    turned.batch_first = True
+    x, reset = torch.randn(T, B, D, dtype=torch.float64), torch.rand(T, B) < 0.3
+    output, final = layer(x, lengths=LENGTHS, reset=reset)
+    other, last = turned(x.transpose(0, 1), lengths=LENGTHS, reset=reset.t())
+    assert torch.equal(output, other.transpose(0, 1))
+    assert torch.equal(final["h"], last["h"])
+
+
+def test_second_derivatives():
+    layer = layer_of(cells.lstm, torch.float64)
+    x = torch.randn(3, 2, D, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradgradcheck(lambda x: layer(x)[0], x)
+
+
+def test_names_and_repr():
+    layer = Recurrent("lstm(forget_bias=1.0)", D, H, 2, bidirectional=True, dropout=0.1)
+    names = {name for name, _ in layer.named_parameters()}
+    assert {"layer0.weight_i_x", "layer1.bias_i_h", "layer1.reverse.weight_i_h"} <= names
+    assert repr(layer).splitlines()[1].strip() == (
+        "lstm(forget_bias=1.0), 5, 9, num_layers=2, bidirectional=True, dropout=0.1"
+    )
+    for copied in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
+        x = torch.randn(T, B, D)
+        assert torch.equal(copied.eval()(x)[0], layer.eval()(x)[0])
+
+
+def test_an_output_that_is_no_state_feeds_the_next_layer():
+    @cell
+    def read_out(x, h):
+        h = tanh(affine(x, h))
+        return linear(h, to=2), h
+
+    layer = Recurrent(read_out, D, H, 2, bidirectional=True)
+    output, final = layer(torch.randn(T, B, D))
+    assert output.shape == (T, B, 4 * H)
+    assert layer.output_size == 4 * H
+    assert final["h"].shape == (4, B, H)
+
+
+def test_a_state_that_depends_on_parameters_only():
+    @cell
+    def constant(x, h):
+        h = weight() * 2
+        return h
+
+    output, final = Recurrent(constant, D, H)(torch.randn(T, B, D))
+    assert output.shape == (T, B, H)
+    assert final["h"].shape == (1, B, H)
+
+
+def test_initial_values():
+    @cell
+    def started(x, h):
+        a = linear(x, init=("uniform", 0.5, 0.6)) + linear(h, init="orthogonal")
+        b = linear(h, init=("identity", 3.0)) + bias(init=0.25)
+        d = weight(init=("normal", 1e-6))
+        return tanh(a + b + d)
+
+    values = dict(Recurrent(started, D, H).layer0.named_parameters())
+    uniform, orthogonal, identity, quarter, normal = values.values()
+    assert ((uniform >= 0.5) & (uniform <= 0.6)).all()
+    torch.testing.assert_close(orthogonal @ orthogonal.T, torch.eye(H), rtol=0, atol=1e-5)
+    assert torch.equal(identity, 3 * torch.eye(H))
+    assert (quarter == 0.25).all()
+    assert 0 < normal.abs().max() < 1e-4
+
+    forget = dict(Recurrent(cells.lstm(forget_bias=1.0), D, H).layer0.named_parameters())
+    assert (forget["bias_i_x"][H : 2 * H] == 1).all()
+    assert (forget["bias_i_h"][H : 2 * H] == 0).all()
+    assert (forget["bias_i_x"][:H] != 1).all()
+    bound = 1 / H**0.5
+    assert 0.8 * bound < forget["weight_i_x"].abs().max() <= bound
+
+
+def _refused(message, **changes):
+    arguments = {"cell": "lstm", "input_size": D, "hidden_size": H} | changes
+    with pytest.raises((ShapeError, CellError)) as refused:
+        Recurrent(**arguments)
+    assert message in str(refused.value)
+
+
+def test_sizes_are_checked():
+    _refused("hidden_size=0: give a whole number, 1 or more", hidden_size=0)
+    _refused("input_size=2.5", input_size=2.5)
+    _refused("num_layers=-1", num_layers=-1)
+    _refused("dropout=1", dropout=1)
+    _refused("no cell is called 'lstn'", cell="lstn")
+    _refused("state h cannot be", cell=cells.lstm(projection=0))
+
+
+X = torch.zeros(T, B, D)
+BAD_CALLS = {
+    "two dimensions": (lambda one: one(X[0]), "x has shape (3, 5), wanted (T, B, 5)"),
+    "another width": (lambda one: one(X[..., :4]), "x has shape (7, 3, 4), wanted (T, B, 5)"),
+    "another type": (lambda one: one(X.double()), "x is torch.float64, the layer's parameters are torch.float32"),
+    "no step": (lambda one: one(X[:0]), "x has no time step"),
+    "a missing state": (lambda one: one(X, {"h": torch.zeros(1, B, H)}), "the state 'c' is missing"),
+    "a typo": (lambda one: one(X, {"hh": X, "c": X}), "there is no state 'hh'; the states: h, c. Did you mean 'h'?"),
+    "a state's shape": (
+        lambda one: one(X, {"h": torch.zeros(1, B, H), "c": torch.zeros(1, B, 2)}),
+        "state 'c' has shape (1, 3, 2), wanted (1, 3, 9)",
+    ),
+    "lengths too long": (lambda one: one(X, lengths=[1, 2, 8]), "lengths go from 1 to 8, x has 7 steps"),
+    "lengths below zero": (lambda one: one(X, lengths=[-1, 2, 3]), "lengths go from -1 to 3"),
+    "too few lengths": (lambda one: one(X, lengths=[1, 2]), "lengths has shape (2,), wanted (3,)"),
+    "broken lengths": (lambda one: one(X, lengths=torch.ones(B)), "lengths are torch.float32: give whole numbers"),
+    "a reset's shape": (lambda one: one(X, reset=torch.zeros(B, T).bool()), "reset has shape (3, 7), wanted (7, 3)"),
+    "a reset's type": (lambda one: one(X, reset=torch.zeros(T, B)), "reset is torch.float32: give bools"),
+    "a step of three dimensions": (lambda one: one.step(X), "x has shape (7, 3, 5), wanted (B, 5)"),
+}
+
+
+@pytest.mark.parametrize("call", BAD_CALLS)
+def test_calls_are_checked(call):
+    make, message = BAD_CALLS[call]
+    with pytest.raises(ShapeError) as refused:
+        make(Recurrent("lstm", D, H))
+    assert message in str(refused.value)
+
+
+def test_a_bidirectional_layer_sees_the_whole_sequence():
+    layer = Recurrent("gru", D, H, bidirectional=True)
+    _, state = layer(X)
+    with pytest.raises(ShapeError, match="a sequence cannot be carried on in pieces"):
+        layer(X, state)
+    with pytest.raises(ShapeError, match="cannot run step by step"):
+        layer.step(X[0])
+
+
+def test_the_door():
+    for name in unrolled.__all__:
+        assert getattr(unrolled, name) is not None
+    assert set(dir(unrolled)) == set(unrolled.__all__)
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        _ = unrolled.nothing
