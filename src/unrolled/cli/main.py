@@ -8,6 +8,7 @@ import os
 # of threads reads this when it is loaded.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
+import io
 import json
 import signal
 import sys
@@ -43,6 +44,9 @@ RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="the run's folder",
 
 def main() -> None:
     """Run the command. A user's mistake ends in one message and exit code 1, never in a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that lacks a character shows a question mark
     try:
         app()
     except UnrolledError as error:
@@ -174,7 +178,7 @@ def stop_signals() -> Iterator[list[int]]:
 
 
 def _write(piece: str) -> None:
-    sys.stdout.write(piece.encode(sys.stdout.encoding or "utf-8", "replace").decode(sys.stdout.encoding or "utf-8"))
+    sys.stdout.write(piece)
     sys.stdout.flush()
 
 

@@ -78,22 +78,21 @@ def _read_place(place: str) -> Source:
     if path.is_dir():
         return _read_folder(path)
     if path.exists():
+        if not (path.is_file() or path.is_fifo()):
+            raise DataError(f"{path} is a device, not a file: name a text file or a folder")
         return _checked(Source(_read_file(path), place, 1))
-    matches = sorted(
-        match
-        for match in glob.glob(place, recursive=True)  # noqa: PTH207 (a pattern may be absolute)
-        if Path(match).is_file()
-    )
+    # (glob.glob, since a pattern may begin at the root)
+    matches = [Path(one) for one in sorted(glob.glob(place, recursive=True)) if Path(one).is_file()]  # noqa: PTH207
     if not matches:
         raise DataError(_nothing_there(path))
     if len(matches) == 1:
-        return _checked(Source(_read_file(Path(matches[0])), matches[0], 1))
-    return _text_files([Path(match) for match in matches], place)
+        return _checked(Source(_read_file(matches[0]), str(matches[0]), 1))
+    return _text_files(matches, place)
 
 
 def _read_folder(folder: Path) -> Source:
-    hidden = (path for path in sorted(folder.rglob("*")) if path.is_file())
-    return _text_files([path for path in hidden if not _is_hidden(path.relative_to(folder))], str(folder))
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return _text_files([path for path in files if not _is_hidden(path.relative_to(folder))], str(folder))
 
 
 def _text_files(paths: list[Path], name: str) -> Source:

@@ -18,9 +18,9 @@ class LanguageModelConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     vocab_size: int = Field(ge=1)
-    embedding_size: int = Field(default=0, ge=0)
-    hidden_size: int = Field(ge=1)
-    num_layers: int = Field(default=1, ge=1)
+    embedding_size: int = Field(default=0, ge=0, le=1_000_000)
+    hidden_size: int = Field(ge=1, le=1_000_000)
+    num_layers: int = Field(default=1, ge=1, le=1_000)
     dropout: float = Field(default=0.0, ge=0, lt=1)
 
 

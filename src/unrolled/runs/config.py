@@ -23,9 +23,9 @@ class RunConfig(TrainingConfig):
     tokens: Tokens = "characters"
     val_frac: float = Field(default=0.05, gt=0, lt=1, description="share of the text held out, its last part")
     cell: str = "gru_v3"
-    hidden_size: int = Field(default=256, ge=1)
-    num_layers: int = Field(default=1, ge=1)
-    embedding_size: int = Field(default=64, ge=0, description="0: one-hot")
+    hidden_size: int = Field(default=256, ge=1, le=1_000_000)
+    num_layers: int = Field(default=1, ge=1, le=1_000)
+    embedding_size: int = Field(default=64, ge=0, le=1_000_000, description="0: one-hot")
     dropout: float = Field(default=0.0, ge=0, lt=1)
     sample_length: int = Field(default=300, ge=1)
     sample_temperature: float = Field(default=0.8, ge=0, allow_inf_nan=False)

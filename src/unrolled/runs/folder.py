@@ -13,6 +13,7 @@ samples/             what the model wrote, by step
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from torch import Tensor
 
 from unrolled.data import Vocabulary
 from unrolled.equations import Graph
-from unrolled.errors import GraphError, RunError, did_you_mean
+from unrolled.errors import ConfigError, GraphError, RunError, did_you_mean
 from unrolled.models import LanguageModel, LanguageModelConfig
 from unrolled.runs.config import RunConfig, validated
 
@@ -125,7 +126,11 @@ def load(path: Path, device: str = "cpu") -> Run:
 
 
 def build_model(config: RunConfig, vocabulary: Vocabulary, graph: Graph) -> LanguageModel:
-    """The model that the options describe, with fresh weights."""
+    """The model that the options describe, with fresh weights.
+
+    Raises:
+        ConfigError: it would need more memory than this machine has.
+    """
     sizes = LanguageModelConfig(
         vocab_size=len(vocabulary),
         embedding_size=config.embedding_size,
@@ -133,7 +138,29 @@ def build_model(config: RunConfig, vocabulary: Vocabulary, graph: Graph) -> Lang
         num_layers=config.num_layers,
         dropout=config.dropout,
     )
-    return LanguageModel(sizes, graph).to(dtype=getattr(torch, config.precision))
+    dtype: torch.dtype = getattr(torch, config.precision)
+    _check_memory(sizes, graph, dtype)
+    return LanguageModel(sizes, graph).to(dtype=dtype)
+
+
+_COPIES = 4  # of the weights while training: themselves, their gradients, and two moments of AdamW
+
+
+def _check_memory(sizes: LanguageModelConfig, graph: Graph, dtype: torch.dtype) -> None:
+    """Count the parameters of a model that takes no memory, before one is made that does."""
+    smaller = "Give a smaller --hidden-size, --num-layers or --embedding-size"
+    try:
+        with torch.device("meta"):
+            count = sum(parameter.numel() for parameter in LanguageModel(sizes, graph).parameters())
+    except RuntimeError as error:
+        raise ConfigError(f"a model of these sizes cannot be made: {error}. {smaller}") from error
+    needed = count * dtype.itemsize * _COPIES
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > memory:
+        raise ConfigError(
+            f"training {count:,} parameters takes at least {needed / 2**30:,.0f} GiB, this machine has"
+            f" {memory / 2**30:,.0f}. {smaller}"
+        )
 
 
 def _make_room(path: Path, overwrite: bool) -> None:

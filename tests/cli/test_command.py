@@ -1,0 +1,197 @@
+"""The command: what it prints, as text and as JSON, and how it ends. Each in a process of its own, as a user has it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+TEXT = "def add(a, b):\n    return a + b\n" * 120
+SMALL = ["--hidden-size", "12", "--batch-size", "4", "--seq-length", "16", "--sample-length", "30"]
+
+
+def unrolled(*arguments, cwd, stdin=None, env=None):
+    """Run the command; its output, decoded."""
+    return subprocess.run(
+        [sys.executable, "-m", "unrolled.cli.main", *map(str, arguments)],
+        cwd=cwd, input=stdin, capture_output=True, text=True, timeout=120, check=False,
+        env={**os.environ, "COLUMNS": "200", **(env or {})},
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with a text and a run."""
+    folder = tmp_path_factory.mktemp("command")
+    (folder / "text.py").write_text(TEXT)
+    ran = unrolled("train", "text.py", *SMALL, "--steps", 40, "-o", "run", cwd=folder)
+    assert ran.returncode == 0, ran.stderr
+    (folder / "train.txt").write_text(ran.stdout)
+    return folder
+
+
+def test_train_says_what_it_does(place):
+    said = (place / "train.txt").read_text()
+    assert "text     text.py: 3,840 characters, 16 different; the last 192 are held out" in said
+    assert "model    gru_v3, " in said
+    assert said.count("-- what it writes after") == 5
+    assert "step 40: held-out text " in said
+    assert " nats (" in said
+    assert " bits) per character" in said
+    assert "training is done: 40 steps" in said
+    assert "unrolled sample run --prompt" in said
+
+
+def test_train_as_json(place):
+    ran = unrolled("train", "text.py", *SMALL, "--steps", 12, "-o", "other", "--json", cwd=place)
+    events = [json.loads(line) for line in ran.stdout.splitlines()]
+    kinds = {event["event"] for event in events}
+    assert kinds == {"prepared", "planned", "stepped", "evaluated", "sampledue", "sampled", "saved", "finished"}
+    assert events[0]["path"] == "other"
+    assert not ran.stderr
+
+
+def test_a_file_of_options(place):
+    (place / "options.toml").write_text(
+        'steps = 3\nhidden_size = 7\ncell = "lstm"\ndata = ["text.py"]\nbatch_size = 2\n'
+    )
+    ran = unrolled("train", "--config", "options.toml", "--hidden-size", 9, "-o", "third", "--json", cwd=place)
+    assert ran.returncode == 0, ran.stderr
+    config = json.loads((place / "third" / "config.json").read_text())
+    assert (config["steps"], config["hidden_size"], config["cell"]) == (3, 9, "lstm")
+    (place / "options.json").write_text(json.dumps({"steps": 2, "data": ["text.py"], "batch_size": 2}))
+    ran = unrolled("train", "--config", "options.json", "-o", "fourth", cwd=place)
+    assert ran.returncode == 0, ran.stderr
+
+
+def test_standard_input(place):
+    ran = unrolled("train", "-", *SMALL, "--steps", 2, "-o", "piped", cwd=place, stdin=TEXT)
+    assert "text     standard input: 3,840 characters" in ran.stdout
+
+
+def test_sample(place):
+    first, again = (unrolled("sample", "run", "--prompt", "def ", "--length", 40, cwd=place).stdout for _ in range(2))
+    assert first == again
+    assert first.startswith("def ")
+    assert len(first) == 4 + 40 + 1
+    written = json.loads(unrolled("sample", "run", "--prompt", "def ", "--length", 40, "--json", cwd=place).stdout)
+    assert "def " + written["text"] + "\n" == first
+    assert unrolled("sample", "run", "--length", 5, "--seed", 2, cwd=place).returncode == 0
+
+
+def test_sample_stops_when_nobody_reads(place):
+    command = f"{sys.executable} -m unrolled.cli.main sample run --length 100000 | head -c 10"
+    ran = subprocess.run(command, shell=True, cwd=place, capture_output=True, text=True, timeout=60, check=False)
+    assert len(ran.stdout) == 10
+    assert ran.stderr == ""
+
+
+def test_sample_where_the_terminal_knows_ascii_only(place):
+    (place / "accents.txt").write_text("\u00e9\u00e8\u4e16" * 400)
+    unrolled("train", "accents.txt", *SMALL, "--steps", 2, "-o", "accents", cwd=place)
+    env = {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    ran = unrolled("sample", "accents", "--length", 20, cwd=place, env=env)
+    assert (ran.returncode, ran.stdout) == (0, "?" * 20 + "\n")
+    ran = unrolled("train", "accents.txt", *SMALL, "--steps", 2, "-o", "accents2", cwd=place, env=env)
+    assert ran.returncode == 0, ran.stderr
+
+
+def test_eval(place):
+    said = unrolled("eval", "run", "text.py", cwd=place).stdout
+    score = json.loads(unrolled("eval", "run", "text.py", "--json", cwd=place).stdout)
+    assert set(score) == {"nats_per_char", "bits_per_char", "perplexity", "chars", "unseen"}
+    assert f"nats per character   {score['nats_per_char']:.4f}" in said
+    assert score["chars"] == len(TEXT) - 1
+    (place / "greek.txt").write_text("def \u03b1\u03b1 add")
+    assert "never seen, left out 2 ('\u03b1' x 2)" in unrolled("eval", "run", "greek.txt", cwd=place).stdout
+
+
+def test_cells(place):
+    listed = unrolled("cells", cwd=place).stdout
+    assert [line.split()[0] for line in listed.splitlines()] == ["gru", "gru_v3", "lstm", "rnn"]
+    (place / "mine.py").write_text(
+        "from unrolled import cell\nfrom unrolled.ops import *\n\n"
+        "@cell\ndef mine(x, h):\n    z = sigmoid(affine(x))\n    return (1 - z) * h + z * affine(x)\n"
+    )
+    shown = unrolled("cells", "mine.py:mine", cwd=place).stdout
+    assert "z = sigmoid(affine(x))" in shown
+    assert "weight_z  (H, D)" in shown
+    assert shown.count("before the loop over time") == 2
+    plain = json.loads(unrolled("cells", "lstm(projection=20)", "--json", cwd=place).stdout)
+    assert plain["states"] == {"h": "20", "c": "H"}
+    assert plain["parameters"]["weight_h"] == "(20, H)"
+    assert plain["products"] == {"weight_i_x": "before", "weight_i_h": "during", "weight_h": "during"}
+
+
+def test_doctor(place):
+    assert "arithmetic       right" in unrolled("doctor", cwd=place).stdout
+    assert json.loads(unrolled("doctor", "--json", cwd=place).stdout)["arithmetic"].startswith("right")
+
+
+def test_help_names_every_option(place):
+    said = unrolled("train", "--help", cwd=place).stdout
+    for option in [
+        "--task",
+        "--tokens",
+        "--cell",
+        "--hidden-size",
+        "--num-layers",
+        "--embedding-size",
+        "--dropout",
+        "--seq-length",
+        "--batch-size",
+        "--optimizer",
+        "--learning-rate",
+        "--grad-clip",
+        "--steps",
+        "--epochs",
+        "--minutes",
+        "--val-frac",
+        "--seed",
+        "--precision",
+        "--device",
+        "--out",
+        "--config",
+        "--json",
+    ]:
+        assert option in said, option
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_ends(place, number):
+    out = f"stopped-{number.name}"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "unrolled.cli.main", "train", "text.py", *SMALL, "--steps", "1000000", "-o", out, "--json"],
+        cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    for line in process.stdout:
+        if json.loads(line)["event"] == "stepped":
+            break
+    time.sleep(0.3)
+    process.send_signal(number)
+    rest, errors = process.communicate(timeout=20)
+    assert process.returncode == 128 + number
+    last = [json.loads(line) for line in rest.splitlines()]
+    assert {"finished", "saved"} <= {event["event"] for event in last}
+    assert next(event["reason"] for event in last if event["event"] == "finished") == "interrupted"
+    assert errors == ""
+    assert unrolled("sample", out, "--length", 5, cwd=place).returncode == 0
+
+
+def test_a_live_display_in_a_terminal(place):
+    """Under a pseudo-terminal: a bar, the samples in boxes, and the lines that stay."""
+    command = f"{sys.executable} -m unrolled.cli.main train text.py {' '.join(SMALL)} --steps 200 -o live"
+    ran = subprocess.run(
+        ["script", "--quiet", "--return", "--command", command, "/dev/null"],
+        cwd=place, capture_output=True, text=True, timeout=120, check=False,
+        stdin=subprocess.DEVNULL, env={**os.environ, "COLUMNS": "120", "TERM": "xterm"},
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stdout
+    assert "what it writes after 200 steps" in ran.stdout
+    assert "characters/s" in ran.stdout
+    assert "step 200: held-out text" in ran.stdout

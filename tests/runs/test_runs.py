@@ -1,0 +1,250 @@
+"""Runs: what train writes, sample and evaluate read back; a run needs no source of its cell; damage is refused."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+import safetensors.torch
+import torch
+
+from unrolled import ConfigError, DataError, RunConfig, RunError, Strategy, TrainingError, evaluate, load, sample, train
+from unrolled.runs import Prepared, Sampled, Saved, doctor
+from unrolled.training import Evaluated, Finished
+from unrolled.training import evaluate as mean_nats
+
+TEXT = "the cat sat on the mat.\n" * 200
+CELL = """
+from unrolled import cell
+from unrolled.ops import affine, tanh
+
+@cell
+def mine(x, h, *, scale=1.0):
+    memory = tanh(affine(x, h))
+    return memory * scale
+"""
+
+
+def _config(tmp_path, **options):
+    text = tmp_path / "text.txt"
+    text.write_text(TEXT)
+    settings = {"steps": 30, "hidden_size": 12, "batch_size": 4, "seq_length": 16, "sample_length": 20}
+    return RunConfig(**{"data": [str(text)], **settings, **options})
+
+
+def _events(tmp_path, **options):
+    events = []
+    path = train(_config(tmp_path, **options), tmp_path / "run", overwrite=True, listen=events.append)
+    return path, events
+
+
+def test_a_run_from_text_to_text(tmp_path):
+    path, events = _events(tmp_path)
+    prepared, saved = events[0], [event for event in events if isinstance(event, Saved)]
+    assert isinstance(prepared, Prepared)
+    assert (prepared.train, prepared.held_out, prepared.vocabulary) == (4560, 240, len(set(TEXT)))
+    assert saved[-1].step == 30
+    assert sorted(one.name for one in path.iterdir()) == [
+        "cell.json", "config.json", "metrics.jsonl", "model.safetensors", "samples", "state.json",
+        "state.safetensors", "tokenizer.json",
+    ]  # fmt: skip
+
+    lines = [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines if line["event"] == "stepped"] == list(range(1, 31))
+    assert lines[-1]["event"] == "finished"
+    sampled = [event for event in events if isinstance(event, Sampled)]
+    assert [one.name for one in sorted((path / "samples").iterdir())] == [f"step-{one.step:07d}.txt" for one in sampled]
+    assert all(len(one.text) == 20 for one in sampled)
+
+    run = load(path)
+    assert run.config == _config(tmp_path)
+    loss = [event for event in events if isinstance(event, Evaluated)][-1].loss
+    ids, _ = run.vocabulary.encode(TEXT[-240:])
+    assert mean_nats(run.model, ids) == loss, "the saved weights are those that were evaluated"
+    assert not any("pickle" in one.name or one.suffix in (".pt", ".pkl") for one in path.rglob("*"))
+
+
+def test_the_same_seed_trains_the_same(tmp_path):
+    weights = []
+    for seed in (1, 1, 2):
+        path, _ = _events(tmp_path, seed=seed, dropout=0.2, num_layers=2)
+        weights.append((path / "model.safetensors").read_bytes())
+    assert weights[0] == weights[1] != weights[2]
+
+
+def test_sampling_does_not_change_training(tmp_path):
+    weights = []
+    for samples in (0, 20):
+        path, _ = _events(tmp_path, samples=samples, dropout=0.2)
+        weights.append((path / "model.safetensors").read_bytes())
+    assert weights[0] == weights[1]
+
+
+def test_a_cell_of_one_s_own_needs_its_file_only_once(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(CELL)
+    path, events = _events(tmp_path, cell=f"{file}:mine(scale=0.5)")
+    file.unlink()
+    run = load(path)
+    assert run.model.rnn.graph.cell == "mine(scale=0.5)"
+    assert "memory" in run.model.rnn.graph.names
+    assert "".join(sample(path, "the ", 10, Strategy(), 1))
+    assert events[0].cell == "mine(scale=0.5)"
+
+
+def test_sampling(tmp_path):
+    path, _ = _events(tmp_path)
+    first = "".join(sample(path, "the ", 50, Strategy(0.7), 3))
+    assert len(first) == 50
+    assert first == "".join(sample(path, "the ", 50, Strategy(0.7), 3))
+    assert first != "".join(sample(path, "the ", 50, Strategy(0.7), 4))
+    assert "".join(sample(path, "the ", 0, Strategy(), 1)) == ""
+    greedy = "".join(sample(path, "the ", 50, Strategy(0.0), 1))
+    assert greedy == "".join(sample(path, "the ", 50, Strategy(1e-9), 99))
+
+
+def test_evaluating(tmp_path):
+    path, _ = _events(tmp_path)
+    other = tmp_path / "other.txt"
+    other.write_text("the cat sat!?\n" * 50)
+    score = evaluate(path, [str(other)])
+    assert score.unseen == {"!": 50, "?": 50}
+    assert score.chars == 12 * 50 - 1
+    assert score.bits_per_char == pytest.approx(score.nats_per_char / math.log(2))
+    assert score.perplexity == pytest.approx(math.exp(score.nats_per_char))
+    other.write_text("!!!")
+    with pytest.raises(DataError, match="has 0 characters that the model knows: at least 2 are needed"):
+        evaluate(path, [str(other)])
+
+
+def test_bytes(tmp_path):
+    text = tmp_path / "data.bin"
+    text.write_bytes("caf\u00e9 \u4e16\n".encode() * 300 + b"\xff\x00" * 50)
+    path, events = _events(tmp_path, data=[str(text)], tokens="bytes")
+    assert events[0].vocabulary == 256
+    text.write_bytes("caf\u00e9\u4e16".encode())
+    score = evaluate(path, [str(text)])
+    assert score.chars == 4, "five characters, of which the first is read and not predicted"
+    assert score.nats_per_char * 4 == pytest.approx(
+        7 * mean_nats(load(path).model, load(path).vocabulary.encode(text.read_bytes())[0])
+    )
+    assert "".join(sample(path, "\u4e16", 30, Strategy(), 1))
+
+
+def test_float64(tmp_path):
+    path, _ = _events(tmp_path, precision="float64", steps=2)
+    assert all(value.dtype == torch.float64 for value in load(path).model.parameters())
+
+
+def test_stopping_saves(tmp_path):
+    events = []
+    path = train(_config(tmp_path), tmp_path / "run", listen=events.append, should_stop=lambda: len(events) > 20)
+    finished = next(event for event in events if isinstance(event, Finished))
+    assert finished.reason == "interrupted"
+    assert json.loads((path / "state.json").read_text())["step"] == finished.step > 0
+    assert load(path)
+
+
+def test_diverging_saves_what_was_before(tmp_path):
+    with pytest.raises(TrainingError, match="exploded"):
+        _events(tmp_path, learning_rate=1e6, grad_clip=0.0, warmup=0.0, optimizer="rmsprop")
+    assert load(tmp_path / "run")
+
+
+def test_state_is_laid_out_for_going_on(tmp_path):
+    path, _ = _events(tmp_path, cell="lstm", num_layers=2)
+    tensors = safetensors.torch.load_file(path / "state.safetensors")
+    assert tensors["carried.h"].shape == tensors["carried.c"].shape == (2, 4, 12)
+    assert {"random.torch", "optimizer.0.exp_avg", "optimizer.0.exp_avg_sq", "optimizer.0.step"} <= set(tensors)
+    assert json.loads((path / "state.json").read_text())["total"] == 30
+
+
+def test_folders_are_not_overwritten_by_accident(tmp_path, monkeypatch):
+    path, _ = _events(tmp_path, steps=1)
+    before = (path / "model.safetensors").read_bytes()
+    with pytest.raises(RunError, match="holds a run already.*--overwrite"):
+        train(_config(tmp_path), path)
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "important.txt").write_text("mine")
+    with pytest.raises(RunError, match="exists and is not a run"):
+        train(_config(tmp_path), tmp_path / "notes", overwrite=True)
+    with pytest.raises(RunError, match="exists and is not a run"):
+        train(_config(tmp_path), tmp_path / "text.txt", overwrite=True)
+    assert (tmp_path / "notes" / "important.txt").read_text() == "mine"
+    assert (path / "model.safetensors").read_bytes() == before
+
+    monkeypatch.chdir(tmp_path)
+    for number in (1, 2):
+        assert str(train(_config(tmp_path, steps=1))) == f"runs/gru_v3-{number}"
+
+
+def test_nothing_is_written_when_the_options_are_wrong(tmp_path):
+    path, _ = _events(tmp_path, steps=1)
+    before = (path / "model.safetensors").read_bytes()
+    for options in ({"data": ["nowhere"]}, {"cell": "lstn"}, {"device": "gpu"}, {"batch_size": 10_000}):
+        with pytest.raises((DataError, ConfigError, ValueError)):
+            train(_config(tmp_path, **options), path, overwrite=True)
+        assert (path / "model.safetensors").read_bytes() == before
+
+
+def _edit(name, change):
+    def edit(path):
+        plain = json.loads((path / name).read_text())
+        change(plain)
+        (path / name).write_text(json.dumps(plain))
+
+    return edit
+
+
+def _cut(path):
+    content = (path / "model.safetensors").read_bytes()
+    (path / "model.safetensors").write_bytes(content[: len(content) // 2])
+
+
+def _infinite(path):
+    weights = safetensors.torch.load_file(path / "model.safetensors")
+    weights["read_out.bias"][0] = math.inf
+    safetensors.torch.save_file(weights, path / "model.safetensors")
+
+
+DAMAGES = {
+    "config.json is damaged": lambda path: (path / "config.json").write_text("{"),
+    "is not of format 1": _edit("config.json", lambda one: one.update(format=2)),
+    "is damaged: it holds no names": lambda path: (path / "config.json").write_text("[]"),
+    "there is no option 'hiden_size'. Did you mean 'hidden_size'?": _edit(
+        "config.json", lambda one: one.update(hiden_size=3)
+    ),
+    "does not fit config.json: read_out.weight has shape (12, 12), wanted (12, 13)": _edit(
+        "config.json", lambda one: one.update(hidden_size=13)
+    ),
+    "tokenizer.json cannot be read: No such file": lambda path: (path / "tokenizer.json").unlink(),
+    "the codes of a vocabulary increase": _edit("tokenizer.json", lambda one: one.update(codes=[3, 2])),
+    "tokenizer.json is damaged": lambda path: (path / "tokenizer.json").write_bytes(b"\xff\x00"),
+    "cell.json: this is not the graph of a cell": lambda path: (path / "cell.json").write_text("{}"),
+    "It was stopped before it was saved": lambda path: (path / "model.safetensors").unlink(),
+    "model.safetensors is damaged": _cut,
+    "holds weights that are not finite": _infinite,
+    "is not a run: it has no config.json": lambda path: (path / "config.json").unlink(),
+}
+
+
+@pytest.mark.parametrize("message", DAMAGES)
+def test_damage_is_refused(tmp_path, message):
+    path, _ = _events(tmp_path, steps=1)
+    DAMAGES[message](path)
+    with pytest.raises(RunError) as refused:
+        load(path)
+    assert message in str(refused.value)
+
+
+def test_a_missing_run_is_guessed(tmp_path):
+    _events(tmp_path, steps=1)
+    with pytest.raises(RunError, match=r"there is no run .*/rum. Did you mean 'run'\?"):
+        load(tmp_path / "rum")
+
+
+def test_the_doctor():
+    facts = doctor()
+    assert facts["arithmetic"].startswith("right")
+    assert "reference" in facts["engine"]
