@@ -21,7 +21,7 @@ proofs: $(VENV)/.test
 	$(PYTHON) -m pytest -m proof
 
 bench: $(VENV)/.demo
-	$(PYTHON) -m benchmarks.char_rnn
+	$(PYTHON) -m benchmarks.char_rnn $(TEXT)
 
 clean:
 	rm -rf $(VENV) runs build dist

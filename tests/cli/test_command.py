@@ -165,8 +165,9 @@ def test_help_names_every_option(place):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_saves_and_ends(place, number):
     out = f"stopped-{number.name}"
+    command = [sys.executable, "-m", "unrolled.cli.main", "train", "text.py", *SMALL]
     process = subprocess.Popen(
-        [sys.executable, "-m", "unrolled.cli.main", "train", "text.py", *SMALL, "--steps", "1000000", "-o", out, "--json"],
+        [*command, "--steps", "1000000", "-o", out, "--json"],
         cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     for line in process.stdout:

@@ -24,6 +24,9 @@ class TrainingConfig(BaseModel):
     weight_decay: float = Field(default=0.01, ge=0, allow_inf_nan=False, description="of AdamW")
     warmup: float = Field(default=0.02, ge=0, le=1, description="share of the steps in which the rate rises")
     decay: float = Field(default=0.4, ge=0, le=1, description="share of the steps in which the rate falls")
+    over_time: Literal["mean", "sum"] = Field(
+        default="mean", description="gradient of the loss's mean over a chunk's steps, or of its sum (char-rnn)"
+    )
     grad_clip: float = Field(default=1.0, ge=0, allow_inf_nan=False, description="0: never")
     clip: Literal["norm", "value"] = Field(default="norm", description="of the whole gradient, or element by element")
     steps: int | None = Field(default=None, ge=1)

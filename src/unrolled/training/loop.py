@@ -84,7 +84,7 @@ class Trainer:
         logits, after = self.model(chunk.ids.to(device), before)
         loss = chunk_loss(logits, chunk.targets.to(device))
         self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        (loss * self._steps_summed()).backward()  # type: ignore[no-untyped-call]
         norm = clip_gradients(self.model.parameters(), self.config)
         self._check(loss.item(), norm)
         self.optimizer.step()
@@ -93,6 +93,10 @@ class Trainer:
         self._clock.end_step()
         speed = chunk.ids.numel() / self._clock.seconds_per_step
         return Stepped(self.step, loss.item(), norm, rate, speed, self._clock.elapsed)
+
+    def _steps_summed(self) -> int:
+        """What turns the mean over a chunk's steps into the sum that clipping and the optimiser may ask for."""
+        return self.config.seq_length if self.config.over_time == "sum" else 1
 
     def _check(self, loss: float, norm: float) -> None:
         self.first_loss = loss if self.first_loss is None else self.first_loss
