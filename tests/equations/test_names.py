@@ -5,11 +5,15 @@ The oracle is Python itself: the same source is executed on tensors, where `loca
 
 from __future__ import annotations
 
+import contextlib
 import cProfile
+import json
+import os
 import re
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -105,7 +109,66 @@ def _locals_of(source: str, program, tensors, parameters) -> tuple[dict, tuple]:
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(body=programs, last=returns)
 def test_names_are_what_python_says(body, last):
-    source = _source(body, last)
+    _check_names(_source(body, last))
+
+
+@pytest.mark.proof
+@settings(max_examples=5_000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(body=programs, last=returns)
+def test_names_are_what_python_says_many_times(body, last):
+    _check_names(_source(body, last))
+
+
+@pytest.mark.proof
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("version", ["3.12", "3.13"])
+def test_other_pythons_trace_the_same_graphs(version, tmp_path):
+    """300 random programs: the same graph, names included. UNROLLED_PYTHONS lists the interpreters to ask."""
+    python = _python(version)
+    sources: list[str] = []
+
+    @settings(max_examples=300, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+    @given(body=programs, last=returns)
+    def collect(body, last):
+        sources.append(_source(body, last))
+
+    collect()
+    venv = tmp_path / "venv"
+    subprocess.run([python, "-m", "venv", venv], check=True)
+    subprocess.run([venv / "bin" / "python", "-m", "pip", "install", "--quiet", "pydantic"], check=True)
+    told = subprocess.run(
+        [venv / "bin" / "python", "-c", TRACE_ALL],
+        input=json.dumps(sources), capture_output=True, text=True, env={"PYTHONPATH": str(SOURCE)}, check=False,
+    )  # fmt: skip
+    assert told.returncode == 0, told.stderr
+    for source, graph in zip(sources, json.loads(told.stdout), strict=True):
+        assert cell(_defined(source, {})).graph.to_json() == graph, source
+
+
+SOURCE = Path(__file__).parents[2] / "src"
+TRACE_ALL = """
+import json, sys
+from unrolled import cell, ops
+graphs = []
+for source in json.load(sys.stdin):
+    namespace = {name: getattr(ops, name) for name in ops.__all__}
+    exec(compile(source, "<random program>", "exec"), namespace)
+    graphs.append(cell(namespace["program"]).graph.to_json())
+print(json.dumps(graphs))
+"""
+
+
+def _python(version: str) -> str:
+    """An interpreter of that version, from UNROLLED_PYTHONS or the path."""
+    for one in [*os.environ.get("UNROLLED_PYTHONS", "").split(), f"python{version}"]:
+        with contextlib.suppress(OSError):
+            ran = subprocess.run([one, "--version"], capture_output=True, text=True, check=False)
+            if ran.returncode == 0 and ran.stdout.startswith(f"Python {version}"):
+                return one
+    raise AssertionError(f"no Python {version}: name one in UNROLLED_PYTHONS")
+
+
+def _check_names(source: str) -> None:
     direct = {"tanh": torch.tanh, "sigmoid": torch.sigmoid, "softplus": torch.nn.functional.softplus}
     graph = cell(_defined(source, {})).graph
 
@@ -188,6 +251,17 @@ def test_names_in_containers():
     names = boxed.graph.names
     assert names["gates_0"] < names["gates_1"] < names["last_new"] < names["h"]
     assert names["last_old"] == names["h@0"]
+
+
+def test_what_is_gone_at_the_end_has_no_name():
+    @cell
+    def tidy(x, h):
+        parts = [tanh(affine(x, k)) for k in (h, h * 2)]
+        total = parts[0] + parts[1]
+        del parts
+        return total * 0.5
+
+    assert list(tidy.graph.names) == ["x", "h@0", "total", "h"]
 
 
 def test_a_decorated_function_keeps_its_names():

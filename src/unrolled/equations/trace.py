@@ -34,14 +34,14 @@ def trace(cell: str, function: Callable[..., Any], code: CodeType, inputs: str, 
     tracer = _Tracer(code)
     arguments = {inputs: tracer.leaf("input", D)}
     arguments |= {name: tracer.leaf("state", width, name=name) for name, width in states.items()}
-    tracer.bindings = Bindings(arguments)
+    tracer.bindings = Bindings(arguments, code)
     with answering(tracer):
         try:
             answer = function(*arguments.values())
         except Exception as error:
             raise _located(cell, error) from (None if isinstance(error, EquationError) else error)
     if tracer.frame is not None:
-        tracer.bindings.observe(tracer.frame.f_locals)
+        tracer.bindings.close(tracer.frame.f_locals)
     try:
         output, after = _returned(answer, states, tracer.bindings)
     except EquationError as error:
@@ -83,7 +83,7 @@ class _Tracer:
         self.nodes: list[Node] = []
         self.requests: list[_Request] = []
         self.frame: FrameType | None = None
-        self.bindings = Bindings({})
+        self.bindings = Bindings({}, code)
 
     def width(self, value: Any) -> Width | None:
         """How wide a value is; None for a plain number."""
