@@ -84,6 +84,14 @@ def test_epochs_and_minutes_become_steps():
     assert _of(Evaluated, events)[-1].step == events[-1].step
 
 
+def test_samples_are_due_before_the_steps_are_known():
+    events = list(_trainer(steps=None, minutes=0.03, samples=7).run())
+    planned = next(place for place, event in enumerate(events) if isinstance(event, Planned))
+    before = [event for event in events[:planned] if isinstance(event, SampleDue)]
+    assert before[0].step == 0 < before[1].step
+    assert len(_of(SampleDue, events)) >= 5
+
+
 def test_the_time_limit_holds_when_steps_become_slow(monkeypatch):
     trainer = _trainer(steps=None, minutes=0.01)
     monkeypatch.setattr(trainer, "_steps_in_time", lambda: 10**9)
@@ -216,5 +224,5 @@ def test_a_configuration_is_checked(options):
 
 
 def test_the_shares_of_samples_end_with_the_last_step():
-    assert loop_module._early(5) == pytest.approx([1, 0.3162, 0.1, 0.0316], rel=1e-3)
+    assert loop_module._early(5) == pytest.approx([0.0316, 0.1, 0.3162, 1], rel=1e-3)
     assert loop_module._even(4) == [0.25, 0.5, 0.75, 1.0]

@@ -54,6 +54,7 @@ class Trainer:
             yield Planned(self.total)
         if self.config.samples:
             yield SampleDue(0)
+        evaluations, samples = _Milestones(_even(self.config.evaluations)), _Milestones(_early(self.config.samples))
         evaluated = -1
         while self.step != self.total and not self._is_over_time():
             if should_stop():
@@ -63,10 +64,11 @@ class Trainer:
             if self.total is None and self._knows_speed():
                 self.total = self._steps_in_time()
                 yield Planned(self.total)
-            if self._is_due(_even(self.config.evaluations)):
+            progress = self._progress()
+            if evaluations.reached(progress):
                 yield self._evaluated()
                 evaluated = self.step
-            if self._is_due(_early(self.config.samples)):
+            if samples.reached(progress):
                 yield SampleDue(self.step)
         if evaluated != self.step:
             yield self._evaluated()
@@ -113,9 +115,12 @@ class Trainer:
     def _evaluated(self) -> Evaluated:
         return Evaluated(self.step, evaluate(self.model, self.held_out), self._clock.elapsed)
 
-    def _is_due(self, shares: list[float]) -> bool:
-        """Whether one of these shares of all steps has just been reached."""
-        return self.total is not None and any(self.step == max(1, round(share * self.total)) for share in shares)
+    def _progress(self) -> float:
+        """The share of all steps that is done; of the time, while it has not been turned into steps yet."""
+        if self.total is not None:
+            return self.step / self.total
+        assert self.config.minutes is not None
+        return self._clock.elapsed / (60 * self.config.minutes)
 
     def _knows_speed(self) -> bool:
         assert self.config.minutes is not None
@@ -132,6 +137,19 @@ class Trainer:
         reading = self.config.evaluations * len(self.held_out) / chunk * self._clock.seconds_per_step / 3
         left = _PLANNED_SHARE * 60 * self.config.minutes - self._clock.elapsed - reading
         return self.step + max(1, int(left / self._clock.seconds_per_step))
+
+
+class _Milestones:
+    """Shares of the way, in their order, each of which is reached once."""
+
+    def __init__(self, shares: list[float]) -> None:
+        self._ahead = shares
+
+    def reached(self, progress: float) -> bool:
+        """Whether one or more of them have been reached since the last time."""
+        passed = [share for share in self._ahead if share <= progress]
+        self._ahead = self._ahead[len(passed) :]
+        return bool(passed)
 
 
 class _Clock:
@@ -176,4 +194,4 @@ def _even(count: int) -> list[float]:
 
 def _early(count: int) -> list[float]:
     """Shares that lie close at first, where text grows fastest: ..., 0.1, 0.32, 1; one of `count` is at step 0."""
-    return [10 ** (-place / 2) for place in range(count - 1)]
+    return [10 ** (-place / 2) for place in reversed(range(count - 1))]
