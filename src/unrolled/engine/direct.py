@@ -25,7 +25,7 @@ class _Direct:
     def apply(self, operation: str, *operands: Any, **attributes: Any) -> Any:
         return function_of(operation, attributes, lambda width: width.units)(*operands)
 
-    def parameter(self, *_: Any, **__: Any) -> Any:
+    def parameter(self, _: Any) -> Any:
         return next(self.parameters)
 
 

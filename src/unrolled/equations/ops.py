@@ -8,10 +8,11 @@ Knows no values: the scope answers, with symbols while a cell is traced.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from unrolled.equations.initial import DEFAULT, ZERO, Initial, Spoken, initials
-from unrolled.equations.scope import Scope, current
+from unrolled.equations.scope import Scope, Wanted, current
 from unrolled.equations.symbol import Symbol
 from unrolled.equations.width import Width
 from unrolled.errors import CellError, EquationError, did_you_mean
@@ -58,13 +59,13 @@ def affine(
     total: Any = None
     for place, operand in enumerate(operands):
         columns = _columns(scope, "affine", operand)
-        label = None if sole else (operand, place)
-        arrays = [scope.parameter("weight", rows, columns, initials(init, parts), operand=label, name=name)]
+        own = partial(Wanted, operand=None if sole else operand, place=place, name=name)
+        arrays = [scope.parameter(own("weight", rows, columns, initials(init, parts)))]
         if bias == "each":
             start = first_bias if place == 0 else _other_bias(first_bias)
-            arrays.append(scope.parameter("bias", rows, None, start, operand=label, name=name))
+            arrays.append(scope.parameter(own("bias", rows, None, start)))
         elif bias == "shared" and place == 0:
-            arrays.append(scope.parameter("bias", rows, None, first_bias, name=name))
+            arrays.append(scope.parameter(Wanted("bias", rows, None, first_bias, name=name)))
         product = scope.apply("linear", operand, *arrays, columns=str(columns))
         total = product if total is None else scope.apply("add", total, product)
     return total if parts == 1 else split(total, parts)
@@ -74,21 +75,21 @@ def linear(value: Symbol, *, to: Wide = 1, init: Spoken = None, name: str | None
     """W a: one matrix and no bias; the result is `to` wide."""
     scope = current("linear")
     columns = _columns(scope, "linear", value)
-    matrix = scope.parameter("weight", _width(scope, to), columns, initials(init, 1), name=name)
+    matrix = scope.parameter(Wanted("weight", _width(scope, to), columns, initials(init, 1), name=name))
     return scope.apply("linear", value, matrix, columns=str(columns))
 
 
 def weight(width: Wide = 1, *, init: Spoken = None, name: str | None = None) -> Symbol:
     """A learned vector, `width` wide: peepholes, the diagonal of an IndRNN."""
     scope = current("weight")
-    return scope.parameter("weight", _width(scope, width), None, initials(init, 1), name=name)
+    return scope.parameter(Wanted("weight", _width(scope, width), None, initials(init, 1), name=name))
 
 
 def bias(width: Wide = 1, *, init: Spoken | list[Spoken] = None, name: str | None = None) -> Symbol:
     """A learned vector to add, `width` wide. A list for `init` has one initial value for each equal part."""
     scope = current("bias")
     parts = len(init) if isinstance(init, list) else 1
-    return scope.parameter("bias", _width(scope, width), None, initials(init, parts), name=name)
+    return scope.parameter(Wanted("bias", _width(scope, width), None, initials(init, parts), name=name))
 
 
 def norm(value: Symbol, *, eps: float = 1e-5, init: Spoken = 1.0, name: str | None = None) -> Symbol:
@@ -98,8 +99,8 @@ def norm(value: Symbol, *, eps: float = 1e-5, init: Spoken = 1.0, name: str | No
     """
     scope = current("norm")
     width = _columns(scope, "norm", value)
-    gain = scope.parameter("gain", width, None, initials(init, 1), name=name)
-    shift = scope.parameter("bias", width, None, (ZERO,), name=name)
+    gain = scope.parameter(Wanted("gain", width, None, initials(init, 1), name=name))
+    shift = scope.parameter(Wanted("bias", width, None, (ZERO,), name=name))
     return scope.apply("norm", value, gain, shift, eps=float(eps))
 
 

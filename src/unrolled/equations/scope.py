@@ -9,14 +9,31 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from unrolled.equations.initial import Initial
+from unrolled.equations.symbol import Symbol
 from unrolled.equations.width import Width
 from unrolled.errors import EquationError
 
-if TYPE_CHECKING:  # the answers of the tracer; the oracle of the tests answers with tensors instead
-    from unrolled.equations.symbol import Symbol
+
+@dataclass(frozen=True)
+class Wanted:
+    """A learned array that a word asks for: `rows` by `columns`, or a vector where `columns` is None.
+
+    `kind` is "weight", "bias" or "gain". `operand` is the value that a matrix multiplies, and `place` its place
+    among the operands, where its name has to tell this array from those of other operands. `name` is what the
+    user calls it, if he does.
+    """
+
+    kind: str
+    rows: Width
+    columns: Width | None
+    initial: tuple[Initial, ...]
+    operand: Any = None
+    place: int = 0
+    name: str | None = None
 
 
 class Scope(Protocol):
@@ -30,21 +47,8 @@ class Scope(Protocol):
     def apply(self, operation: str, *operands: Any, **attributes: Any) -> Symbol:
         """The result of an operation of the table on values, parameters and plain numbers."""
 
-    def parameter(
-        self,
-        kind: str,
-        rows: Width,
-        columns: Width | None,
-        initial: tuple[Initial, ...],
-        *,
-        operand: tuple[Any, int] | None = None,
-        name: str | None = None,
-    ) -> Symbol:
-        """The next learned array, in the order of the calls.
-
-        `operand` is the value that a matrix multiplies, with its place among the operands, where its name
-        has to tell it from the matrices of other operands.
-        """
+    def parameter(self, wanted: Wanted) -> Symbol:
+        """The next learned array, in the order of the calls."""
 
 
 _current: ContextVar[Scope | None] = ContextVar("unrolled.equations.scope", default=None)

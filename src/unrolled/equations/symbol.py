@@ -1,24 +1,30 @@
 """Symbols: what a cell's function is handed while it is traced. Knows Python's operators, not their meaning.
 
-A symbol stands for a value at one time step. Every operator asks the tracer for a new symbol; whatever the
+A symbol stands for a value at one time step. Every operator asks its tracer for a new symbol; whatever the
 language has no word for (branching, indexing, torch and numpy functions) raises an EquationError.
 """
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
-from unrolled.equations.scope import current
 from unrolled.equations.width import Width
 from unrolled.errors import AttributeEquationError, EquationError
 
 
+class Tracer(Protocol):
+    """Who made a symbol, and turns operations on it into more of them."""
+
+    def apply(self, operation: str, *operands: Any, **attributes: Any) -> Symbol:
+        """The symbol of an operation's result."""
+
+
 class Symbol:
-    """A value of the equation: a node of the graph that is being traced, and its width."""
+    """A value of the equation: a node of the graph that its owner traces, and its width."""
 
     __slots__ = ("node", "owner", "width")
 
-    def __init__(self, owner: object, node: int, width: Width | None) -> None:
+    def __init__(self, owner: Tracer, node: int, width: Width | None) -> None:
         self.owner = owner
         self.node = node
         self.width = width
@@ -27,55 +33,55 @@ class Symbol:
         return f"<value {self.width or 1} wide>"
 
     def __add__(self, other: Any) -> Symbol:
-        return _apply("add", self, other)
+        return self.owner.apply("add", self, other)
 
     def __radd__(self, other: Any) -> Symbol:
-        return _apply("add", other, self)
+        return self.owner.apply("add", other, self)
 
     def __sub__(self, other: Any) -> Symbol:
-        return _apply("subtract", self, other)
+        return self.owner.apply("subtract", self, other)
 
     def __rsub__(self, other: Any) -> Symbol:
-        return _apply("subtract", other, self)
+        return self.owner.apply("subtract", other, self)
 
     def __mul__(self, other: Any) -> Symbol:
-        return _apply("multiply", self, other)
+        return self.owner.apply("multiply", self, other)
 
     def __rmul__(self, other: Any) -> Symbol:
-        return _apply("multiply", other, self)
+        return self.owner.apply("multiply", other, self)
 
     def __truediv__(self, other: Any) -> Symbol:
-        return _apply("divide", self, other)
+        return self.owner.apply("divide", self, other)
 
     def __rtruediv__(self, other: Any) -> Symbol:
-        return _apply("divide", other, self)
+        return self.owner.apply("divide", other, self)
 
     def __pow__(self, other: Any) -> Symbol:
-        return _apply("power", self, other)
+        return self.owner.apply("power", self, other)
 
     def __rpow__(self, other: Any) -> Symbol:
-        return _apply("power", other, self)
+        return self.owner.apply("power", other, self)
 
     def __neg__(self) -> Symbol:
-        return _apply("negative", self)
+        return self.owner.apply("negative", self)
 
     def __pos__(self) -> Symbol:
         return self
 
     def __abs__(self) -> Symbol:
-        return _apply("absolute", self)
+        return self.owner.apply("absolute", self)
 
     def __gt__(self, other: Any) -> Symbol:
-        return _apply("greater", self, other)
+        return self.owner.apply("greater", self, other)
 
     def __ge__(self, other: Any) -> Symbol:
-        return _apply("greater_equal", self, other)
+        return self.owner.apply("greater_equal", self, other)
 
     def __lt__(self, other: Any) -> Symbol:
-        return _apply("less", self, other)
+        return self.owner.apply("less", self, other)
 
     def __le__(self, other: Any) -> Symbol:
-        return _apply("less_equal", self, other)
+        return self.owner.apply("less_equal", self, other)
 
     def __eq__(self, other: object) -> NoReturn:
         raise EquationError("two values are compared for equality: the language has >, >=, < and <=, for where(...)")
@@ -149,7 +155,3 @@ def _foreign(library: str, function: Any) -> NoReturn:
     raise EquationError(
         f"{library}'s {name} met a value of the cell: use the functions of unrolled.ops, and weight() for an array"
     )
-
-
-def _apply(operation: str, *operands: Any) -> Symbol:
-    return current(operation).apply(operation, *operands)

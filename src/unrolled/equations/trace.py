@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from types import CodeType, FrameType, TracebackType
 from typing import Any
 
-from unrolled.equations.graph import Graph, Node, Parameter, State
-from unrolled.equations.initial import Initial
+from unrolled.equations.graph import Graph, Node, State
 from unrolled.equations.names import Bindings, frame_of, permuted
 from unrolled.equations.operations import COMPARISONS, width_of
-from unrolled.equations.scope import answering
+from unrolled.equations.parameters import Request, named_parameters
+from unrolled.equations.scope import Wanted, answering
 from unrolled.equations.symbol import Symbol
 from unrolled.equations.width import D, H, Width
 from unrolled.errors import AttributeEquationError, EquationError, UnrolledError
@@ -51,7 +50,7 @@ def trace(cell: str, function: Callable[..., Any], code: CodeType, inputs: str, 
     return Graph(
         cell=cell,
         nodes=tuple(tracer.nodes),
-        parameters=_named(tracer, names),
+        parameters=named_parameters(tracer.requests, tracer.nodes, names),
         input=arguments[inputs].node,
         states=tuple(
             State(name, width, arguments[name].node, node)
@@ -62,17 +61,6 @@ def trace(cell: str, function: Callable[..., Any], code: CodeType, inputs: str, 
     )
 
 
-@dataclass
-class _Request:
-    """What is known of a parameter when it is asked for: all but its name."""
-
-    kind: str
-    parameter: Parameter
-    node: int
-    operand: str | None
-    name: str | None
-
-
 class _Tracer:
     """Answers each operation with a new symbol, and keeps its node."""
 
@@ -81,7 +69,7 @@ class _Tracer:
     def __init__(self, code: CodeType) -> None:
         self.code = code
         self.nodes: list[Node] = []
-        self.requests: list[_Request] = []
+        self.requests: list[Request] = []
         self.frame: FrameType | None = None
         self.bindings = Bindings({}, code)
 
@@ -97,27 +85,17 @@ class _Tracer:
         width = width_of(operation, [symbol.width for symbol in symbols], attributes)
         return self._append(Node(operation, tuple(symbol.node for symbol in symbols), width, attributes))
 
-    def parameter(
-        self,
-        kind: str,
-        rows: Width,
-        columns: Width | None,
-        initial: tuple[Initial, ...],
-        *,
-        operand: tuple[Any, int] | None = None,
-        name: str | None = None,
-    ) -> Symbol:
+    def parameter(self, wanted: Wanted) -> Symbol:
         """The symbol of a new parameter; its name is found when all is known."""
         self._look()
-        if name is not None and not str(name).isidentifier():
-            raise EquationError(f"{name!r} cannot be the name of a parameter: use letters, digits and _")
+        if wanted.name is not None and not str(wanted.name).isidentifier():
+            raise EquationError(f"{wanted.name!r} cannot be the name of a parameter: use letters, digits and _")
         label = None
-        if operand is not None:
-            value, place = operand
-            label = self.bindings.name_of(self.symbol(kind, value).node) or str(place)
-        symbol = self._append(Node("parameter", width=rows, attributes={"slot": len(self.requests)}))
-        parameter = Parameter("", rows, columns, initial)
-        self.requests.append(_Request(kind, parameter, symbol.node, label, name))
+        if wanted.operand is not None:
+            operand = self.symbol(wanted.kind, wanted.operand)
+            label = self.bindings.name_of(operand.node) or str(wanted.place)
+        symbol = self.leaf("parameter", wanted.rows, slot=len(self.requests))
+        self.requests.append(Request(wanted, symbol.node, label))
         return symbol
 
     def leaf(self, operation: str, width: Width | None, **attributes: Any) -> Symbol:
@@ -201,35 +179,6 @@ def _returned(answer: Any, states: Mapping[str, Width], bindings: Bindings) -> t
     if values[0].width is None:
         raise EquationError("its output is a plain number: it has no width")
     return values[0].node, [value.node for value in after]
-
-
-def _named(tracer: _Tracer, names: Mapping[str, int]) -> tuple[Parameter, ...]:
-    """The parameters with names: kind, the first named value they feed, and the operand where there are several."""
-    first_name: dict[int, str] = {}
-    for name, node in names.items():
-        first_name.setdefault(node, name.partition("@")[0])
-    taken: set[str] = set()
-    parameters = []
-    for request in tracer.requests:
-        fed = request.name or _first_fed(tracer.nodes, request.node, first_name)
-        name = "_".join(word for word in (request.kind, fed, request.operand) if word)
-        number, unique = 2, name
-        while unique in taken:
-            unique, number = f"{name}_{number}", number + 1
-        taken.add(unique)
-        parameters.append(replace(request.parameter, name=unique))
-    return tuple(parameters)
-
-
-def _first_fed(nodes: Sequence[Node], start: int, first_name: Mapping[int, str]) -> str | None:
-    """The name of the first named node that depends on `start`."""
-    fed = {start}
-    for place in range(start, len(nodes)):
-        if fed.intersection(nodes[place].operands):
-            fed.add(place)
-        if place in fed and place in first_name:
-            return first_name[place]
-    return None
 
 
 def _located(cell: str, error: Exception) -> EquationError:
