@@ -5,9 +5,9 @@
 TEXT is the file `input.txt` of the published losses (1,115,394 characters, 65 different). Two layers of 128, one-hot
 inputs, chunks of 50 x 50, RMSProp (2e-3, alpha 0.95), every parameter from U(-0.08, 0.08), the LSTM's forget gate 1
 in the first of its two biases. The gradient is that of the sum over the 50 steps, and each element of it is clipped to
-5. (RMSProp does not see such a scale, but its epsilon does: with the mean, and 5 / 50, the medians are about 0.01 nats
-higher after 402 steps.) The split: each of 50 streams is cut into 446 chunks, the
-first 423 are learned, the other 23 held out; the held-out ones are read from states of zero.
+5. The split: each of 50 streams is cut into 446 chunks, the first 423 are learned, the other 23 held out; the held-out
+ones are read from states of zero. One thing differs: char-rnn carries its states over the end of an epoch (step 423),
+here they start from zero again.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def _train(ids: Ids, symbols: int, arguments: argparse.Namespace, seed: int) -> 
     usable = len(ids) // (BATCH * SEQUENCE) * BATCH * SEQUENCE
     wrapped = np.append(ids[:usable], ids[0])  # the last symbol is followed by the first
     config = TrainingConfig(
-        seq_length=SEQUENCE, batch_size=BATCH, optimizer="rmsprop", learning_rate=2e-3, warmup=0.0, decay=0.0,
+        seq_length=SEQUENCE, batch_size=BATCH, optimizer="rmsprop", learning_rate=2e-3, warmup=0, decay=0.0,
         over_time="sum", grad_clip=5.0, clip="value", steps=max(arguments.steps), evaluations=1, samples=0,
     )  # fmt: skip
     trainer = Trainer(model, wrapped, wrapped[:2], config)

@@ -161,6 +161,9 @@ def check_pieces(case: Case, dtype: torch.dtype) -> None:
         output, carried = layer.step(x[t], carried)
         outputs.append(output)
     _same((torch.stack(outputs), carried), whole)
+    layer.batch_first = True  # the same numbers, laid out the other way
+    output, final = layer(x.transpose(0, 1).contiguous(), state)
+    _same((output.transpose(0, 1), final), whole)
 
 
 def _in_pieces(layer, x, state, sizes):

@@ -44,7 +44,7 @@ def test_train_says_what_it_does(place):
     assert " nats (" in said
     assert " bits) per character" in said
     assert "training is done: 40 steps" in said
-    assert "unrolled sample run --prompt" in said
+    assert "unrolled sample run --temperature 0.7 " in said
 
 
 def test_train_as_json(place):

@@ -47,6 +47,24 @@ DAMAGES = {
     "an unknown initial value": lambda: _damage(lambda g: g["parameters"][0].update(initial=[{"name": "exec"}])),
     "a parameter's name with a dot": lambda: _damage(lambda g: g["parameters"][0].update(name="a.b")),
     "two parameters of one name": lambda: _damage(lambda g: g["parameters"][0].update(name="bias_i_x")),
+    "a parameter called forward": lambda: _damage(lambda g: g["parameters"][0].update(name="forward")),
+    "a part past the end": lambda: _damage(lambda g: g["nodes"][13]["attributes"].update(start="9H")),
+    "a matrix that is no parameter": lambda: _damage(lambda g: g["nodes"][5].update(operands=[0, 0, 4])),
+    "columns that are not the matrix's": lambda: _damage(lambda g: g["parameters"][0].update(columns="H")),
+    "a bias of another width": lambda: _damage(lambda g: g["nodes"][5].update(operands=[0, 3, 0])),
+    "two states from one node": lambda: _damage(lambda g: g["states"][1].update(before=1)),
+    "a state that is not listed": lambda: _damage(lambda g: g["states"].pop()),
+    "a second input": lambda: _damage(lambda g: g["nodes"].append({"operation": "input", "width": "D"})),
+    "a state of another name": lambda: _damage(lambda g: g["nodes"][1]["attributes"].update(name="c")),
+    "a matrix as a vector": lambda: _damage(lambda g: g["nodes"][14].update(operands=[3], width="4H")),
+    "a matrix as the output": lambda: _damage(lambda g: g.update(output=3)),
+    "a comparison as the output": lambda: _damage(
+        lambda g: (
+            g["nodes"].append({"operation": "greater", "operands": [1, 2], "width": "H"})
+            or g.update(output=len(g["nodes"]) - 1)
+        )
+    ),
+    "no version": lambda: _damage(lambda g: g.pop("version")),
     "no states": lambda: _damage(lambda g: g.update(states=[])),
 }
 

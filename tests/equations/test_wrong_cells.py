@@ -11,7 +11,21 @@ import torch
 import torch.nn.functional as F
 
 from unrolled import CellError, EquationError, Recurrent, cell
-from unrolled.ops import affine, bias, concat, elementwise, linear, maximum, norm, sigmoid, split, tanh, weight, where
+from unrolled.ops import (
+    affine,
+    bias,
+    concat,
+    elementwise,
+    linear,
+    maximum,
+    minimum,
+    norm,
+    sigmoid,
+    split,
+    tanh,
+    weight,
+    where,
+)
 
 TENSOR = torch.ones(3)
 
@@ -168,6 +182,10 @@ def a_number_to_multiply(x, h):
     return linear(3.0)  # here
 
 
+def an_infinite_constant(x, h):
+    return minimum(h, math.inf)  # here
+
+
 def _helper(value):
     return value * TENSOR  # here
 
@@ -213,6 +231,7 @@ AT_THE_LINE = {
     a_name_that_is_none: "'my weight' cannot be the name of a parameter",
     an_error_of_python: "NameError: name 'undefined' is not defined",
     a_number_to_multiply: "linear was given the number 3.0: it needs a value of the cell",
+    an_infinite_constant: "minimum was given inf: constants are finite numbers",
     in_a_helper: "multiply was given a torch tensor",
 }
 
@@ -264,6 +283,10 @@ def a_dict(x, h):
     return {"h": h}
 
 
+def a_comparison(x, h):
+    return h > 0
+
+
 def too_wide(x, h):
     return linear(h, to=2)
 
@@ -279,6 +302,7 @@ RETURNED = {
     too_many: "it returned 3 values for 1 state (h)",
     nothing: "it returned None, which is no value of the cell; wanted: return h",
     a_dict: "it returned {'h': <value H wide>}, which is no value of the cell",
+    a_comparison: "it returned a comparison: it has no number",
     too_wide: "the new h is 2H wide, the state h is H wide",
     a_number: "it returned 0.0, which is no value of the cell",
 }

@@ -111,7 +111,12 @@ def test_the_model_is_left_as_it_was(model):
     model.train()
     _written(model, 0)
     assert model.training
-    stopped = generate(model, np.array([1]), 10, Strategy(), _generator())
-    next(stopped)
-    stopped.close()
+    writing = generate(model, np.array([1]), 10, Strategy(), _generator())
+    next(writing)
+    assert model.training, "also while it has more to write"
+    model.rnn.eval()
+    next(writing)
     assert model.training
+    assert not model.rnn.training
+    writing.close()
+    assert not model.rnn.training

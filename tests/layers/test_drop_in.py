@@ -130,6 +130,26 @@ def test_seen_from_outside(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_dropout_acts_at_its_rate(kind):
+    """With weights of zero a layer's output is constant, but for what dropout did to its input."""
+    ours, _ = twins(kind, torch.float32, num_layers=2, dropout=0.3)
+    seen = []
+    handle = torch.nn.functional.dropout
+
+    def watched(value, rate):
+        result = handle(value, rate)
+        seen.append((rate, float((result == 0).float().mean())))
+        return result
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("unrolled.layers.stack.F.dropout", watched)
+        ours(torch.randn(60, 20, D))
+    zeros_of_relu = 0.5 if kind == "rnn-relu" else 0.0
+    assert [rate for rate, _ in seen] == [0.3], "once, between the two layers"
+    assert seen[0][1] == pytest.approx(0.3 + 0.7 * zeros_of_relu, abs=0.2 if zeros_of_relu else 0.03)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_dropout_acts_between_layers_while_training_only(kind):
     ours, theirs = twins(kind, num_layers=2, dropout=0.9)
     x = torch.randn(T, B, D, dtype=torch.float64)
@@ -155,12 +175,17 @@ def _bad_inputs(layer):
 def test_what_torch_refuses_is_refused(kind):
     ours, theirs = twins(kind)
     for x, hx in _bad_inputs(theirs):
-        with pytest.raises((RuntimeError, ValueError)) as want:
+        with pytest.raises((RuntimeError, ValueError, TypeError)) as want:
             theirs(x, hx)
-        with pytest.raises((RuntimeError, ValueError)) as got:
+        with pytest.raises((RuntimeError, ValueError, TypeError)) as got:
             ours(x, hx)
         assert isinstance(got.value, type(want.value))
         assert str(got.value)
+
+
+def test_the_states_of_an_lstm_are_two():
+    with pytest.raises(TypeError, match=r"tuple \(h_0, c_0\), not as one tensor"):
+        unrolled.LSTM(D, H)(torch.randn(T, B, D), torch.zeros(2, 1, B, H))
 
 
 def test_the_arguments_are_torch_s():

@@ -12,7 +12,7 @@ import torch
 import unrolled
 from tests.cells.checks import CASES, B, D, H, T, layer_of, random_state
 from unrolled import CellError, Recurrent, ShapeError, cell, cells
-from unrolled.ops import affine, bias, linear, tanh, weight
+from unrolled.ops import absolute, affine, bias, linear, log, tanh, weight
 
 every_cell = pytest.mark.parametrize("case", CASES, ids=str)
 LENGTHS = torch.tensor([4, 7, 0])
@@ -97,16 +97,68 @@ def test_a_reset_in_both_directions(case):
             torch.testing.assert_close(output[start:end, row : row + 1], alone, rtol=0, atol=1e-12)
 
 
-def test_resets_and_lengths_together():
-    layer = both_ways(cells.lstm)
+@every_cell
+def test_resets_and_lengths_together(case):
+    """A reset inside the padding of a row starts nothing, in neither direction."""
     x = torch.randn(T, B, D, dtype=torch.float64)
+    lengths = [4, 7, 2]
     reset = torch.zeros(T, B, dtype=torch.bool)
-    reset[2] = True
-    output, final = layer(x, lengths=[4, 7, 2], reset=reset)
-    alone, last = layer(x[2:4, :1])
-    torch.testing.assert_close(output[2:4, :1], alone, rtol=0, atol=1e-12)
-    for place in (0, 2):  # the forward direction of both layers ends at step 4
-        torch.testing.assert_close(final["c"][place, :1], last["c"][place], rtol=0, atol=1e-12)
+    reset[2] = reset[5] = True
+    forward = layer_of(case.cell, torch.float64, 2)
+    for layer, state in ((forward, random_state(forward)), (both_ways(case.cell), None)):
+        output, final = layer(x, state, lengths=lengths, reset=reset)
+        for row, length in enumerate(lengths):
+            one = slice(row, row + 1)
+            start = None if state is None else {name: value[:, one] for name, value in state.items()}
+            alone, last = layer(x[:length, one], start, reset=reset[:length, one])
+            torch.testing.assert_close(output[:length, one], alone, rtol=0, atol=1e-12)
+            for name, value in last.items():
+                torch.testing.assert_close(final[name][:, one], value, rtol=0, atol=1e-12)
+
+
+def test_padding_is_not_computed_on_zeros_either():
+    """A cell with a pole at zero: its derivative there, times zero, would be NaN."""
+
+    @cell
+    def poled(x, h):
+        return tanh(log(absolute(linear(x))) + linear(h))
+
+    layer = both_ways(poled)
+    x = torch.randn(T, B, D, dtype=torch.float64)
+    x[4:, 0] = torch.nan
+    output, _ = layer(x, lengths=[4, 7, 5])
+    output.sum().backward()
+    assert all(parameter.grad.isfinite().all() for parameter in layer.parameters())
+
+
+def test_dropout_stands_between_layers():
+    """Cells that hand their input on, layer by layer: what is zero was dropped, what is left is scaled."""
+
+    @cell
+    def wire(x, h):
+        return linear(x, init="identity") + 0.0 * h
+
+    ones = torch.ones(40, 30, 64)
+    layer = Recurrent(wire, 64, 64, num_layers=2, dropout=0.25)
+    for output in (layer(ones)[0], torch.stack([layer.step(row)[0] for row in ones])):
+        dropped = output == 0
+        assert abs(dropped.float().mean() - 0.25) < 0.01
+        torch.testing.assert_close(output[~dropped], torch.full_like(output[~dropped], 1 / 0.75))
+    assert torch.equal(layer.eval()(ones)[0], ones)
+    assert torch.equal(Recurrent(wire, 64, 64, num_layers=1, dropout=0.25)(ones)[0], ones), "not around one layer"
+
+
+def test_torch_s_own_tools_reach_the_parameters():
+    layer = layer_of(cells.lstm, torch.float64)
+    x = torch.randn(T, B, D, dtype=torch.float64)
+    doubled = {name: value * 2 for name, value in layer.named_parameters()}
+    replaced = torch.func.functional_call(layer, doubled, (x,))[0]
+    before = layer(x)[0]
+    torch.nn.utils.parametrizations.weight_norm(layer.layer0, "weight_i_h")
+    torch.testing.assert_close(layer(x)[0], before)
+    layer.load_state_dict({**layer.state_dict(), "layer0.bias_i_x": doubled["layer0.bias_i_x"].detach()})
+    assert not torch.equal(layer(x)[0], before)
+    assert not torch.equal(replaced, before)
 
 
 @every_cell
@@ -227,6 +279,10 @@ BAD_CALLS = {
     "a state's shape": (
         lambda one: one(X, {"h": torch.zeros(1, B, H), "c": torch.zeros(1, B, 2)}),
         "state 'c' has shape (1, 3, 2), wanted (1, 3, 9)",
+    ),
+    "a state's type": (
+        lambda one: one(X, {"h": torch.zeros(1, B, H), "c": torch.zeros(1, B, H).double()}),
+        "state 'c' is torch.float64 on cpu, x is torch.float32 on cpu",
     ),
     "lengths too long": (lambda one: one(X, lengths=[1, 2, 8]), "lengths go from 1 to 8, x has 7 steps"),
     "lengths below zero": (lambda one: one(X, lengths=[-1, 2, 3]), "lengths go from -1 to 3"),

@@ -40,8 +40,15 @@ def test_one_hot_is_a_row_of_the_matrix():
 
 
 def test_dropout_stands_before_the_read_out():
-    model = _model(dropout=0.9)
-    ids = torch.randint(7, (6, 2))
+    model = _model(dropout=0.4, hidden_size=64)
+    ids = torch.randint(7, (60, 20))
+    seen = []
+    model.read_out.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0]))
+    hidden, _ = model.rnn(torch.nn.functional.one_hot(ids, 7).float())
+    model(ids)
+    kept = seen[0] != 0
+    assert abs(kept.float().mean() - 0.6) < 0.01
+    torch.testing.assert_close(seen[0][kept], hidden[kept] / 0.6)
     assert not torch.equal(model(ids)[0], model(ids)[0])
     model.eval()
     assert torch.equal(model(ids)[0], model(ids)[0])

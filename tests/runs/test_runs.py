@@ -11,6 +11,7 @@ import torch
 
 from unrolled import ConfigError, DataError, RunConfig, RunError, Strategy, TrainingError, evaluate, load, sample, train
 from unrolled.runs import Prepared, Sampled, Saved, doctor
+from unrolled.runs import training as training_module
 from unrolled.training import Evaluated, Finished
 from unrolled.training import evaluate as mean_nats
 
@@ -118,6 +119,29 @@ def test_evaluating(tmp_path):
         evaluate(path, [str(other)])
 
 
+def test_what_is_held_out_is_not_learned(tmp_path):
+    """Two texts that differ in their held-out end only give the same weights, and other losses."""
+    results = []
+    for end in ("mat.\n" * 48, "sat.\n" * 48):
+        text = tmp_path / "end.txt"
+        text.write_text(TEXT[:4560] + end)
+        events = []
+        config = _config(tmp_path, data=[str(text)], evaluations=1)
+        path = train(config, str(tmp_path / "run"), overwrite=True, listen=events.append)
+        run = load(str(path))
+        loss = next(event.loss for event in events if isinstance(event, Evaluated))
+        assert loss == mean_nats(run.model, run.vocabulary.encode(end)[0])
+        results.append((loss, (path / "model.safetensors").read_bytes()))
+    assert results[0][1] == results[1][1]
+    assert results[0][0] != results[1][0]
+
+
+def test_the_sample_s_temperature(tmp_path):
+    path, events = _events(tmp_path, sample_temperature=0.0)
+    last = next(event for event in reversed(events) if isinstance(event, Sampled))
+    assert last.text == "".join(sample(path, "\n", 20, Strategy(0.0), 5))
+
+
 def test_bytes(tmp_path):
     text = tmp_path / "data.bin"
     text.write_bytes("caf\u00e9 \u4e16\n".encode() * 300 + b"\xff\x00" * 50)
@@ -130,6 +154,9 @@ def test_bytes(tmp_path):
         7 * mean_nats(load(path).model, load(path).vocabulary.encode(text.read_bytes())[0])
     )
     assert "".join(sample(path, "\u4e16", 30, Strategy(), 1))
+    text.write_bytes(b"\x80" * 2000)
+    with pytest.raises(DataError, match="no character of UTF-8 text begins in"):
+        evaluate(path, [str(text)])
 
 
 def test_float64(tmp_path):
@@ -146,17 +173,38 @@ def test_stopping_saves(tmp_path):
     assert load(path)
 
 
-def test_diverging_saves_what_was_before(tmp_path):
+@pytest.fixture
+def trainers(monkeypatch):
+    """Every trainer that a run makes."""
+    made = []
+    original = training_module.Trainer
+
+    def make(*arguments):
+        made.append(original(*arguments))
+        return made[-1]
+
+    monkeypatch.setattr(training_module, "Trainer", make)
+    return made
+
+
+def test_diverging_saves_what_was_before(tmp_path, trainers):
     with pytest.raises(TrainingError, match="exploded"):
-        _events(tmp_path, learning_rate=1e6, grad_clip=0.0, warmup=0.0, optimizer="rmsprop")
-    assert load(tmp_path / "run")
+        _events(tmp_path, learning_rate=1e6, grad_clip=0.0, warmup=0, optimizer="rmsprop")
+    saved = load(tmp_path / "run").model.state_dict()
+    assert all(torch.equal(value, saved[name]) for name, value in trainers[0].model.state_dict().items())
 
 
-def test_state_is_laid_out_for_going_on(tmp_path):
+def test_state_is_laid_out_for_going_on(tmp_path, trainers):
     path, _ = _events(tmp_path, cell="lstm", num_layers=2)
     tensors = safetensors.torch.load_file(path / "state.safetensors")
-    assert tensors["carried.h"].shape == tensors["carried.c"].shape == (2, 4, 12)
-    assert {"random.torch", "optimizer.0.exp_avg", "optimizer.0.exp_avg_sq", "optimizer.0.step"} <= set(tensors)
+    trainer = trainers[0]
+    for name, value in trainer.state.items():
+        assert value.abs().max() > 0
+        assert torch.equal(tensors[f"carried.{name}"], value)
+    for number, values in trainer.optimizer.state_dict()["state"].items():
+        for name, value in values.items():
+            assert torch.equal(tensors[f"optimizer.{number}.{name}"], value)
+    assert torch.equal(tensors["random.torch"], torch.get_rng_state())
     assert json.loads((path / "state.json").read_text())["total"] == 30
 
 
@@ -169,8 +217,17 @@ def test_folders_are_not_overwritten_by_accident(tmp_path, monkeypatch):
     (tmp_path / "notes" / "important.txt").write_text("mine")
     with pytest.raises(RunError, match="exists and is not a run"):
         train(_config(tmp_path), tmp_path / "notes", overwrite=True)
+    (tmp_path / "notes" / "config.json").write_text("{}")
     with pytest.raises(RunError, match="exists and is not a run"):
-        train(_config(tmp_path), tmp_path / "text.txt", overwrite=True)
+        train(_config(tmp_path), tmp_path / "notes", overwrite=True)
+    (tmp_path / "link").symlink_to(path)
+    for place in ("text.txt", "link"):
+        with pytest.raises(RunError, match="exists and is not a run"):
+            train(_config(tmp_path), tmp_path / place, overwrite=True)
+    (path / "samples" / "thesis.tex").write_text("mine")
+    with pytest.raises(RunError, match=r"holds more than a run \(.*thesis.tex\): it is not overwritten"):
+        train(_config(tmp_path), path, overwrite=True)
+    (path / "samples" / "thesis.tex").unlink()
     assert (tmp_path / "notes" / "important.txt").read_text() == "mine"
     assert (path / "model.safetensors").read_bytes() == before
 
@@ -211,7 +268,7 @@ def _infinite(path):
 DAMAGES = {
     "config.json is damaged": lambda path: (path / "config.json").write_text("{"),
     "is not of format 1": _edit("config.json", lambda one: one.update(format=2)),
-    "is damaged: it holds no names": lambda path: (path / "config.json").write_text("[]"),
+    "is damaged: it is not a JSON object": lambda path: (path / "config.json").write_text("[]"),
     "there is no option 'hiden_size'. Did you mean 'hidden_size'?": _edit(
         "config.json", lambda one: one.update(hiden_size=3)
     ),

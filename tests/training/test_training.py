@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 
 import numpy as np
@@ -35,7 +36,7 @@ def test_it_learns_and_says_so():
     assert [event.step for event in losses] == [10, 20, 30, 40]
     assert losses[-1].loss < 0.5 < 1.3 < steps[0].loss < 1.9
     assert [event.step for event in _of(SampleDue, events)] == [0, 13, 40]
-    assert events[0] == Planned(40)
+    assert events[1] == Planned(40)
     assert isinstance(events[-1], Finished)
     assert events[-1].reason == "done"
     assert all(event.tokens_per_second > 0 and event.elapsed > 0 for event in steps)
@@ -54,51 +55,138 @@ def test_state_is_carried_along_the_streams_and_starts_anew_with_an_epoch():
     assert all(not value.requires_grad for state in seen if state for value in state.values())
 
 
-def test_one_update_by_hand():
-    """AdamW's first step with clipping, computed from the equations."""
-    trainer = _trainer(weight_decay=0.1, warmup=0.0, decay=0.0, grad_clip=0.01)
-    before = {name: value.detach().clone() for name, value in trainer.model.named_parameters()}
-    chunk = trainer.streams.chunk(0)
-    logits, _ = trainer.model(chunk.ids)
-    loss = -logits.log_softmax(-1).gather(-1, chunk.targets.unsqueeze(-1)).mean()
-    gradients = torch.autograd.grad(loss, list(trainer.model.parameters()))
-    norm = math.sqrt(sum(float(one.square().sum()) for one in gradients))
-    stepped = _of(Stepped, [trainer._update()])[0]
-    assert stepped.loss == pytest.approx(loss.item())
-    assert stepped.grad_norm == pytest.approx(norm, rel=1e-5)
-    for (name, value), gradient in zip(trainer.model.named_parameters(), gradients, strict=True):
-        clipped = gradient * 0.01 / norm
-        kept = before[name] * (1 - 0.02 * 0.1) if value.dim() > 1 else before[name]
-        want = kept - 0.02 * clipped / (clipped.abs() + 1e-8)
-        torch.testing.assert_close(value.detach(), want, rtol=1e-4, atol=1e-6)
+def _next_weights(optimizer, weight, gradient, memory, step, rate):
+    """One update from the papers' equations; `memory` are the running sums of earlier steps."""
+    if optimizer == "adamw":
+        decay = 0.1 if weight.dim() > 1 else 0.0
+        memory["m"] = 0.9 * memory.get("m", 0) + 0.1 * gradient
+        memory["v"] = 0.99 * memory.get("v", 0) + 0.01 * gradient**2
+        m, v = memory["m"] / (1 - 0.9**step), memory["v"] / (1 - 0.99**step)
+        return weight * (1 - rate * decay) - rate * m / (v.sqrt() + 1e-8)
+    if optimizer == "rmsprop":
+        memory["v"] = 0.95 * memory.get("v", 0) + 0.05 * gradient**2
+        return weight - rate * gradient / (memory["v"].sqrt() + 1e-8)
+    memory["v"] = memory.get("v", 0) + gradient**2
+    return weight - rate * gradient / (memory["v"].sqrt() + 1e-10)
 
 
-def test_epochs_and_minutes_become_steps():
+@pytest.mark.parametrize("optimizer", ["adamw", "rmsprop", "adagrad"])
+@pytest.mark.parametrize(("over_time", "clip", "grad_clip"), [("mean", "norm", 0.3), ("sum", "value", 0.2)])
+def test_the_loop_by_hand(optimizer, over_time, clip, grad_clip):
+    """Every step over the end of an epoch, redone from the equations: states, loss, clipping, rate, update."""
+    config = {"warmup": 3, "decay": 0.3, "steps": 35, "weight_decay": 0.1, "samples": 0}
+    exact = LanguageModel(LanguageModelConfig(vocab_size=5, hidden_size=16), "gru").double()
+    trainer = _trainer(
+        model=exact, optimizer=optimizer, over_time=over_time, clip=clip, grad_clip=grad_clip, **config
+    )  # fmt: skip
+    model = copy.deepcopy(trainer.model)
+    list(trainer.run())
+
+    memories = {name: {} for name, _ in model.named_parameters()}
+    state = None
+    for step in range(35):
+        chunk = trainer.streams.chunk(step)
+        state = None if chunk.is_first else {name: value.detach() for name, value in state.items()}
+        logits, state = model(chunk.ids, state)
+        loss = -logits.log_softmax(-1).gather(-1, chunk.targets.unsqueeze(-1)).mean()
+        loss = loss * (10 if over_time == "sum" else 1)
+        parameters = dict(model.named_parameters())
+        gradients = dict(zip(parameters, torch.autograd.grad(loss, list(parameters.values())), strict=True))
+        norm = torch.cat([one.flatten() for one in gradients.values()]).norm()
+        rate = 0.02 * (min(1, (step + 1) / 3) if step < 3 else min(1, (35 - step) / 12))
+        with torch.no_grad():
+            for name, gradient in gradients.items():
+                cut = gradient.clamp(-grad_clip, grad_clip)
+                clipped = cut if clip == "value" else gradient * min(1, grad_clip / (norm + 1e-6))
+                new = _next_weights(optimizer, parameters[name], clipped, memories[name], step + 1, rate)
+                parameters[name].copy_(new)
+    for (name, value), mine in zip(trainer.model.named_parameters(), model.parameters(), strict=True):
+        torch.testing.assert_close(value, mine, rtol=1e-9, atol=1e-11, msg=lambda text, name=name: f"{name}: {text}")
+    assert trainer.state.keys() == state.keys()
+    torch.testing.assert_close(trainer.state["h"], state["h"].detach(), rtol=1e-9, atol=1e-11)
+
+
+def test_a_stopped_trainer_goes_on():
+    straight = _trainer(evaluations=4, samples=4)
+    whole = list(straight.run())
+    broken = _trainer(evaluations=4, samples=4)
+    first = list(broken.run(lambda: broken.step == 17))
+    second = list(broken.run())
+    assert first[-1].reason == "interrupted"
+    assert all(map(torch.equal, straight.model.parameters(), broken.model.parameters()))
+    for kind in (Evaluated, SampleDue):
+        assert [event.step for event in _of(kind, [*first, *second])] == [event.step for event in _of(kind, whole)]
+
+
+class FakeTime:
+    """A clock that is moved by hand."""
+
+    def __init__(self, monkeypatch):
+        self.now = 100.0
+        monkeypatch.setattr(loop_module.time, "monotonic", lambda: self.now)
+
+
+def _slow(monkeypatch, trainer, time, step=0.0, evaluation=0.0):
+    """Let every step and every evaluation take so many seconds."""
+    forward, read = trainer.model.forward, loop_module.evaluate
+
+    def slow_forward(ids, state=None):
+        time.now += step if trainer.model.training else 0.0
+        return forward(ids, state)
+
+    def slow_evaluate(*arguments):
+        time.now += evaluation
+        return read(*arguments)
+
+    trainer.model.forward = slow_forward
+    monkeypatch.setattr(loop_module, "evaluate", slow_evaluate)
+
+
+def test_epochs_become_steps():
     trainer = _trainer(steps=None, epochs=1.5)
     assert trainer.total == math.ceil(1.5 * trainer.streams.chunks)
-    events = list(_trainer(steps=None, minutes=0.02).run())
+
+
+@pytest.mark.parametrize(("evaluation", "evaluations"), [(0.5, 6), (6.0, 2), (100.0, 1)])
+def test_minutes_become_steps(monkeypatch, evaluation, evaluations):
+    """A minute of steps of 0.1 seconds; evaluations take a fifth of it at most, or come after it."""
+    time = FakeTime(monkeypatch)
+    trainer = _trainer(steps=None, minutes=1.0, samples=0)
+    _slow(monkeypatch, trainer, time, 0.1, evaluation)
+    events = list(trainer.run())
     planned = _of(Planned, events)[0].total
-    assert 20 < planned
-    assert events[-1].step <= planned
-    assert events[-1].elapsed < 3
-    assert _of(Evaluated, events)[-1].step == events[-1].step
+    reading = evaluation * evaluations if evaluation < 12 else 0
+    assert planned == pytest.approx((0.97 * 60 - reading) / 0.1, abs=2)
+    assert events[-1].step == planned
+    assert events[-1].reason == "done"
+    assert len(_of(Evaluated, events)) == 1 + evaluations, "one before the time begins"
+    assert _of(Evaluated, events)[-1].step == planned
 
 
-def test_samples_are_due_before_the_steps_are_known():
-    events = list(_trainer(steps=None, minutes=0.03, samples=7).run())
-    planned = next(place for place, event in enumerate(events) if isinstance(event, Planned))
-    before = [event for event in events[:planned] if isinstance(event, SampleDue)]
-    assert before[0].step == 0 < before[1].step
-    assert len(_of(SampleDue, events)) >= 5
+def test_samples_are_due_before_the_steps_are_known(monkeypatch):
+    time = FakeTime(monkeypatch)
+    trainer = _trainer(steps=None, minutes=1.0, samples=6)
+    _slow(monkeypatch, trainer, time, 0.1)
+    due = [event.step for event in _of(SampleDue, list(trainer.run()))]
+    assert due[0] == 0
+    assert due[1:3] == pytest.approx([6, 19], abs=1), "1 % and 3.2 % of the time"
+    assert len(due) == 6
 
 
 def test_the_time_limit_holds_when_steps_become_slow(monkeypatch):
-    trainer = _trainer(steps=None, minutes=0.01)
-    monkeypatch.setattr(trainer, "_steps_in_time", lambda: 10**9)
-    events = list(trainer.run())
-    assert events[-1].reason == "time"
-    assert events[-1].elapsed < 3
-    assert isinstance(events[-2], Evaluated)
+    time = FakeTime(monkeypatch)
+    trainer = _trainer(steps=None, minutes=1.0, samples=0)
+    _slow(monkeypatch, trainer, time, 0.1)
+    for event in trainer.run():
+        if isinstance(event, Planned):
+            _slow(monkeypatch, trainer, time, 5.0)
+    assert event.reason == "time"
+    assert 66 < event.elapsed < 66 + 5.2
+
+
+def test_one_sample_is_the_last():
+    assert [event.step for event in _of(SampleDue, list(_trainer(samples=1).run()))] == [40]
+    assert not _of(SampleDue, list(_trainer(samples=0).run()))
 
 
 def test_it_stops_when_told():
@@ -131,7 +219,7 @@ def test_a_gradient_that_is_no_number_stops_before_the_update():
 
 
 def test_an_explosion_stops_training():
-    trainer = _trainer(learning_rate=1000.0, warmup=0.0, grad_clip=0.0)
+    trainer = _trainer(learning_rate=1000.0, warmup=0, grad_clip=0.0)
     with pytest.raises(TrainingError, match=r"step \d+: the loss exploded, from 1\.\d+ to \d+"):
         list(trainer.run())
 
@@ -152,14 +240,14 @@ def test_only_matrices_decay():
 
 
 def test_the_learning_rate_rises_stays_and_falls():
-    config = TrainingConfig(learning_rate=1.0, warmup=0.1, decay=0.2)
+    config = TrainingConfig(learning_rate=1.0, warmup=10, decay=0.2)
     rates = [rate_at(step, 100, config) for step in range(100)]
     assert rates[:10] == pytest.approx([(step + 1) / 10 for step in range(10)])
     assert rates[10:80] == [1.0] * 70
     assert rates[80:] == pytest.approx([(20 - step) / 21 for step in range(20)])
-    assert all(rate > 0 for rate in rates)
-    assert rate_at(0, None, config) == 1 / 50
-    flat = TrainingConfig(learning_rate=1.0, warmup=0.0, decay=0.0)
+    assert [rate_at(step, None, config) for step in range(50)] == rates[:50], "as if it knew how many steps follow"
+    assert rate_at(0, 20, config) == 0.5, "at most a tenth of the steps"
+    flat = TrainingConfig(learning_rate=1.0, warmup=0, decay=0.0)
     assert [rate_at(step, total, flat) for step in (0, 9) for total in (10, None)] == [1.0] * 4
 
 
@@ -216,7 +304,7 @@ def test_a_long_text_is_evaluated_in_streams():
 
 @pytest.mark.parametrize(
     "options",
-    [{"steps": 1, "minutes": 1.0}, {"steps": 0}, {"warmup": 0.7, "decay": 0.7}, {"learning_rate": 0}, {"x": 1}],
+    [{"steps": 1, "minutes": 1.0}, {"steps": 0}, {"warmup": -1}, {"learning_rate": 0}, {"x": 1}],
 )
 def test_a_configuration_is_checked(options):
     with pytest.raises(ValidationError):
@@ -224,5 +312,5 @@ def test_a_configuration_is_checked(options):
 
 
 def test_the_shares_of_samples_end_with_the_last_step():
-    assert loop_module._early(5) == pytest.approx([0.0316, 0.1, 0.3162, 1], rel=1e-3)
+    assert loop_module._early(5) == pytest.approx([1, 0.3162, 0.1, 0.0316], rel=1e-3)
     assert loop_module._even(4) == [0.25, 0.5, 0.75, 1.0]

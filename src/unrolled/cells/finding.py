@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +13,9 @@ from typing import Any
 
 from unrolled.equations import Cell
 from unrolled.errors import CellError, UnrolledError, did_you_mean
+
+# my.py:cell(option=2); a colon may stand in the options too
+_FILE_AND_CALL = re.compile(r"(?P<file>[^(]*):(?P<call>\s*\w+\s*(\(.*\))?)", re.DOTALL)
 
 
 def find(text: str, shelf: Mapping[str, Cell]) -> Cell:
@@ -22,10 +26,10 @@ def find(text: str, shelf: Mapping[str, Cell]) -> Cell:
     Raises:
         CellError: no such cell, file or option, or a text that is not of this form.
     """
-    place, _, call = text.rpartition(":")
-    name, options = _read_call(call)
-    if place:
-        return _from_file(Path(place), name)(**options)
+    split = _FILE_AND_CALL.fullmatch(text.strip())
+    name, options = _read_call(split["call"] if split else text)
+    if split:
+        return _from_file(Path(split["file"]), name)(**options)
     if name not in shelf:
         raise CellError(
             f"no cell is called {name!r}; there are {', '.join(sorted(shelf))}, or your own: file.py:name."
@@ -64,7 +68,7 @@ def _from_file(path: Path, name: str) -> Cell:
 def _run_file(path: Path) -> ModuleType:
     if not path.is_file():
         raise CellError(f"there is no file {path} to take a cell from")
-    spec = importlib.util.spec_from_file_location(f"unrolled_cells_{path.stem}", path)
+    spec = importlib.util.spec_from_file_location(f"unrolled_cells_{abs(hash(path.resolve()))}", path)
     if spec is None or spec.loader is None:
         raise CellError(f"{path} is not a Python file: its name should end in .py")
     module = importlib.util.module_from_spec(spec)
@@ -73,6 +77,6 @@ def _run_file(path: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except UnrolledError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise CellError(f"{path} cannot be run: {type(error).__name__}: {error}") from error
     return module

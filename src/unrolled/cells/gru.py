@@ -8,7 +8,7 @@ from unrolled.equations.ops import affine, elementwise, sigmoid
 def gru(x, h, *, activation="tanh", bias="each"):
     """Gated recurrent unit, reset after the product, as torch.nn and cuDNN have it (Cho et al. 2014, v1).
 
-    activation: of the candidate n; bias: "each" product its own, or None.
+    activation: of the candidate n; bias: "each" product its own (None: none).
     """
     r_x, z_x, n_x = affine(x, parts=3, bias=bias)
     r_h, z_h, n_h = affine(h, parts=3, bias=bias)
@@ -20,9 +20,11 @@ def gru(x, h, *, activation="tanh", bias="each"):
 
 @cell
 def gru_v3(x, h, *, activation="tanh", bias="each"):
-    """Gated recurrent unit, reset before the product (Cho et al. 2014, v3; char-rnn).
+    """Gated recurrent unit, reset before the product (Cho et al. 2014, v3).
 
-    activation: of the candidate n; bias: "each" matrix its own, or "shared".
+    char-rnn has the same, with z and 1 - z exchanged.
+
+    activation: of the candidate n; bias: "each" matrix its own, "shared" by both, or None.
     """
     r, z = affine(x, h, parts=2, bias=bias)
     r, z = sigmoid(r), sigmoid(z)

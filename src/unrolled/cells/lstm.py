@@ -8,9 +8,9 @@ from unrolled.equations.ops import affine, elementwise, linear, sigmoid, units
 def lstm(x, h, c, *, activation="tanh", bias="each", forget_bias=None, projection=None):
     """Long short-term memory: one (4n x 2n) matrix (Hochreiter & Schmidhuber 1997; Gers et al. 2000).
 
-    activation: of the candidate g and of the cell's output; bias: "each" or "shared"; forget_bias: the initial
-    value of the forget gate's bias (1 in Jozefowicz et al. 2015; None: as torch.nn draws it); projection: the
-    width of h, if another than that of c (Sak et al. 2014).
+    activation: of the candidate g and of the cell's output; bias: "each" matrix its own, "shared" by both, or
+    None; forget_bias: the initial value of the forget gate's bias (1 in Jozefowicz et al. 2015; None: as
+    torch.nn draws it); projection: the width of h, if another than that of c (Sak et al. 2014).
     """
     squash = elementwise(activation)
     i, f, o, g = affine(x, h, parts=4, bias=bias, bias_init=[None, forget_bias, None, None])

@@ -8,7 +8,7 @@ from unrolled.equations.ops import affine, elementwise
 def rnn(x, h, *, activation="tanh", bias="each"):
     """The vanilla recurrent network, h = tanh(Wxh x + Whh h + b) (Elman 1990).
 
-    activation: "tanh" or "relu"; bias: "each" matrix its own, or one "shared" by both, as in min-char-rnn.
+    activation: "tanh", "relu" ...; bias: "each" matrix its own, one "shared" by both (min-char-rnn), or None.
     """
     h = elementwise(activation)(affine(x, h, bias=bias))
     return h

@@ -87,7 +87,7 @@ class _Lines:
         )
 
     def print_sample(self, event: Sampled) -> None:
-        """A sample with a head line, each of its lines set in."""
+        """A sample with a head line, indented."""
         self._line(f"-- what it writes after {event.step:,} steps --", "cyan")
         for line in event.text.split("\n"):
             self._line("   " + line)
@@ -109,7 +109,7 @@ class _Lines:
         self._line(f"{ends[event.reason]}: {event.step:,} steps in {event.elapsed:.0f} s", "bold")
 
     def _line(self, text: str, style: str = "") -> None:
-        self.console.print(Text(_printable(text), style=style), soft_wrap=True)
+        self.console.print(Text(printable(text), style=style), soft_wrap=True)
 
 
 def _live(console: Console) -> Iterator[Listener]:
@@ -127,7 +127,7 @@ def _live(console: Console) -> Iterator[Listener]:
                 bar.update(task, completed=event.step, total=lines.total, description=lines.status(event))
             case Sampled():
                 title = f"what it writes after {event.step:,} steps"
-                console.print(Panel(Text(_printable(event.text)), title=title, title_align="left", border_style="cyan"))
+                console.print(Panel(Text(printable(event.text)), title=title, title_align="left", border_style="cyan"))
             case _:
                 lines.show(event)
 
@@ -139,6 +139,6 @@ def _smoothed(before: float | None, loss: float) -> float:
     return loss if before is None else _SMOOTHING * before + (1 - _SMOOTHING) * loss
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Without the control characters that would steer the terminal."""
     return "".join(one if one.isprintable() or one in "\n\t" else "\N{REPLACEMENT CHARACTER}" for one in text)

@@ -10,6 +10,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 import io
 import json
+import math
 import signal
 import sys
 from collections.abc import Iterator
@@ -25,8 +26,8 @@ from rich.console import Console
 
 from unrolled import cells
 from unrolled.cells.describe import Description, describe
-from unrolled.cli.display import showing
-from unrolled.cli.options import with_run_options
+from unrolled.cli.display import printable, showing
+from unrolled.cli.options import LENGTHS, with_run_options
 from unrolled.errors import ConfigError, UnrolledError
 from unrolled.generation import Strategy
 from unrolled.runs import RunConfig, doctor, evaluate, read_config, sample, train, validated
@@ -80,13 +81,15 @@ def train_command(
     """
     given = {name: value for name, value in options.items() if value is not None}
     from_file = {} if config is None else read_config(config)
+    if any(name in given for name in LENGTHS):  # a length on the command line replaces the file's
+        from_file = {name: value for name, value in from_file.items() if name not in LENGTHS}
     source = "the options" if config is None else f"the options, and {config}"
     wanted = validated(RunConfig, from_file | given, source, ConfigError)
     console = Console(highlight=False)
     with stop_signals() as stopped_by, showing(console, as_json=as_json) as listen:
         path = train(wanted, out, overwrite=overwrite, listen=listen, should_stop=lambda: bool(stopped_by))
     if not as_json:
-        console.print(_next_steps(path), soft_wrap=True)
+        console.print(_next_steps(path, "" if wanted.data else ' --prompt "def "'), soft_wrap=True)
     if stopped_by:
         raise typer.Exit(128 + stopped_by[0])
 
@@ -96,7 +99,7 @@ def sample_command(
     run: RunPath,
     prompt: Annotated[str, typer.Option(help="text to go on from", show_default=False)] = "",
     length: Annotated[int, typer.Option(help="how many symbols to write")] = 500,
-    temperature: Annotated[float, typer.Option(help="below 1 bolder, above 1 more varied; 0: the most likely")] = 1.0,
+    temperature: Annotated[float, typer.Option(help="below 1 safer, above 1 more varied; 0: the likeliest")] = 1.0,
     top_k: Annotated[int | None, typer.Option(help="consider only the k most likely", show_default=False)] = None,
     top_p: Annotated[float | None, typer.Option(help="... only the most likely that have p together")] = None,
     seed: Annotated[int, typer.Option(help="the same seed writes the same text")] = 1,
@@ -108,8 +111,9 @@ def sample_command(
         print(json.dumps({"prompt": prompt, "text": "".join(pieces), "seed": seed}))
         return
     first = next(pieces)  # what is wrong with the run or the prompt shows before anything is printed
+    is_terminal = sys.stdout.isatty()
     for piece in chain((prompt, first), pieces, "\n"):
-        _write(piece)
+        _write(printable(piece) if is_terminal else piece)
 
 
 @app.command("eval")
@@ -121,7 +125,8 @@ def eval_command(
     """Measure how well a run predicts a text."""
     score = evaluate(run, data)
     if as_json:
-        print(json.dumps(asdict(score)))
+        finite = math.isfinite(score.perplexity)
+        print(json.dumps(asdict(score) | ({} if finite else {"perplexity": None})))
         return
     print(f"nats per character   {score.nats_per_char:.4f}")
     print(f"bits per character   {score.bits_per_char:.4f}")
@@ -152,11 +157,9 @@ def cells_command(
 def doctor_command(as_json: AsJson = False) -> None:
     """Say what this installation is, and check its arithmetic."""
     facts = doctor()
-    if as_json:
-        print(json.dumps(facts))
-        return
-    for name, fact in facts.items():
-        print(f"{name:<16} {fact}")
+    print(json.dumps(facts) if as_json else "\n".join(f"{name:<16} {fact}" for name, fact in facts.items()))
+    if not facts["arithmetic"].startswith("right"):
+        raise typer.Exit(1)
 
 
 @contextmanager
@@ -202,14 +205,16 @@ def _table(title: str, rows: dict[str, str]) -> str:
     return "\n".join([title, *(f"  {name:<{wide}}  {value}" for name, value in rows.items())])
 
 
-def _next_steps(path: Path) -> str:
-    return f"""
-Try next:
-  unrolled sample {path} --prompt "def " --temperature 0.7
-  unrolled eval {path} FILE                 how well it predicts another text
-  unrolled train FILE --minutes 5           learn a text of yours
-  unrolled train --cell lstm                the same with another cell
-  unrolled cells lstm                       a cell's equation, and its parameters"""
+def _next_steps(path: Path, prompt: str) -> str:
+    commands = {
+        f"unrolled sample {path}{prompt} --temperature 0.7": "let it write",
+        f"unrolled eval {path} FILE": "how well it predicts another text",
+        "unrolled train FILE --minutes 5": "learn a text of yours",
+        "unrolled train --cell lstm": "the same with another cell",
+        "unrolled cells lstm": "a cell's equation and parameters",
+    }
+    wide = max(map(len, commands))
+    return "\n".join(["", "Try next:", *(f"  {command:<{wide}}   {what}" for command, what in commands.items())])
 
 
 if __name__ == "__main__":

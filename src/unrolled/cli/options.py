@@ -11,10 +11,11 @@ from pydantic.fields import FieldInfo
 
 from unrolled.runs import RunConfig
 
+LENGTHS = ("steps", "epochs", "minutes")
 _PANELS = {
     "Data": ("task", "data", "tokens", "val_frac"),
     "Model": ("cell", "hidden_size", "num_layers", "embedding_size", "dropout"),
-    "Length": ("steps", "epochs", "minutes"),
+    "Length": LENGTHS,
     "Samples": ("samples", "sample_length", "sample_temperature"),
     "Machine": ("precision", "device", "seed"),
 }

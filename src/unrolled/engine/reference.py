@@ -83,8 +83,8 @@ class Reference:
             x: `[T, B, D]`.
             state: the states before the first step that is computed.
             parameters: one tensor for each slot.
-            lengths: `[B]`; steps at or past a row's length are computed on zeros, give zeros and leave its
-                state alone.
+            lengths: `[B]`; steps at or past a row's length give zeros and leave its state alone, whatever
+                stands there in x.
             reset: `[T, B]` bool; where true, a new segment starts at that step, from states of zero.
             reverse: from the last step to the first.
 
@@ -93,11 +93,13 @@ class Reference:
         """
         steps = len(x)
         valid = None if lengths is None else _valid(steps, lengths)
-        if valid is not None:
-            x = torch.where(valid, x, 0.0)  # padding may hold NaN, and 0 * NaN is NaN in a weight's gradient
+        if lengths is not None:
+            x = _without_padding(x, lengths)
         starts = None if reset is None else reset.unsqueeze(-1)
+        if starts is not None and valid is not None:
+            starts = starts & valid
         constants = self._constants(x, parameters)
-        inputs = x.unbind()
+        inputs = x.contiguous().unbind()
         outputs: list[Tensor] = [x] * steps
         for t in reversed(range(steps)) if reverse else range(steps):
             boundary = t + 1 if reverse else t
@@ -110,7 +112,7 @@ class Reference:
             state = new
         return torch.stack(outputs), state
 
-    def _step(self, values: list[Tensor], x: Tensor, state: State) -> tuple[Tensor, State]:
+    def _step(self, values: list[Any], x: Tensor, state: State) -> tuple[Tensor, State]:
         """Compute every node of the graph into `values`, where the constants stand already."""
         values[self.graph.input] = _aligned(x)
         for one in self.graph.states:
@@ -126,9 +128,9 @@ class Reference:
         after = {one.name: _with_rows(values[one.after], rows) for one in self.graph.states}
         return _with_rows(values[self.graph.output], rows), after
 
-    def _constants(self, like: Tensor, parameters: Sequence[Tensor]) -> list[Tensor]:
+    def _constants(self, like: Tensor, parameters: Sequence[Tensor]) -> list[Any]:
         """The table of values with what does not change from step to step filled in."""
-        values = [like] * len(self.graph.nodes)
+        values: list[Any] = [None] * len(self.graph.nodes)
         for place, slot in self._parameter_nodes.items():
             values[place] = parameters[slot]
         for place, number in self._number_nodes.items():
@@ -183,13 +185,32 @@ def _valid(steps: int, lengths: Tensor) -> Tensor:
     return (torch.arange(steps, device=lengths.device).unsqueeze(1) < lengths).unsqueeze(-1)
 
 
-def _aligned(value: Tensor) -> Tensor:
-    """The same numbers at an address that matrix products treat like any other.
+def _without_padding(x: Tensor, lengths: Tensor) -> Tensor:
+    """X with each row's last real step in the place of its padding.
 
-    A product may add in another order where its operand starts in the middle of a cache line, as a slice of a
-    sequence does; a step would then differ in the last bit from the same step of the whole.
+    What is computed there is thrown away. But its derivatives are multiplied by zero on the way back, and must
+    be finite for that: so the padding, which may hold NaN, is not computed on, and neither are zeros, where a
+    cell may have a pole.
     """
-    return value if value.data_ptr() % _CACHE_LINE == 0 else value.clone()
+    last = (lengths - 1).clamp(min=0)
+    steps = torch.arange(len(x), device=x.device).unsqueeze(1)
+    real = x.gather(0, torch.minimum(steps, last).unsqueeze(-1).expand_as(x))
+    return torch.where((lengths > 0).unsqueeze(-1), real, 0.0)
+
+
+def _aligned(value: Tensor) -> Tensor:
+    """The same numbers, laid out and placed as matrix products find any other operand.
+
+    A product may add in another order where its operand is transposed, or starts in the middle of a cache line
+    as a slice of a sequence does; a step would then differ in the last bit from the same step of the whole.
+    """
+    try:
+        is_aligned = value.data_ptr() % _CACHE_LINE == 0
+    except RuntimeError:  # under a transform of torch.func there is no address
+        is_aligned = True
+    if is_aligned and value.is_contiguous():
+        return value
+    return value.clone(memory_format=torch.contiguous_format)
 
 
 def _with_rows(value: Tensor, rows: torch.Size) -> Tensor:

@@ -23,6 +23,11 @@ def _concat(*values: Tensor) -> Tensor:
     return torch.cat([value.expand(*rows, -1) for value in values], dim=-1)
 
 
+def _softplus(value: Tensor) -> Tensor:
+    """log(1 + exp(a)) to the last digit (torch's own replaces it by a above 20)."""
+    return torch.logaddexp(value, torch.zeros((), dtype=value.dtype, device=value.device))
+
+
 _TABLE: dict[str, Function] = {
     "negative": torch.neg,
     "absolute": torch.abs,
@@ -34,7 +39,7 @@ _TABLE: dict[str, Function] = {
     "sigmoid": torch.sigmoid,
     "tanh": torch.tanh,
     "relu": torch.relu,
-    "softplus": F.softplus,
+    "softplus": _softplus,
     "add": torch.add,
     "subtract": torch.sub,
     "multiply": torch.mul,

@@ -75,7 +75,8 @@ class Cell:
         return f"{self.name}({told})" if told else self.name
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Cell) and (self.function, self.options) == (other.function, other.options)
+        mine = (self.function, self.widths, self.options)
+        return isinstance(other, Cell) and mine == (other.function, other.widths, other.options)
 
     def __hash__(self) -> int:
         return hash(self.function)

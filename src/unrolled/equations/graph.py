@@ -11,6 +11,7 @@ places in the list. The leaves are
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import field
 from functools import cache
@@ -20,7 +21,7 @@ from pydantic import BeforeValidator, ConfigDict, PlainSerializer, TypeAdapter, 
 from pydantic.dataclasses import dataclass
 
 from unrolled.equations.initial import Initial
-from unrolled.equations.operations import LEAVES, OPERATIONS, width_of
+from unrolled.equations.operations import COMPARISONS, LEAVES, OPERATIONS, check_conditions, width_of
 from unrolled.equations.width import Width
 from unrolled.errors import EquationError, GraphError
 
@@ -30,6 +31,8 @@ Wide = Annotated[
     BeforeValidator(lambda width: Width.parse(width) if isinstance(width, str) else width),
     PlainSerializer(str),
 ]
+_NAME = re.compile(r"[^\W\d]\w*")
+_PARAMETER = re.compile(r"(weight|bias|gain)(_\w+)?")  # so that none takes the place of a module's attribute
 _closed = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
@@ -52,8 +55,8 @@ class Parameter:
 
     name: str
     rows: Wide
-    columns: Wide | None
-    initial: tuple[Initial, ...]
+    columns: Wide | None = None
+    initial: tuple[Initial, ...] = ()
 
 
 @dataclass(frozen=True, config=_closed)
@@ -74,6 +77,7 @@ class Graph:
     and `c@0` the state `c` as the step begins. `output` is the node that the layer gives out at each step.
     """
 
+    version: Literal[1]
     cell: str
     nodes: tuple[Node, ...]
     parameters: tuple[Parameter, ...]
@@ -81,7 +85,6 @@ class Graph:
     states: tuple[State, ...]
     output: int
     names: Mapping[str, int]
-    version: Literal[1] = 1
 
     @property
     def output_width(self) -> Width:
@@ -92,7 +95,7 @@ class Graph:
 
     def to_json(self) -> str:
         """The graph as JSON text, which `from_json` reads back equal."""
-        return _adapter().dump_json(self, indent=1, exclude_defaults=True).decode()
+        return _adapter().dump_json(self, indent=1, exclude_none=True).decode()
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Graph:
@@ -117,51 +120,81 @@ def _adapter() -> TypeAdapter[Graph]:
 
 
 def check(graph: Graph) -> None:
-    """Check that every node computes from earlier ones, and that all widths and names fit.
+    """Check that every node computes from earlier ones, and that all widths, leaves and names fit.
 
     Raises:
         GraphError: it does not hold together; says where.
     """
     for place, node in enumerate(graph.nodes):
-        _check_node(graph, place, node)
-    if not graph.states:
-        raise GraphError("the graph has no state")
-    for state in graph.states:
-        if _at(graph, state.before).operation != "state":
-            raise GraphError(f"state {state.name!r} is said to begin at node {state.before}, which is none")
-        if any(_at(graph, place).width != state.width for place in (state.before, state.after)):
-            raise GraphError(f"state {state.name!r} is {state.width} wide, its nodes are not")
-    if _at(graph, graph.input).operation != "input":
-        raise GraphError(f"the input is said to be node {graph.input}, which is none")
-    if _at(graph, graph.output).width is None:
-        raise GraphError("the output has no width")
-    for place in graph.names.values():
-        _at(graph, place)
-    _check_names("parameter", [parameter.name for parameter in graph.parameters])
-    _check_names("state", [state.name for state in graph.states])
-
-
-def _check_node(graph: Graph, place: int, node: Node) -> None:
-    is_leaf = node.operation in LEAVES
-    if not is_leaf and node.operation not in OPERATIONS:
-        raise GraphError(f"node {place}: there is no operation {node.operation!r}")
-    _check_attributes(place, node, LEAVES[node.operation] if is_leaf else OPERATIONS[node.operation].attributes)
-    if is_leaf:
+        _check_attributes(place, node)
         if node.operation == "parameter":
             _check_slot(graph, place, node)
-        return
+        elif node.operation not in LEAVES:
+            _check_operation(graph, place, node)
+    _check_leaves(graph)
+    _check_states(graph)
+    _check_result(graph, "the output", graph.output)
+    for place in graph.names.values():
+        _at(graph, place)
+    _check_names("parameter", [parameter.name for parameter in graph.parameters], _PARAMETER)
+    _check_names("state", [state.name for state in graph.states], _NAME)
+
+
+def _check_operation(graph: Graph, place: int, node: Node) -> None:
     if not all(0 <= operand < place for operand in node.operands):
         raise GraphError(f"node {place} ({node.operation}) computes from nodes {node.operands}, not all before it")
-    widths = [graph.nodes[operand].width for operand in node.operands]
+    operands = [graph.nodes[operand] for operand in node.operands]
     try:
-        width = width_of(node.operation, widths, node.attributes)
+        check_conditions(node.operation, [operand.operation for operand in operands])
+        width = width_of(node.operation, [operand.width for operand in operands], node.attributes)
     except EquationError as error:
         raise GraphError(f"node {place}: {error}") from error
     if width != node.width:
         raise GraphError(f"node {place} ({node.operation}) is said to be {node.width} wide, and is {width}")
+    for position, operand in enumerate(operands):
+        wanted = node.attributes["columns"] if node.operation == "linear" and position == 1 else None
+        if (columns := _columns(graph, operand)) != wanted:
+            raise GraphError(f"node {place} ({node.operation}): operand {position} has {columns} columns, not {wanted}")
 
 
-def _check_attributes(place: int, node: Node, wanted: Mapping[str, type]) -> None:
+def _columns(graph: Graph, node: Node) -> str | None:
+    """How many columns a node's parameter has, if it is a matrix."""
+    columns = graph.parameters[node.attributes["slot"]].columns if node.operation == "parameter" else None
+    return None if columns is None else str(columns)
+
+
+def _check_leaves(graph: Graph) -> None:
+    """The input and the states are exactly the leaves that say so."""
+    leaves = [(place, node) for place, node in enumerate(graph.nodes) if node.operation in ("input", "state")]
+    got = {(place, node.operation, node.attributes.get("name"), str(node.width)) for place, node in leaves}
+    wanted = {(state.before, "state", state.name, str(state.width)) for state in graph.states}
+    if got != wanted | {(graph.input, "input", None, "D")}:
+        raise GraphError("the input and the states are not those that the nodes hold")
+
+
+def _check_states(graph: Graph) -> None:
+    if not graph.states:
+        raise GraphError("the graph has no state")
+    for state in graph.states:
+        _check_result(graph, f"state {state.name!r}", state.after)
+        if graph.nodes[state.after].width != state.width:
+            raise GraphError(f"state {state.name!r} is {state.width} wide, its node {state.after} is not")
+
+
+def _check_result(graph: Graph, what: str, place: int) -> None:
+    """What a step hands out is a number with a width, and not a matrix."""
+    node = _at(graph, place)
+    if node.width is None or node.operation in COMPARISONS or _columns(graph, node) is not None:
+        raise GraphError(f"{what} is node {place}, which is no value with a width")
+
+
+def _check_attributes(place: int, node: Node) -> None:
+    if node.operation in LEAVES:
+        wanted = LEAVES[node.operation]
+    elif node.operation in OPERATIONS:
+        wanted = OPERATIONS[node.operation].attributes
+    else:
+        raise GraphError(f"node {place}: there is no operation {node.operation!r}")
     got = {name: type(value) for name, value in node.attributes.items()}
     if got != dict(wanted):
         raise GraphError(f"node {place} ({node.operation}) has attributes {dict(node.attributes)}")
@@ -173,9 +206,9 @@ def _check_slot(graph: Graph, place: int, node: Node) -> None:
         raise GraphError(f"node {place} asks for parameter {slot}, which does not fit")
 
 
-def _check_names(kind: str, names: list[str]) -> None:
+def _check_names(kind: str, names: list[str], pattern: re.Pattern[str]) -> None:
     for name in names:
-        if not name.isidentifier() or names.count(name) > 1:
+        if not pattern.fullmatch(name) or names.count(name) > 1:
             raise GraphError(f"{name!r} cannot be the name of a {kind}: it is no name, or there are two of it")
 
 

@@ -68,13 +68,13 @@ def initial(spoken: Spoken) -> Initial:
 
 
 def initials(spoken: Spoken | list[Spoken], parts: int) -> tuple[Initial, ...]:
-    """One initial value for the whole parameter, or a list with one for each of its parts.
+    """An initial value for each part of a parameter: the one that was given, or a list with one for each.
 
     Raises:
         CellError: a list of another length than `parts`.
     """
     if not isinstance(spoken, list):
-        return (initial(spoken),)
+        return (initial(spoken),) * parts
     if len(spoken) != parts:
         raise CellError(f"{len(spoken)} initial values were given for {parts} parts")
     return tuple(initial(one) for one in spoken)

@@ -41,11 +41,17 @@ def _linear(operands: Sequence[Operand], attributes: Attributes) -> Operand:
     columns = Width.parse(attributes["columns"])
     if value is None or value != columns:
         raise EquationError(f"has a matrix for values {columns} wide, and was given one {value or 1} wide")
+    if any(bias != matrix for bias in operands[2:]):
+        raise EquationError(f"has a matrix {matrix} high and a bias {operands[2]} high")
     return matrix
 
 
-def _part(_: Sequence[Operand], attributes: Attributes) -> Operand:
-    return Width.parse(attributes["width"])
+def _part(operands: Sequence[Operand], attributes: Attributes) -> Operand:
+    """A piece of a value, from `start`: it has to lie within the value."""
+    start, width = Width.parse(attributes["start"]), Width.parse(attributes["width"])
+    if operands[0] is None or not (start + width).fits_in(operands[0]):
+        raise EquationError(f"cuts from {start} to {start + width} out of a value {operands[0] or 1} wide")
+    return width
 
 
 def _concat(operands: Sequence[Operand], _: Attributes) -> Operand:
@@ -86,6 +92,20 @@ LEAVES: dict[str, Mapping[str, type]] = {
     "parameter": {"slot": int},
     "number": {"value": float},
 }
+
+
+def check_conditions(name: str, operands: Sequence[str]) -> None:
+    """Check where comparisons stand: `where` takes one first, nothing else takes one. `operands` are operations.
+
+    Raises:
+        EquationError: a comparison in the place of a number, or a number in the place of a comparison.
+    """
+    for place, operand in enumerate(operands):
+        wanted = name == "where" and place == 0
+        if wanted and operand not in COMPARISONS:
+            raise EquationError("where needs a comparison first: where(x > 0, a, b)")
+        if not wanted and operand in COMPARISONS:
+            raise EquationError(f"{name} was given a comparison: it has no number. Use where(condition, 1.0, 0.0)")
 
 
 def width_of(name: str, operands: Sequence[Operand], attributes: Attributes) -> Operand:

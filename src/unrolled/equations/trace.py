@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from types import CodeType, FrameType, TracebackType
 from typing import Any
 
 from unrolled.equations.graph import Graph, Node, State
 from unrolled.equations.names import Bindings, frame_of, permuted
-from unrolled.equations.operations import COMPARISONS, width_of
+from unrolled.equations.operations import COMPARISONS, check_conditions, width_of
 from unrolled.equations.parameters import Request, named_parameters
 from unrolled.equations.scope import Wanted, answering
 from unrolled.equations.symbol import Symbol
@@ -42,12 +43,13 @@ def trace(cell: str, function: Callable[..., Any], code: CodeType, inputs: str, 
     if tracer.frame is not None:
         tracer.bindings.close(tracer.frame.f_locals)
     try:
-        output, after = _returned(answer, states, tracer.bindings)
+        output, after = _returned(answer, states, tracer)
     except EquationError as error:
         line = f"{code.co_filename}:{code.co_firstlineno}"
         raise EquationError(f"cell {cell}: {error}\n  {line}, in {code.co_name}") from None
     names = tracer.bindings.resolve(dict(zip(states, after, strict=True)))
     return Graph(
+        version=1,
         cell=cell,
         nodes=tuple(tracer.nodes),
         parameters=named_parameters(tracer.requests, tracer.nodes, names),
@@ -81,7 +83,7 @@ class _Tracer:
         """The symbol of an operation's result."""
         self._look()
         symbols = [self.symbol(operation, operand) for operand in operands]
-        _check_comparisons(self.nodes, operation, symbols)
+        check_conditions(operation, [self.nodes[symbol.node].operation for symbol in symbols])
         width = width_of(operation, [symbol.width for symbol in symbols], attributes)
         return self._append(Node(operation, tuple(symbol.node for symbol in symbols), width, attributes))
 
@@ -105,6 +107,8 @@ class _Tracer:
     def symbol(self, operation: str, operand: Any) -> Symbol:
         """An operand as a symbol: plain numbers become leaves, all else is refused."""
         if _is_number(operand):
+            if not math.isfinite(operand):
+                raise EquationError(f"{operation} was given {operand!r}: constants are finite numbers")
             return self.leaf("number", None, value=float(operand))
         if isinstance(operand, Symbol):
             if operand.owner is not self:
@@ -127,17 +131,6 @@ def _is_number(operand: Any) -> bool:
     return type(operand) in (int, float)
 
 
-def _check_comparisons(nodes: Sequence[Node], operation: str, symbols: Sequence[Symbol]) -> None:
-    """A comparison is a condition, and only `where` takes one, as its first operand."""
-    for place, symbol in enumerate(symbols):
-        is_comparison = nodes[symbol.node].operation in COMPARISONS
-        wants_comparison = operation == "where" and place == 0
-        if wants_comparison and not is_comparison:
-            raise EquationError("where needs a comparison first: where(x > 0, a, b)")
-        if is_comparison and not wants_comparison:
-            raise EquationError(f"{operation} was given a comparison: it has no number. Use where(condition, 1.0, 0.0)")
-
-
 def _described(operand: Any) -> str:
     """What was given in the place of a value, and what to write instead."""
     kind = type(operand)
@@ -151,7 +144,7 @@ def _described(operand: Any) -> str:
     return f"{operand!r}, which is no value of the cell"
 
 
-def _returned(answer: Any, states: Mapping[str, Width], bindings: Bindings) -> tuple[int, list[int]]:
+def _returned(answer: Any, states: Mapping[str, Width], tracer: _Tracer) -> tuple[int, list[int]]:
     """The output's node and the states' nodes, from what the function returned.
 
     As many values as states: the first state is the output. One more: the first value is the output.
@@ -161,6 +154,10 @@ def _returned(answer: Any, states: Mapping[str, Width], bindings: Bindings) -> t
     for value in values:
         if not isinstance(value, Symbol):
             raise EquationError(f"it returned {_described(value)}; wanted: return {wanted}")
+        if value.owner is not tracer:
+            raise EquationError("it returned a value of another cell, kept from an earlier call")
+        if tracer.nodes[value.node].operation in COMPARISONS:
+            raise EquationError("it returned a comparison: it has no number. Use where(condition, 1.0, 0.0)")
     if len(values) not in (len(states), len(states) + 1):
         raise EquationError(
             f"it returned {len(values)} value{'s' * (len(values) != 1)} for {len(states)} state"
@@ -171,7 +168,7 @@ def _returned(answer: Any, states: Mapping[str, Width], bindings: Bindings) -> t
         if value.width != width:
             raise EquationError(f"the new {name} is {value.width or 1} wide, the state {name} is {width} wide")
     nodes = {name: value.node for name, value in zip(states, after, strict=True)}
-    crossed = permuted(nodes, bindings)
+    crossed = permuted(nodes, tracer.bindings)
     if crossed:
         raise EquationError(
             f"it returned the states {' and '.join(crossed)} in each other's places; wanted: return {wanted}"

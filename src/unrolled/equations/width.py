@@ -35,6 +35,10 @@ class Width:
             return None
         return Width(*(term // parts for term in terms))
 
+    def fits_in(self, whole: Width) -> bool:
+        """Whether it is at most as wide as `whole`, for every H and D."""
+        return self.hidden <= whole.hidden and self.input <= whole.input and self.units <= whole.units
+
     def resolve(self, input_size: int, hidden_size: int) -> int:
         """The number of units, in a layer of these sizes."""
         return self.hidden * hidden_size + self.input * input_size + self.units

@@ -15,7 +15,8 @@ class Strategy:
     """How the next symbol is chosen from the logits.
 
     Args:
-        temperature: divides the logits: below 1 bolder, above 1 more varied; 0 always takes the most likely.
+        temperature: divides the logits: below 1 more predictable, above 1 more varied; 0 always takes the
+            most likely.
         top_k: only the k most likely symbols are considered.
         top_p: only the most likely symbols that together have at least this probability are (Holtzman et al.
             2020); at least one.

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
+from torch import Tensor
 
 from unrolled.data import Ids
 from unrolled.engine import State
 from unrolled.generation.strategies import Strategy
-from unrolled.models import LanguageModel
+from unrolled.models import LanguageModel, evaluating
 
 
 @torch.no_grad()
@@ -18,23 +19,23 @@ def generate(
 ) -> Iterator[int]:
     """The ids that the model writes after the prompt, one by one.
 
-    Without a prompt the first id is drawn evenly from the vocabulary, as in char-rnn. Dropout is off while the
-    model writes; it is left in the mode it was in.
+    Without a prompt the first id is drawn evenly from the vocabulary, as in char-rnn. Dropout is off at each
+    step; between two ids the model is in the mode in which it was.
     """
-    device = model.read_out.weight.device
-    was_training = model.training
-    model.eval()
-    try:
-        state: State | None = None
-        if len(prompt) == 0 and length > 0:
-            prompt = torch.randint(model.config.vocab_size, (1,), generator=generator).numpy()
-            yield int(prompt[0])
-            length -= 1
-        for one in prompt:
-            logits, state = model.step(torch.tensor([int(one)], device=device), state)
-        for _ in range(length):
-            chosen = strategy.choose(logits.cpu(), generator)
-            yield int(chosen)
-            logits, state = model.step(chosen.to(device), state)
-    finally:
-        model.train(was_training)
+    if len(prompt) == 0 and length > 0:
+        prompt = torch.randint(model.config.vocab_size, (1,), generator=generator).numpy()
+        yield int(prompt[0])
+        length -= 1
+    state: State | None = None
+    for one in prompt:
+        logits, state = _step(model, torch.tensor([int(one)]), state)
+    for _ in range(length):
+        chosen = strategy.choose(logits, generator)
+        yield int(chosen)
+        logits, state = _step(model, chosen, state)
+
+
+def _step(model: LanguageModel, ids: Tensor, state: State | None) -> tuple[Tensor, State]:
+    with evaluating(model):
+        logits, state = model.step(ids.to(model.read_out.weight.device), state)
+    return logits.cpu(), state

@@ -140,6 +140,8 @@ class LSTM(_DropIn, nn.LSTM):
         return cells.lstm(projection=self.proj_size or None, bias=self._biases)
 
     def _state(self, hx: Any) -> State:
+        if isinstance(hx, Tensor):
+            raise TypeError("LSTM takes its states as a tuple (h_0, c_0), not as one tensor")
         h, c = hx
         return {"h": h, "c": c}
 

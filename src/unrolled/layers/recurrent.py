@@ -113,7 +113,7 @@ class Recurrent(nn.Module):
                 "a bidirectional layer was given a state: its reverse direction starts at the end of the whole"
                 " sequence, so a sequence cannot be carried on in pieces. Give it whole, with state=None"
             )
-        check_state(stack, state, batch)
+        check_state(stack, state, batch, x)
         output, final = run_stack(
             stack,
             x,
@@ -136,8 +136,8 @@ class Recurrent(nn.Module):
         stack = self._stack()
         if state is None:
             state = zero_state(stack, len(x), x)
-        check_state(stack, state, len(x))
-        return step_stack(stack, x, state)
+        check_state(stack, state, len(x), x)
+        return step_stack(stack, x, state, dropout=self.dropout if self.training else 0.0)
 
     def extra_repr(self) -> str:
         """The sizes, as torch.nn's layers print them."""
@@ -177,12 +177,13 @@ class _Parameters(nn.Module):
     def reset_parameters(self) -> None:
         """Draw the initial values."""
         for parameter in self.program.graph.parameters:
-            fill(self.get_parameter(parameter.name), parameter, self.program.hidden_size)
+            fill(getattr(self, parameter.name), parameter, self.program.hidden_size)
 
     def direction(self) -> Direction:
         """What a stack needs to run this."""
         names = [parameter.name for parameter in self.program.graph.parameters]
-        return Direction(self.program, [self.get_parameter(name) for name in names])
+        # by attribute, so that torch's parametrisations and functional_call can take a parameter's place
+        return Direction(self.program, [getattr(self, name) for name in names])
 
 
 def _graph_of(cell: Cell | Graph | str) -> Graph:

@@ -68,10 +68,12 @@ def run_stack(
     return x, _stacked(final)
 
 
-def step_stack(stack: Stack, x: Tensor, state: State) -> tuple[Tensor, State]:
+def step_stack(stack: Stack, x: Tensor, state: State, *, dropout: float = 0.0) -> tuple[Tensor, State]:
     """Run one step `[B, D]` through all layers, forward direction only."""
     final: list[State] = []
     for place, (direction,) in enumerate(stack):
+        if place and dropout:
+            x = F.dropout(x, dropout)
         before = {name: values[place] for name, values in state.items()}
         x, after = direction.program.step(x, before, direction.parameters)
         final.append(after)
@@ -85,11 +87,11 @@ def zero_state(stack: Stack, batch: int, like: Tensor) -> State:
     return {one.name: like.new_zeros(count, batch, program.resolve(one.width)) for one in program.graph.states}
 
 
-def check_state(stack: Stack, state: State, batch: int) -> None:
-    """Check the names and shapes of the states that were given.
+def check_state(stack: Stack, state: State, batch: int, x: Tensor) -> None:
+    """Check the names, shapes and types of the states that were given for an input x.
 
     Raises:
-        ShapeError: a state is missing, unknown or of another shape.
+        ShapeError: a state is missing, unknown, or of another shape, type or device.
     """
     program = stack[0][0].program
     wanted = [one.name for one in program.graph.states]
@@ -102,7 +104,10 @@ def check_state(stack: Stack, state: State, batch: int) -> None:
     for one in program.graph.states:
         if one.name not in state:
             raise ShapeError(f"the state {one.name!r} is missing; give all of {', '.join(wanted)}, or state=None")
-        check_shape(f"state {one.name!r}", state[one.name].shape, (count, batch, program.resolve(one.width)))
+        value = state[one.name]
+        check_shape(f"state {one.name!r}", value.shape, (count, batch, program.resolve(one.width)))
+        if (value.dtype, value.device) != (x.dtype, x.device) and not torch.is_autocast_enabled(x.device.type):
+            raise ShapeError(f"state {one.name!r} is {value.dtype} on {value.device}, x is {x.dtype} on {x.device}")
 
 
 def _stacked(final: list[State]) -> State:

@@ -1,5 +1,6 @@
 """Models: recurrent layers with what stands before and behind them. Knows ids and tensors, no files."""
 
 from unrolled.models.language_model import LanguageModel, LanguageModelConfig
+from unrolled.models.mode import evaluating
 
-__all__ = ["LanguageModel", "LanguageModelConfig"]
+__all__ = ["LanguageModel", "LanguageModelConfig", "evaluating"]

@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ class RunFolder:
             RunError: something else lies there, or it cannot be made.
         """
         try:
-            if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+            if path.is_symlink() or path.is_file() or (path.is_dir() and any(path.iterdir())):
                 _make_room(path, overwrite)
             (path / "samples").mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -87,7 +88,7 @@ class RunFolder:
 
     def log(self, event: Mapping[str, Any]) -> None:
         """One line more in metrics.jsonl."""
-        with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
+        with _writing(self.path), (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(event) + "\n")
 
     def _write_tensors(self, name: str, tensors: Mapping[str, Tensor]) -> None:
@@ -96,16 +97,28 @@ class RunFolder:
     def _write(self, name: str, content: str | bytes) -> None:
         target = self.path / name
         temporary = target.with_name(target.name + ".new")
-        temporary.write_bytes(content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content)
-        temporary.replace(target)
+        with _writing(self.path):
+            temporary.write_bytes(content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content)
+            temporary.replace(target)
 
 
-def load(path: Path, device: str = "cpu") -> Run:
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise RunError(
+            f"the run in {path} cannot be written: {error.strerror}. What was saved before is whole"
+        ) from error
+
+
+def load(path: str | PathLike[str], device: str = "cpu") -> Run:
     """Read a run back, ready to write and to be evaluated. No code of its cell is executed.
 
     Raises:
         RunError: not a run, one that was never saved, or a damaged one.
     """
+    path = Path(path)
     if not path.is_dir():
         near = did_you_mean(path.name, [one.name for one in path.parent.iterdir()]) if path.parent.is_dir() else ""
         raise RunError(f"there is no run {path}.{near}")
@@ -163,12 +176,26 @@ def _check_memory(sizes: LanguageModelConfig, graph: Graph, dtype: torch.dtype) 
         )
 
 
+_FILES = (
+    "config.json", "cell.json", "tokenizer.json", "model.safetensors", "state.json", "state.safetensors",
+    "metrics.jsonl", "samples/step-*.txt",
+)  # fmt: skip
+
+
 def _make_room(path: Path, overwrite: bool) -> None:
-    if not (path / "config.json").is_file():
+    """Delete the files of an older run, and nothing else."""
+    if path.is_symlink() or not all((path / name).is_file() for name in ("config.json", "cell.json", "tokenizer.json")):
         raise RunError(f"{path} exists and is not a run: choose another place with -o")
     if not overwrite:
         raise RunError(f"{path} holds a run already: choose another place with -o, or replace it with --overwrite")
-    shutil.rmtree(path)
+    own = {file for name in _FILES for pattern in (name, name + ".new") for file in path.glob(pattern)}
+    others = [file for file in path.rglob("*") if file not in own and file != path / "samples"]
+    if others:
+        raise RunError(
+            f"{path} holds more than a run ({others[0]}): it is not overwritten. Choose another place with -o"
+        )
+    for file in own:
+        file.unlink()
 
 
 def _load_weights(model: LanguageModel, path: Path) -> None:
@@ -201,5 +228,5 @@ def _read_json(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise RunError(f"{path} is damaged: {error}") from error
     if not isinstance(values, dict):
-        raise RunError(f"{path} is damaged: it holds no names")
+        raise RunError(f"{path} is damaged: it is not a JSON object")
     return values

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ Listener = Callable[[RunEvent], None]
 
 def train(
     config: RunConfig,
-    out: Path | None = None,
+    out: str | PathLike[str] | None = None,
     *,
     overwrite: bool = False,
     listen: Listener = lambda _: None,
@@ -86,24 +87,26 @@ def train(
     graph = cells.find(config.cell).graph
     source = read_sources(config.data)
     vocabulary, ids = _encoded(source, config)
-    held_in, held_out = _split(ids, config)
+    train_ids, held_out = _split(ids, config)
     torch.manual_seed(config.seed)
     model = build_model(config, vocabulary, graph).to(device)
-    trainer = Trainer(model, held_in, held_out, config)
-    folder = RunFolder.create(out or _next_free(graph), overwrite=overwrite)
+    trainer = Trainer(model, train_ids, held_out, config)
+    folder = RunFolder.create(Path(out) if out else _next_free(graph), overwrite=overwrite)
     folder.write_identity(config, vocabulary, graph)
     writer = _Writer(model, vocabulary, config)
-    listen(_prepared(folder, source, vocabulary, held_in, held_out, graph, model))
+    listen(_prepared(folder, source, vocabulary, train_ids, held_out, graph, model))
     try:
         for event in trainer.run(should_stop):
             _log(folder, event)
             listen(event)
             match event:
                 case SampleDue():
-                    sampled = Sampled(event.step, writer.write())
+                    sampled = Sampled(event.step, writer.write(event.step))
                     folder.write_sample(sampled.step, sampled.text)
                     listen(sampled)
-                case Evaluated() | Finished():
+                case Evaluated(step=step) if step > 0:
+                    listen(_saved(folder, trainer))
+                case Finished():
                     listen(_saved(folder, trainer))
     except TrainingError:
         listen(_saved(folder, trainer))
@@ -112,19 +115,20 @@ def train(
 
 
 class _Writer:
-    """Lets the model write a sample, from a random generator of its own."""
+    """Lets the model write samples, each from a random generator of its own."""
 
     def __init__(self, model: LanguageModel, vocabulary: Vocabulary, config: RunConfig) -> None:
         self.model = model
         self.vocabulary = vocabulary
         self.length = config.sample_length
         self.strategy = Strategy(temperature=config.sample_temperature)
-        self.generator = torch.Generator().manual_seed(config.seed)
+        self.seed = config.seed
 
-    def write(self) -> str:
-        """A sample; it starts after a newline, where the text has one."""
+    def write(self, step: int) -> str:
+        """The sample after so many steps; it starts after a newline, where the text has one."""
         prompt, _ = self.vocabulary.encode("\n")
-        return self.vocabulary.decode(generate(self.model, prompt, self.length, self.strategy, self.generator))
+        generator = torch.Generator().manual_seed((self.seed + step) % 2**63)
+        return self.vocabulary.decode(generate(self.model, prompt, self.length, self.strategy, generator))
 
 
 def _device(name: str) -> torch.device:
@@ -133,7 +137,7 @@ def _device(name: str) -> torch.device:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).partition("\n")[0]
-        raise ConfigError(f"the device {name!r} cannot be used: {reason}. Without --device the CPU is") from error
+        raise ConfigError(f"the device {name!r} cannot be used: {reason}. Without --device, the CPU is used") from error
     return device
 
 
@@ -149,13 +153,13 @@ def _encoded(source: Source, config: RunConfig) -> tuple[Vocabulary, Ids]:
 
 
 def _split(ids: Ids, config: RunConfig) -> tuple[Ids, Ids]:
-    held_in, held_out = split(ids, config.val_frac)
+    train_ids, held_out = split(ids, config.val_frac)
     if len(held_out) < 2:
         raise DataError(
             f"the last {config.val_frac:g} of {len(ids):,} symbols, held out for validation, are {len(held_out)}: too"
             " few to predict one. Give more text, or a larger --val-frac"
         )
-    return held_in, held_out
+    return train_ids, held_out
 
 
 def _next_free(graph: Graph) -> Path:
@@ -170,7 +174,7 @@ def _prepared(
     folder: RunFolder,
     source: Source,
     vocabulary: Vocabulary,
-    held_in: Ids,
+    train_ids: Ids,
     held_out: Ids,
     graph: Graph,
     model: LanguageModel,
@@ -181,7 +185,7 @@ def _prepared(
         files=source.files,
         skipped=source.skipped,
         vocabulary=len(vocabulary),
-        train=len(held_in),
+        train=len(train_ids),
         held_out=len(held_out),
         cell=graph.cell,
         parameters=sum(parameter.numel() for parameter in model.parameters()),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from os import PathLike
 
 import numpy as np
 import torch
@@ -28,7 +28,10 @@ class Score:
     unseen: dict[str, int]
 
 
-def sample(path: Path, prompt: str, length: int, strategy: Strategy, seed: int) -> Iterator[str]:
+_LARGEST_EXPONENT = 700.0  # e to the power of more is no float
+
+
+def sample(path: str | PathLike[str], prompt: str, length: int, strategy: Strategy, seed: int) -> Iterator[str]:
     """What a run writes after the prompt, piece by piece as it becomes known; the same for the same seed.
 
     `length` counts symbols. Without a prompt the first symbol is drawn evenly from the vocabulary.
@@ -49,7 +52,7 @@ def sample(path: Path, prompt: str, length: int, strategy: Strategy, seed: int) 
     yield decoder(None)
 
 
-def evaluate(path: Path, places: Sequence[str]) -> Score:
+def evaluate(path: str | PathLike[str], places: Sequence[str]) -> Score:
     """How well a run predicts the text in these files, folders or globs ("-": standard input).
 
     Raises:
@@ -63,14 +66,18 @@ def evaluate(path: Path, places: Sequence[str]) -> Score:
             f"{source.name} has {len(ids)} {run.vocabulary.unit}s that the model knows: at least 2 are needed, one"
             " to read and one to predict"
         )
-    nats = mean_nats(run.model, ids)
     chars = _characters(ids[1:], run.vocabulary)
-    nats_per_char = nats * (len(ids) - 1) / max(1, chars)
-    return Score(nats_per_char, nats_per_char / math.log(2), math.exp(nats_per_char), chars, dict(unseen))
+    if chars == 0:
+        raise DataError(f"no character of UTF-8 text begins in {source.name}: there is nothing to count losses by")
+    nats = mean_nats(run.model, ids)
+    assert nats is not None, "nobody says stop"
+    nats_per_char = nats * (len(ids) - 1) / chars
+    perplexity = math.exp(nats_per_char) if nats_per_char < _LARGEST_EXPONENT else math.inf
+    return Score(nats_per_char, nats_per_char / math.log(2), perplexity, chars, dict(unseen))
 
 
 def _characters(ids: Ids, vocabulary: Vocabulary) -> int:
-    """How many characters end in these ids: of UTF-8's bytes, those that do not go on with a character."""
+    """How many characters begin in these ids: of UTF-8's bytes, those that do not go on with a character."""
     if vocabulary.tokens == "characters":
         return len(ids)
     codes = np.asarray(vocabulary.codes)[ids]

@@ -12,7 +12,7 @@ DEFAULT_MINUTES = 1.5
 class TrainingConfig(BaseModel):
     """One way to train. At most one of `steps`, `epochs` and `minutes` says how long; else a minute and a half.
 
-    The learning rate rises over the first `warmup` of the steps, stays, and falls to zero over the last `decay`.
+    The learning rate rises over the first `warmup` steps, stays, and falls to zero over the last share `decay`.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -22,7 +22,7 @@ class TrainingConfig(BaseModel):
     optimizer: Literal["adamw", "rmsprop", "adagrad"] = "adamw"
     learning_rate: float = Field(default=8e-3, gt=0, allow_inf_nan=False)
     weight_decay: float = Field(default=0.01, ge=0, allow_inf_nan=False, description="of AdamW")
-    warmup: float = Field(default=0.02, ge=0, le=1, description="share of the steps in which the rate rises")
+    warmup: int = Field(default=30, ge=0, description="steps in which the rate rises; at most a tenth of all")
     decay: float = Field(default=0.4, ge=0, le=1, description="share of the steps in which the rate falls")
     over_time: Literal["mean", "sum"] = Field(
         default="mean", description="gradient of the loss's mean over a chunk's steps, or of its sum (char-rnn)"
@@ -42,8 +42,6 @@ class TrainingConfig(BaseModel):
         given = [name for name in ("steps", "epochs", "minutes") if getattr(self, name) is not None]
         if len(given) > 1:
             raise ValueError(f"{' and '.join(given)} each say how long to train: give one of them")
-        if self.warmup + self.decay > 1:
-            raise ValueError(f"warmup {self.warmup} and decay {self.decay} are shares of one run: together at most 1")
         if not given:
             self.minutes = DEFAULT_MINUTES
         return self

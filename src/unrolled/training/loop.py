@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import statistics
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 
 from unrolled.data import Ids, Streams
@@ -23,7 +24,8 @@ from unrolled.training.optim import clip_gradients, make_optimizer, rate_at
 _TIMED_SHARE = 0.05  # of a time limit passes before it becomes a number of steps
 _TIMED_STEPS = 20  # the last steps that were timed: their median is the time of a step
 _PLANNED_SHARE = 0.97  # of the time limit; the rest covers what was estimated too low
-_OVERTIME = 1.05  # times the limit: training stops, whatever was planned
+_EVALUATED_SHARE = 0.2  # of the time limit at most is spent on evaluations
+_OVERTIME = 1.1  # times the limit: training stops, whatever was planned
 _EXPLODED = 3.0  # times the first loss
 
 
@@ -39,40 +41,48 @@ class Trainer:
         self.state: State | None = None
         self.step = 0
         self.total = _fixed_steps(config, self.streams.chunks)
+        self.evaluations = config.evaluations
         self.first_loss: float | None = None
         self._clock = _Clock()
+        self._evaluated_at = -1
 
     def run(self, should_stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:
-        """Train until all steps are done, the time is over, or `should_stop()`.
+        """Train until all steps are done, the time is over, or `should_stop()`; again, to go on after a stop.
+
+        Under a time limit the held-out text is read once before the time begins, to learn how long that takes.
 
         Raises:
             TrainingError: the loss or the gradient is not a number, or the loss exploded. The weights are those
                 before the step that failed.
         """
-        self._clock = _Clock()
+        if self.step == 0:
+            yield from self._look_before(should_stop)
+        self._clock.start()
         if self.total is not None:
             yield Planned(self.total)
-        if self.config.samples:
-            yield SampleDue(0)
-        evaluations, samples = _Milestones(_even(self.config.evaluations)), _Milestones(_early(self.config.samples))
-        evaluated = -1
         while self.step != self.total and not self._is_over_time():
             if should_stop():
                 yield Finished(self.step, "interrupted", self._clock.elapsed)
                 return
+            before = self._progress()
             yield self._update()
             if self.total is None and self._knows_speed():
-                self.total = self._steps_in_time()
-                yield Planned(self.total)
-            progress = self._progress()
-            if evaluations.reached(progress):
-                yield self._evaluated()
-                evaluated = self.step
-            if samples.reached(progress):
+                self._plan()
+                yield Planned(self.total or 0)
+            if _is_between(before, self._progress(), _even(self.evaluations)):
+                yield from self._evaluate(should_stop)
+            if _is_between(before, self._progress(), _early(self.config.samples)):
                 yield SampleDue(self.step)
-        if evaluated != self.step:
-            yield self._evaluated()
+        if self._evaluated_at != self.step:
+            yield from self._evaluate(should_stop)
         yield Finished(self.step, "done" if self.step == self.total else "time", self._clock.elapsed)
+
+    def _look_before(self, should_stop: Callable[[], bool]) -> Iterator[Event]:
+        """What the model says before it has learned anything."""
+        if self.config.samples > 1:
+            yield SampleDue(0)
+        if self.total is None:
+            yield from self._evaluate(should_stop)
 
     def _update(self) -> Stepped:
         """One chunk: forward, loss, backward, clip, step."""
@@ -112,70 +122,75 @@ class Trainer:
                 f" {loss:.2f} nats per token. {advice}"
             )
 
-    def _evaluated(self) -> Evaluated:
-        return Evaluated(self.step, evaluate(self.model, self.held_out), self._clock.elapsed)
+    def _evaluate(self, should_stop: Callable[[], bool]) -> Iterator[Evaluated]:
+        """Read the held-out text, if nobody says stop meanwhile."""
+        started = time.monotonic()
+        loss = evaluate(self.model, self.held_out, should_stop)
+        if loss is not None:
+            self._evaluated_at = self.step
+            self._clock.seconds_per_evaluation = time.monotonic() - started
+            yield Evaluated(self.step, loss, self._clock.elapsed)
 
     def _progress(self) -> float:
         """The share of all steps that is done; of the time, while it has not been turned into steps yet."""
-        if self.total is not None:
-            return self.step / self.total
-        assert self.config.minutes is not None
-        return self._clock.elapsed / (60 * self.config.minutes)
+        return self.step / self.total if self.total is not None else self._clock.elapsed / self._limit
 
-    def _knows_speed(self) -> bool:
-        assert self.config.minutes is not None
-        return self._clock.steps >= _TIMED_STEPS and self._clock.elapsed >= _TIMED_SHARE * 60 * self.config.minutes
+    @property
+    def _limit(self) -> float:
+        """The time limit in seconds; infinite without one."""
+        return math.inf if self.config.minutes is None else 60 * self.config.minutes
 
     def _is_over_time(self) -> bool:
-        minutes = self.config.minutes
-        return minutes is not None and self._clock.elapsed > _OVERTIME * 60 * minutes
+        return self._clock.elapsed > _OVERTIME * self._limit
 
-    def _steps_in_time(self) -> int:
-        """How many steps the time limit allows, evaluations included (reading costs a third of learning)."""
-        assert self.config.minutes is not None
-        chunk = self.config.batch_size * self.config.seq_length
-        reading = self.config.evaluations * len(self.held_out) / chunk * self._clock.seconds_per_step / 3
-        left = _PLANNED_SHARE * 60 * self.config.minutes - self._clock.elapsed - reading
-        return self.step + max(1, int(left / self._clock.seconds_per_step))
+    def _knows_speed(self) -> bool:
+        return self._clock.steps >= _TIMED_STEPS and self._clock.elapsed >= _TIMED_SHARE * self._limit
 
-
-class _Milestones:
-    """Shares of the way, in their order, each of which is reached once."""
-
-    def __init__(self, shares: list[float]) -> None:
-        self._ahead = shares
-
-    def reached(self, progress: float) -> bool:
-        """Whether one or more of them have been reached since the last time."""
-        passed = [share for share in self._ahead if share <= progress]
-        self._ahead = self._ahead[len(passed) :]
-        return bool(passed)
+    def _plan(self) -> None:
+        """Turn the time limit into a number of steps, and into as many evaluations as it can bear."""
+        cost = self._clock.seconds_per_evaluation
+        bearable = int(_EVALUATED_SHARE * self._limit / max(cost, 1e-9))
+        self.evaluations = max(1, min(self.config.evaluations, bearable))
+        reading = cost * min(self.evaluations, bearable)  # what it cannot bear even once, follows after the time
+        left = _PLANNED_SHARE * self._limit - self._clock.elapsed - reading
+        self.total = self.step + max(1, int(left / self._clock.seconds_per_step))
 
 
 class _Clock:
-    """The time since the start, and the typical time of a step, in seconds."""
+    """The time spent training, and the typical time of a step, in seconds."""
 
     def __init__(self) -> None:
-        self._started = self._step_started = time.monotonic()
-        self._durations: list[float] = []
+        self.seconds_per_evaluation = 0.0
+        self.steps = 0
+        self._spent = 0.0
+        self._started: float | None = None
+        self._step_started = 0.0
+        self._durations: deque[float] = deque(maxlen=_TIMED_STEPS)
+
+    def start(self) -> None:
+        """Go on counting."""
+        self._spent = self.elapsed
+        self._started = time.monotonic()
 
     @property
     def elapsed(self) -> float:
-        return time.monotonic() - self._started
-
-    @property
-    def steps(self) -> int:
-        return len(self._durations)
+        return self._spent + (0.0 if self._started is None else time.monotonic() - self._started)
 
     @property
     def seconds_per_step(self) -> float:
-        return statistics.median(self._durations[-_TIMED_STEPS:])
+        return statistics.median(self._durations)
 
     def start_step(self) -> None:
         self._step_started = time.monotonic()
 
     def end_step(self) -> None:
+        self.steps += 1
         self._durations.append(time.monotonic() - self._step_started)
+
+
+def _is_between(before: float, now: float, shares: list[float]) -> bool:
+    """Whether one of the shares of the way has just been reached."""
+    return any(before < share <= now for share in shares)
 
 
 def _fixed_steps(config: TrainingConfig, chunks: int) -> int | None:
@@ -194,4 +209,4 @@ def _even(count: int) -> list[float]:
 
 def _early(count: int) -> list[float]:
     """Shares that lie close at first, where text grows fastest: ..., 0.1, 0.32, 1; one of `count` is at step 0."""
-    return [10 ** (-place / 2) for place in reversed(range(count - 1))]
+    return [10 ** (-place / 2) for place in range(max(1, count - 1))] if count else []

@@ -14,7 +14,7 @@ from unrolled.training.config import TrainingConfig
 def make_optimizer(config: TrainingConfig, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
     """The optimiser that the configuration names.
 
-    AdamW decays matrices only: pulling a bias or a gain towards zero says something else.
+    AdamW decays matrices only: a bias or a gain of zero would be no simpler function.
     RMSProp's alpha is char-rnn's 0.95.
     """
     every = list(parameters)
@@ -32,21 +32,20 @@ def make_optimizer(config: TrainingConfig, parameters: Iterable[nn.Parameter]) -
             return torch.optim.Adagrad(every, lr=rate)
 
 
-_FIRST_RISE = 50  # steps of warm-up while a time limit has not been turned into steps yet
+_WARMUP_SHARE = 0.1  # of all steps at most
 
 
 def rate_at(step: int, total: int | None, config: TrainingConfig) -> float:
-    """The learning rate of a step, counted from 0: warm-up, stable, decay (linear at both ends)."""
-    if total is None:
-        return config.learning_rate * (min(1.0, (step + 1) / _FIRST_RISE) if config.warmup else 1.0)
-    rising = math.ceil(config.warmup * total)
-    falling = math.ceil(config.decay * total)
-    share = 1.0
+    """The learning rate of a step, counted from 0: warm-up, stable, decay (linear at both ends).
+
+    While a time limit has not been turned into a number of steps yet, `total` is None, and nothing decays.
+    """
+    rising = config.warmup if total is None else min(config.warmup, math.ceil(_WARMUP_SHARE * total))
     if step < rising:
-        share = (step + 1) / rising
-    elif step >= total - falling:
-        share = max(0.0, (total - step) / (falling + 1))
-    return config.learning_rate * share
+        return config.learning_rate * (step + 1) / rising
+    falling = 0 if total is None else math.ceil(config.decay * total)
+    left = math.inf if total is None else total - step
+    return config.learning_rate * min(1.0, max(0.0, left / (falling + 1)))
 
 
 def clip_gradients(parameters: Iterable[Tensor], config: TrainingConfig) -> float:
