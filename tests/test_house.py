@@ -61,6 +61,16 @@ def complaints(path: Path, room: str, table: dict[str, tuple[set[str], set[str]]
 FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if _room_of(path) not in DOOR]
 
 
+def test_the_table_grants_nothing_that_is_not_used():
+    used: dict[str, set[str]] = {room: set() for room in _table()}
+    for path in FILES:
+        used[_room_of(path)] |= {name.split(".")[1] for name in _imports(path) if name.startswith("unrolled.")}
+        used[_room_of(path)] |= {name.split(".")[0] for name in _imports(path)} - {"unrolled"}
+    for room, (rooms, libraries) in _table().items():
+        unused = (rooms | libraries) - used[room]
+        assert not unused, f"the room {room} may use {unused} and does not"
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_imports_run_one_way(path):
     assert not complaints(path, _room_of(path), _table())

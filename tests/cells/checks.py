@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from tests.cells import naive, strangers
+from tests.cells import naive, papers, strangers
 from unrolled import Recurrent, cells
 from unrolled.engine.direct import direct_step
 from unrolled.equations import Cell
@@ -32,7 +32,7 @@ class Case:
 
     cell: Cell
     naive: Callable
-    stranger: Callable
+    stranger: Callable | None
 
     def __str__(self) -> str:
         return repr(self.cell)
@@ -51,6 +51,16 @@ CASES = [
     Case(cells.gru(activation="relu"), naive.gru_relu, strangers.onnx_gru_relu),
     Case(cells.gru_v3, naive.gru_v3, strangers.onnx_gru_v3),
     Case(cells.gru_v3(activation="relu"), naive.gru_v3_relu, strangers.onnx_gru_v3_relu),
+]
+
+# Cells of the tests: the language's other words, through the same proofs. Few strangers know them.
+CASES += [
+    Case(papers.min_gru, naive.min_gru, None),
+    Case(papers.peephole_lstm, naive.peephole_lstm, strangers.onnx_peephole_lstm),
+    Case(papers.layer_norm_lstm, naive.layer_norm_lstm, None),
+    Case(papers.ind_rnn, naive.ind_rnn, None),
+    Case(papers.with_read_out, naive.with_read_out, None),
+    Case(papers.words, naive.words, None),
 ]
 
 
@@ -85,9 +95,10 @@ def check_naive_forward(case: Case, dtype: torch.dtype, tolerance: float) -> Non
     by_hand = [state[name][0].numpy() for name in case.cell.states]
     directly = {name: value[0] for name, value in state.items()}
     for t in range(T):
-        by_hand = case.naive(arrays_of(layer), x[t].numpy(), *by_hand)
+        answer_by_hand = case.naive(arrays_of(layer), x[t].numpy(), *by_hand)
+        by_hand = answer_by_hand[-len(by_hand) :]  # one value more than states: the first is the output
         answer, directly = direct_step(case.cell, x[t], directly, list(layer.parameters()), H)
-        _close(output[t], by_hand[0], tolerance)
+        _close(output[t], answer_by_hand[0], tolerance)
         _close(output[t], answer.detach(), tolerance)
     for name, value in zip(case.cell.states, by_hand, strict=True):
         _close(final[name][0], value, tolerance)

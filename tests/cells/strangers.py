@@ -86,8 +86,18 @@ def onnx_lstm_relu(p, x, h, c):
     return _run_onnx("LSTM", {"W": w, "R": r, "B": b}, x, [h, c], ["Sigmoid", "Relu", "Relu"])
 
 
+def onnx_peephole_lstm(p, x, h, c):
+    """onnxruntime's LSTM with peepholes. Its gates: i o f c; its peepholes: i o f. Ours: i f g o."""
+    order = (0, 3, 1, 2)
+    w, r = _blocks(p["weight_i_x"], order), _blocks(p["weight_i_h"], order)
+    b = np.concatenate([_blocks(p["bias_i_x"], order), _blocks(p["bias_i_h"], order)])
+    peepholes = np.concatenate([p["weight_i"], p["weight_o"], p["weight_f"]])
+    activations = ["Sigmoid", "Tanh", "Tanh"]
+    return _run_onnx("LSTM", {"W": w, "R": r, "B": b, "P": peepholes}, x, [h, c], activations)
+
+
 def _run_onnx(kind, arrays, x, states, activations, **attributes):
-    inputs = ["X", "W", "R", "B", "", *(f"S{place}" for place in range(len(states)))]
+    inputs = ["X", "W", "R", "B", "", *(f"S{place}" for place in range(len(states))), *(["P"] if "P" in arrays else [])]
     outputs = ["Y", *(f"F{place}" for place in range(len(states)))]
     node = helper.make_node(
         kind, inputs, outputs, hidden_size=states[0].shape[1], activations=activations, **attributes

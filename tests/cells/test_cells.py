@@ -13,7 +13,7 @@ every_cell = pytest.mark.parametrize("case", CASES, ids=str)
 
 
 def test_every_cell_on_the_shelf_has_a_case():
-    assert {case.cell.name for case in CASES} == set(cells.shelf())
+    assert set(cells.shelf()) <= {case.cell.name for case in CASES if case.stranger}
 
 
 @every_cell
@@ -43,7 +43,7 @@ def test_whole_is_pieces_is_steps(case, dtype):
     checks.check_pieces(case, dtype)
 
 
-@every_cell
+@pytest.mark.parametrize("case", [case for case in CASES if case.stranger], ids=str)
 def test_stranger(case):
     checks.check_stranger(case)
 

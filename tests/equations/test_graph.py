@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.cells.checks import CASES
+from tests.cells.papers import ind_rnn, layer_norm_lstm, min_gru, peephole_lstm, with_read_out
 from unrolled import Graph, GraphError, cell, cells
 from unrolled.equations import Width, products, schedule
-from unrolled.ops import affine, bias, linear, norm, relu, sigmoid, split, tanh, units, weight
+from unrolled.ops import affine, bias, linear, tanh
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -91,46 +92,6 @@ def test_widths_are_linear_and_readable(a, b, input_size, hidden_size):
 def test_what_is_no_width(text):
     with pytest.raises(GraphError, match="not a width"):
         Width.parse(text)
-
-
-@cell
-def min_gru(x, h):
-    """Feng et al. 2024."""
-    z = sigmoid(affine(x))
-    n = affine(x)
-    return (1 - z) * h + z * n
-
-
-@cell
-def peephole_lstm(x, h, c):
-    """Greff et al. 2015."""
-    i, f, g, o = affine(x, h, parts=4)
-    i, f, g = sigmoid(i + weight() * c), sigmoid(f + weight() * c), tanh(g)
-    c = f * c + i * g
-    o = sigmoid(o + weight() * c)
-    return o * tanh(c), c
-
-
-@cell
-def layer_norm_lstm(x, h, c):
-    """Ba et al. 2016."""
-    i, f, g, o = split(norm(linear(x, to=4)) + norm(linear(h, to=4)) + bias(4), 4)
-    i, f, o, g = sigmoid(i), sigmoid(f), sigmoid(o), tanh(g)
-    c = f * c + i * g
-    return o * tanh(norm(c)), c
-
-
-@cell
-def ind_rnn(x, h):
-    """Li et al. 2018."""
-    return relu(affine(x) + weight() * h)
-
-
-@cell
-def with_read_out(x, h):
-    h = tanh(affine(x, h))
-    y = linear(h, to=units(7))
-    return y, h
 
 
 def test_products_leave_the_loop():
