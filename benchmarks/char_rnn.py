@@ -1,6 +1,6 @@
 """char-rnn's own experiment on tiny Shakespeare: its model, split, initial values and optimiser, over several seeds.
 
-    python -m benchmarks.char_rnn TEXT [--cell lstm] [--seeds 3] [--steps 402 1000]
+    python -m benchmarks.char_rnn TEXT [--cell lstm] [--seeds 3] [--steps 402 1000] [--over-time sum]
 
 TEXT is the file `input.txt` of the published losses (1,115,394 characters, 65 different). Two layers of 128, one-hot
 inputs, chunks of 50 x 50, RMSProp (2e-3, alpha 0.95), every parameter from U(-0.08, 0.08), the LSTM's forget gate 1
@@ -52,7 +52,7 @@ def _train(ids: Ids, symbols: int, arguments: argparse.Namespace, seed: int) -> 
     wrapped = np.append(ids[:usable], ids[0])  # the last symbol is followed by the first
     config = TrainingConfig(
         seq_length=SEQUENCE, batch_size=BATCH, optimizer="rmsprop", learning_rate=2e-3, warmup=0, decay=0.0,
-        over_time="sum", grad_clip=5.0, clip="value", steps=max(arguments.steps), evaluations=1, samples=0,
+        over_time=arguments.over_time, grad_clip=5.0 / (SEQUENCE if arguments.over_time == "mean" else 1), clip="value", steps=max(arguments.steps), evaluations=1, samples=0,
     )  # fmt: skip
     trainer = Trainer(model, wrapped, wrapped[:2], config)
     everything = trainer.streams.chunks
@@ -100,6 +100,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--cell", default="lstm", choices=["lstm", "gru", "gru_v3", "rnn"])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int, nargs="+", default=[402, 1000])
+    parser.add_argument("--over-time", default="sum", choices=["sum", "mean"], help="of the losses of a chunk")
     return parser.parse_args()
 
 

@@ -25,7 +25,7 @@ class Source:
 
 
 def read_sources(places: Sequence[str]) -> Source:
-    """Everything that the places name, one behind the other; without a place, the default corpus.
+    """Everything that the places name, concatenated; without a place, the default corpus.
 
     A place is a file, a folder (all text files in it, in the order of their names), a glob, or "-" for
     standard input. In a folder, files that are not UTF-8 text are passed over and counted.
@@ -122,7 +122,7 @@ def _is_hidden(path: Path) -> bool:
 
 
 def _joined(texts: list[bytes]) -> bytes:
-    """One behind the other, each ending in a newline if another follows."""
+    """Concatenated, each ending in a newline if another follows."""
     return b"".join(text if text.endswith(b"\n") or text is texts[-1] else text + b"\n" for text in texts)
 
 

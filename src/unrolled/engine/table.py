@@ -18,7 +18,7 @@ Function = Callable[..., Tensor]
 
 
 def _concat(*values: Tensor) -> Tensor:
-    """Values one behind the other; a parameter, which has no rows, is repeated for every row."""
+    """Values concatenated into one; a parameter, which has no rows, is repeated for every row."""
     rows = torch.broadcast_shapes(*(value.shape[:-1] for value in values))  # type: ignore[no-untyped-call]
     return torch.cat([value.expand(*rows, -1) for value in values], dim=-1)
 

@@ -126,7 +126,7 @@ def split(value: Symbol, parts: int | Sequence[Wide]) -> tuple[Symbol, ...]:
 
 
 def concat(*values: Symbol) -> Symbol:
-    """Values one behind the other."""
+    """Values concatenated into one."""
     return current("concat").apply("concat", *values)
 
 
