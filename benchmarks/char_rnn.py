@@ -50,9 +50,11 @@ def _train(ids: Ids, symbols: int, arguments: argparse.Namespace, seed: int) -> 
     model = _model(symbols, arguments.cell)
     usable = len(ids) // (BATCH * SEQUENCE) * BATCH * SEQUENCE
     wrapped = np.append(ids[:usable], ids[0])  # the last symbol is followed by the first
+    clip = 5.0 if arguments.over_time == "sum" else 5.0 / SEQUENCE
     config = TrainingConfig(
         seq_length=SEQUENCE, batch_size=BATCH, optimizer="rmsprop", learning_rate=2e-3, warmup=0, decay=0.0,
-        over_time=arguments.over_time, grad_clip=5.0 / (SEQUENCE if arguments.over_time == "mean" else 1), clip="value", steps=max(arguments.steps), evaluations=1, samples=0,
+        over_time=arguments.over_time, grad_clip=clip, clip="value", steps=max(arguments.steps), evaluations=1,
+        samples=0,
     )  # fmt: skip
     trainer = Trainer(model, wrapped, wrapped[:2], config)
     everything = trainer.streams.chunks

@@ -3,8 +3,8 @@
     python -m benchmarks.threads [--busy]
     GOMP_SPINCOUNT=1000 python -m benchmarks.threads --busy
 
-Prints the median time in milliseconds of a training pass (forward and backward) of a GRU, 64 -> 256, batch 64, 64 steps.
-torch's library of threads reads its variables when it is loaded, so each setting is a run of its own.
+Prints the median time in milliseconds of a training pass (forward and backward) of a GRU: 64 -> 256, batch 64, 64
+steps. torch's library of threads reads its variables when it is loaded, so each setting is a run of its own.
 """
 
 from __future__ import annotations
