@@ -74,6 +74,7 @@ def unrolled(bad, monkeypatch, capsys):
 TRAIN = {
     "no such file": (["nowhere.txt"], "there is no file or folder nowhere.txt."),
     "a typo in a file's name": (["text.pyy"], "there is no file or folder text.pyy. Did you mean 'text.py'?"),
+    "an empty name": ([""], "an empty name was given in the place of a text"),
     "an empty file": (["empty.txt"], "empty.txt is empty: there is nothing to read in it"),
     "a folder without text": (["pictures"], "pictures: none of its 1 files is UTF-8 text"),
     "an empty folder": (["nothing"], "nothing: none of its 0 files is UTF-8 text"),

@@ -91,6 +91,14 @@ def test_sample_stops_when_nobody_reads(place):
     assert ran.stderr == ""
 
 
+@pytest.mark.parametrize("command", ["sample run", "train text.py --steps 1 --batch-size 2 -o full", "doctor"])
+def test_a_full_disk_behind_the_output(place, command):
+    line = f"{sys.executable} -m unrolled.cli.main {command} > /dev/full"
+    ran = subprocess.run(line, shell=True, cwd=place, capture_output=True, text=True, timeout=60, check=False)
+    assert ran.stderr == "error: the output cannot be written: No space left on device\n"
+    assert ran.returncode == 1
+
+
 def test_sample_where_the_terminal_knows_ascii_only(place):
     (place / "accents.txt").write_text("\u00e9\u00e8\u4e16" * 400)
     unrolled("train", "accents.txt", *SMALL, "--steps", 2, "-o", "accents", cwd=place)

@@ -74,6 +74,8 @@ def is_text(content: bytes) -> bool:
 def _read_place(place: str) -> Source:
     if place == STANDARD_INPUT:
         return _checked(Source(sys.stdin.buffer.read(), "standard input", 1))
+    if not place:
+        raise DataError("an empty name was given in the place of a text: name a file, a folder, a pattern or '-'")
     path = Path(place)
     if path.is_dir():
         return _read_folder(path)
