@@ -170,6 +170,21 @@ def test_help_names_every_option(place):
         assert option in said, option
 
 
+@pytest.mark.parametrize("seconds", [0.15, 0.4, 1.0, 2.2])
+@pytest.mark.parametrize("command", ["train text.py --batch-size 2 -o early --overwrite", "sample run --length 999999"])
+def test_ctrl_c_at_any_moment_shows_no_traceback(place, command, seconds):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "unrolled.cli.main", *command.split()],
+        cwd=place, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    time.sleep(seconds)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    if "Error in sitecustomize" not in errors and "site.py" not in errors:  # Python itself was still starting
+        assert "Traceback" not in errors
+    assert process.returncode in (130, -signal.SIGINT)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_saves_and_ends(place, number):
     out = f"stopped-{number.name}"
