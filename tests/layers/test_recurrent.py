@@ -12,7 +12,7 @@ import torch
 import unrolled
 from tests.cells.checks import CASES, B, D, H, T, layer_of, random_state
 from unrolled import CellError, Recurrent, ShapeError, cell, cells
-from unrolled.ops import absolute, affine, bias, linear, log, tanh, weight
+from unrolled.ops import absolute, affine, bias, linear, log, split, tanh, weight
 
 every_cell = pytest.mark.parametrize("case", CASES, ids=str)
 LENGTHS = torch.tensor([4, 7, 0])
@@ -215,6 +215,21 @@ def test_an_output_that_is_no_state_feeds_the_next_layer():
     assert output.shape == (T, B, 4 * H)
     assert layer.output_size == 4 * H
     assert final["h"].shape == (4, B, H)
+
+
+def test_values_that_are_cut_in_unusual_ways():
+    @cell
+    def cut(x, h):
+        (whole,) = split(linear(x, to=2), 1)
+        a, b = split(whole, 2)
+        c, d = split(whole, 2)
+        (e,) = split(h, [1])
+        return tanh(a - d) + b * c + e
+
+    layer = Recurrent(cut, D, H, dtype=torch.float64)
+    x, h = torch.randn(B, D, dtype=torch.float64), torch.randn(1, B, H, dtype=torch.float64)
+    a, b = (x @ layer.layer0.weight_whole.T).chunk(2, dim=-1)
+    torch.testing.assert_close(layer.step(x, {"h": h})[0], torch.tanh(a - b) + b * a + h[0])
 
 
 def test_a_state_that_depends_on_parameters_only():

@@ -153,7 +153,7 @@ class Reference:
             if node.operation in LEAVES or place in cut:
                 continue
             pieces = self._pieces(place)
-            if pieces:
+            if len(pieces) > 1:
                 cut.update(pieces)
                 program.append(self._cut(node.operands, pieces))
             else:
