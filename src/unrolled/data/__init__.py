@@ -1,10 +1,14 @@
 """Text as ids: sources, vocabularies, streams. Knows no models and no training."""
 
-from unrolled.data.sources import Source, default_corpus, read_sources
-from unrolled.data.streams import PADDING, Chunk, Streams, split
-from unrolled.data.vocabulary import Decoder, Ids, Tokens, Vocabulary
+from unrolled.data import corpora
+from unrolled.data.encoding import Encoded, Mix, TextFile, encode, encode_with, read_vocabulary, texts_of
+from unrolled.data.sources import Place, default_corpus, found
+from unrolled.data.stored import Ids, StoredIds, Text
+from unrolled.data.streams import PADDING, Chunk, Streams, reading, side_by_side, split
+from unrolled.data.vocabulary import Decoder, Symbols, Tokens, Vocabulary
 
 __all__ = [
-    "PADDING", "Chunk", "Decoder", "Ids", "Source", "Streams", "Tokens", "Vocabulary", "default_corpus",
-    "read_sources", "split",
+    "PADDING", "Chunk", "Decoder", "Encoded", "Ids", "Mix", "Place", "StoredIds", "Streams", "Symbols", "Text",
+    "TextFile", "Tokens", "Vocabulary", "corpora", "default_corpus", "encode", "encode_with", "found",
+    "read_vocabulary", "reading", "side_by_side", "split", "texts_of",
 ]  # fmt: skip

@@ -149,6 +149,11 @@ class Recurrent(nn.Module):
             parts.append(f"dropout={self.dropout}")
         return ", ".join(parts)
 
+    def zero_state(self, batch_size: int) -> State:
+        """The states from which a sequence starts: name -> zeros `[num_layers * directions, batch_size, width]`."""
+        like = next(self.parameters(), torch.empty(0))
+        return zero_state(self._stack(), batch_size, like)
+
     def _stack(self) -> list[list[Direction]]:
         layers = [self.get_submodule(f"layer{place}") for place in range(self.num_layers)]
         return [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
@@ -43,6 +44,11 @@ class LanguageModel(nn.Module):
         )
         self.dropout = nn.Dropout(config.dropout)
         self.read_out = nn.Linear(self.rnn.output_size, config.vocab_size)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.read_out.weight.device
 
     def forward(self, ids: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Logits `[T, B, V]` of the symbol after each of `ids` `[T, B]`, and the states after the last.

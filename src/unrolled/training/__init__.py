@@ -1,10 +1,14 @@
 """Training: one loop that emits events. Knows models and ids; prints nothing, writes no files."""
 
 from unrolled.training.config import TrainingConfig
-from unrolled.training.evaluation import evaluate
 from unrolled.training.events import Evaluated, Event, Finished, Planned, SampleDue, Stepped
 from unrolled.training.loop import Trainer
+from unrolled.training.noise import noise, seed_of
+from unrolled.training.progress import Best, Progress
+from unrolled.training.task import StepLoss, Task
+from unrolled.training.text import TextTask, evaluate
 
 __all__ = [
-    "Evaluated", "Event", "Finished", "Planned", "SampleDue", "Stepped", "Trainer", "TrainingConfig", "evaluate",
+    "Best", "Evaluated", "Event", "Finished", "Planned", "Progress", "SampleDue", "StepLoss", "Stepped", "Task",
+    "TextTask", "Trainer", "TrainingConfig", "evaluate", "noise", "seed_of",
 ]  # fmt: skip

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 DEFAULT_MINUTES = 1.5
+MOST = 10**12  # of anything that is counted
 
 
 class TrainingConfig(BaseModel):
@@ -20,20 +21,25 @@ class TrainingConfig(BaseModel):
     seq_length: int = Field(default=64, ge=1, description="steps of a chunk: how far gradients reach back")
     batch_size: int = Field(default=64, ge=1, description="streams of text read side by side")
     optimizer: Literal["adamw", "rmsprop", "adagrad"] = "adamw"
-    learning_rate: float = Field(default=8e-3, gt=0, allow_inf_nan=False)
-    weight_decay: float = Field(default=0.01, ge=0, allow_inf_nan=False, description="of AdamW")
-    warmup: int = Field(default=30, ge=0, description="steps in which the rate rises; at most a tenth of all")
+    learning_rate: float = Field(default=8e-3, gt=0, le=1e3)
+    weight_decay: float = Field(default=0.01, ge=0, le=1e3, description="of AdamW")
+    warmup: int = Field(default=30, ge=0, le=MOST, description="steps in which the rate rises; at most a tenth of all")
     decay: float = Field(default=0.4, ge=0, le=1, description="share of the steps in which the rate falls")
+    epoch_decay: float = Field(default=1.0, gt=0, le=1, description="what the rate is multiplied by after an epoch")
+    epoch_decay_after: int = Field(default=10, ge=1, le=MOST, description="the first epoch after which it is")
     over_time: Literal["mean", "sum"] = Field(
         default="mean", description="gradient of the loss's mean over a chunk's steps, or of its sum (char-rnn)"
     )
     grad_clip: float = Field(default=1.0, ge=0, allow_inf_nan=False, description="0: never")
     clip: Literal["norm", "value"] = Field(default="norm", description="of the whole gradient, or element by element")
-    steps: int | None = Field(default=None, ge=1)
-    epochs: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    minutes: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    evaluations: int = Field(default=6, ge=1, description="how often the held-out text is read")
-    samples: int = Field(default=5, ge=0, description="how many samples show the training's progress")
+    explosion: float = Field(
+        default=3.0, ge=0, allow_inf_nan=False, description="times the first loss, at which training stops; 0: never"
+    )
+    steps: int | None = Field(default=None, ge=1, le=MOST)
+    epochs: float | None = Field(default=None, gt=0, le=1e6)
+    minutes: float | None = Field(default=None, gt=0, le=1e6)
+    evaluations: int = Field(default=6, ge=1, le=MOST, description="how often the held-out text is read")
+    samples: int = Field(default=5, ge=0, le=1000, description="how many samples show the training's progress")
     seed: int = Field(default=1, ge=0, lt=2**63)
 
     @model_validator(mode="after")

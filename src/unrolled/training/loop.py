@@ -1,7 +1,8 @@
 """The training loop, to be read from top to bottom. It emits events and prints nothing.
 
 Truncated backpropagation through time: each chunk goes on from the states in which the chunk before left every
-stream, and gradients stop between them.
+stream, and gradients stop between them. Everything that a step depends on is in `Progress` and `tensors()`: a
+trainer that is given both goes on as if it had never stopped, bit for bit.
 """
 
 from __future__ import annotations
@@ -10,41 +11,41 @@ import math
 import statistics
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
-from unrolled.data import Ids, Streams
-from unrolled.engine import State
-from unrolled.errors import TrainingError
-from unrolled.models import LanguageModel
+import torch
+from torch import Tensor
+
+from unrolled.errors import ConfigError, RunError, TrainingError
 from unrolled.training.config import TrainingConfig
-from unrolled.training.evaluation import chunk_loss, evaluate
 from unrolled.training.events import Evaluated, Event, Finished, Planned, SampleDue, Stepped
-from unrolled.training.optim import clip_gradients, make_optimizer, rate_at
+from unrolled.training.guard import Guard
+from unrolled.training.noise import noise
+from unrolled.training.optim import Optimizer, clip_gradients, rate_at
+from unrolled.training.progress import Best, Progress
+from unrolled.training.task import StepLoss, Task
 
 _TIMED_SHARE = 0.05  # of a time limit passes before it becomes a number of steps
 _TIMED_STEPS = 20  # the last steps that were timed: their median is the time of a step
 _PLANNED_SHARE = 0.97  # of the time limit; the rest covers what was estimated too low
 _EVALUATED_SHARE = 0.2  # of the time limit at most is spent on evaluations
 _OVERTIME = 1.1  # times the limit: training stops, whatever was planned
-_EXPLODED = 3.0  # times the first loss
 
 
 class Trainer:
-    """A model in training: what changes from step to step, and the loop that changes it."""
+    """A task in training: what changes from step to step, and the loop that changes it."""
 
-    def __init__(self, model: LanguageModel, train: Ids, held_out: Ids, config: TrainingConfig) -> None:
-        self.model = model
+    def __init__(self, task: Task, config: TrainingConfig) -> None:
+        self.task = task
         self.config = config
-        self.held_out = held_out
-        self.streams = Streams(train, config.batch_size, config.seq_length)
-        self.optimizer = make_optimizer(config, model.parameters())
-        self.state: State | None = None
-        self.step = 0
-        self.total = _fixed_steps(config, self.streams.chunks)
-        self.evaluations = config.evaluations
-        self.first_loss: float | None = None
+        self.optimizer = Optimizer(config, task.model)
+        self.progress = Progress(
+            total=_fixed_steps(config, task.steps_per_epoch),
+            evaluations=config.evaluations if task.has_held_out else 0,
+        )
+        self._guard = Guard(task.model, self.optimizer)
         self._clock = _Clock()
-        self._evaluated_at = -1
+        self._is_limited = True  # by time; the steps of a plan that was made before a resume are all made
 
     def run(self, should_stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:
         """Train until all steps are done, the time is over, or `should_stop()`; again, to go on after a stop.
@@ -52,108 +53,193 @@ class Trainer:
         Under a time limit the held-out text is read once before the time begins, to learn how long that takes.
 
         Raises:
-            TrainingError: the loss or the gradient is not a number, or the loss exploded. The weights are those
-                before the step that failed.
+            TrainingError: the loss, a gradient, or anything else that an update is made of is not a finite number,
+                or the loss exploded. The weights are those before the step that failed.
         """
-        if self.step == 0:
-            yield from self._look_before(should_stop)
-        self._clock.start()
-        if self.total is not None:
-            yield Planned(self.total)
-        while self.step != self.total and not self._is_over_time():
+        if self.progress.step == 0:
+            yield from self._look(should_stop)
+        self._clock.start(self.progress.elapsed)
+        if self.progress.total is not None:
+            yield Planned(self.progress.total)
+        while True:
+            yield from self._look(should_stop)
+            if self._ended and self._has_looked():
+                reason = "done" if self.progress.step == self.progress.total else "time"
+                break
             if should_stop():
-                yield Finished(self.step, "interrupted", self._clock.elapsed)
-                return
-            before = self._progress()
+                reason = "interrupted"
+                break
             yield self._update()
-            if self.total is None and self._knows_speed():
-                self._plan()
-                yield Planned(self.total or 0)
-            if _is_between(before, self._progress(), _even(self.evaluations)):
-                yield from self._evaluate(should_stop)
-            if _is_between(before, self._progress(), _early(self.config.samples)):
-                yield SampleDue(self.step)
-        if self._evaluated_at != self.step:
-            yield from self._evaluate(should_stop)
-        yield Finished(self.step, "done" if self.step == self.total else "time", self._clock.elapsed)
+            if self.progress.total is None and self._knows_speed():
+                yield self._plan()
+        self.progress.elapsed = self._clock.elapsed
+        yield Finished(self.progress.step, reason, self.progress.elapsed)
 
-    def _look_before(self, should_stop: Callable[[], bool]) -> Iterator[Event]:
-        """What the model says before it has learned anything."""
-        if self.config.samples > 1:
-            yield SampleDue(0)
-        if self.total is None:
-            yield from self._evaluate(should_stop)
+    def extend(self, total: int) -> None:
+        """Train so many steps in all. The rate of each step to come is that of a training of `total` steps.
+
+        Raises:
+            ConfigError: so many steps are done already.
+        """
+        if total <= self.progress.step:
+            raise ConfigError(f"{self.progress.step:,} steps are done already: give more than these, not {total:,}")
+        self.progress.total = total
+        self.progress.evaluations = self.config.evaluations if self.task.has_held_out else 0
+        self._is_limited = False
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The tensors that training consists of, besides the weights: carried states, and the optimiser's."""
+        carried = {f"carried.{name}": value for name, value in self.task.carried.items()}
+        return carried | {f"optimizer.{name}": value for name, value in self.optimizer.tensors().items()}
+
+    def restore(self, progress: Progress, tensors: Mapping[str, Tensor]) -> None:
+        """Go on from where another trainer of the same task stood; its weights are the model's already.
+
+        Raises:
+            RunError: the tensors are not those of such a trainer.
+        """
+        for name, wanted in self.expected(progress).items():
+            if name not in tensors or tensors[name].shape != wanted.shape:
+                raise RunError(f"where training stands has no {name} of shape {tuple(wanted.shape)}")
+        device = next(self.task.model.parameters()).device
+        self.task.carried = {name: tensors[f"carried.{name}"].to(device) for name in self.task.carried}
+        if progress.step:
+            self.optimizer.restore(
+                {name.removeprefix("optimizer."): one for name, one in tensors.items() if name.startswith("optimizer.")}
+            )
+        self.progress = progress.model_copy()
+        self._is_limited = progress.total is None
+
+    def expected(self, progress: Progress) -> dict[str, Tensor]:
+        """Tensors of the names, types and shapes that `tensors()` gives after so many steps; on no device."""
+        carried = {f"carried.{name}": value.to("meta") for name, value in self.task.carried.items()}
+        remembered = self.optimizer.expected() if progress.step else {}
+        return carried | {f"optimizer.{name}": value for name, value in remembered.items()}
 
     def _update(self) -> Stepped:
         """One chunk: forward, loss, backward, clip, step."""
         self._clock.start_step()
-        device = self.model.read_out.weight.device
-        chunk = self.streams.chunk(self.step)
-        rate = rate_at(self.step, self.total, self.config)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        before = None if chunk.is_first else self.state
-        logits, after = self.model(chunk.ids.to(device), before)
-        loss = chunk_loss(logits, chunk.targets.to(device))
-        self.optimizer.zero_grad()
-        (loss * self._steps_summed()).backward()  # type: ignore[no-untyped-call]
-        norm = clip_gradients(self.model.parameters(), self.config)
-        self._check(loss.item(), norm)
-        self.optimizer.step()
-        self.state = {name: value.detach() for name, value in after.items()}
-        self.step += 1
+        progress = self.progress
+        rate = rate_at(progress.step, progress.total, self.config, self.task.steps_per_epoch)
+        made, norm = self._gradients()
+        loss = made.nats.item()
+        self._check(made, loss, norm)
+        self.optimizer.step(rate)
+        self.task.carried = {name: value.detach() for name, value in made.after.items()}
+        progress.way = self._share_done()
+        progress.step += 1
         self._clock.end_step()
-        speed = chunk.ids.numel() / self._clock.seconds_per_step
-        return Stepped(self.step, loss.item(), norm, rate, speed, self._clock.elapsed)
+        progress.elapsed = self._clock.elapsed
+        speed = made.tokens / self._clock.seconds_per_step
+        return Stepped(progress.step, loss, norm, rate, speed, progress.elapsed)
 
-    def _steps_summed(self) -> int:
-        """What turns the mean over a chunk's steps into the sum that clipping and the optimiser may ask for."""
-        return self.config.seq_length if self.config.over_time == "sum" else 1
+    def _gradients(self) -> tuple[StepLoss, float]:
+        """The loss of the next chunk, its gradients in the parameters, clipped, and their norm before that."""
+        device = next(self.task.model.parameters()).device
+        with noise(self.config.seed, "training", self.progress.step, device):
+            made = self.task.loss(self.progress.step)
+        self.optimizer.zero_grad()
+        # the mean over a chunk's steps, or the sum that char-rnn's clipping and optimiser are meant for
+        scale = made.steps if self.config.over_time == "sum" else 1
+        (made.nats * scale).backward()  # type: ignore[no-untyped-call]
+        return made, clip_gradients(self.task.model.parameters(), self.config)
 
-    def _check(self, loss: float, norm: float) -> None:
-        self.first_loss = loss if self.first_loss is None else self.first_loss
+    def _check(self, made: StepLoss, loss: float, norm: float) -> None:
+        """Stop before the update if it would be made of numbers that are none, or of an exploded loss."""
+        step = self.progress.step + 1
         advice = "Try a smaller --learning-rate, or a smaller --grad-clip; 'unrolled cells' shows the cell"
-        if not (math.isfinite(loss) and math.isfinite(norm)):
-            what = "the loss" if not math.isfinite(loss) else "the gradient"
-            raise TrainingError(f"training stopped in step {self.step + 1}: {what} is not a finite number. {advice}")
-        if loss > _EXPLODED * self.first_loss:
+        if not (math.isfinite(loss) and math.isfinite(norm) and self._guard.all_finite(made.after)):
+            where = self._guard.where(self.task.carried, made, lambda: self.task.loss(self.progress.step))
+            raise TrainingError(f"training stopped in step {step}: {where}. {advice}")
+        if self.progress.first_loss is None:
+            self.progress.first_loss = loss
+        most = self.config.explosion * max(self.progress.first_loss, self.task.loss_of_guessing)
+        if self.config.explosion and loss > most:
             raise TrainingError(
-                f"training stopped in step {self.step + 1}: the loss exploded, from {self.first_loss:.2f} to"
+                f"training stopped in step {step}: the loss exploded, from {self.progress.first_loss:.2f} to"
                 f" {loss:.2f} nats per token. {advice}"
             )
 
-    def _evaluate(self, should_stop: Callable[[], bool]) -> Iterator[Evaluated]:
-        """Read the held-out text, if nobody says stop meanwhile."""
-        started = time.monotonic()
-        loss = evaluate(self.model, self.held_out, should_stop)
-        if loss is not None:
-            self._evaluated_at = self.step
-            self._clock.seconds_per_evaluation = time.monotonic() - started
-            yield Evaluated(self.step, loss, self._clock.elapsed)
+    def _look(self, should_stop: Callable[[], bool]) -> Iterator[Event]:
+        """What is due after this step and was not done yet: the held-out text is read, a sample written."""
+        if self._is_evaluation_due():
+            yield from self._evaluate(should_stop)
+        if self._is_sample_due():
+            yield SampleDue(self.progress.step)
+            if not should_stop():  # else the listener had to leave it
+                self.progress.sampled_at = self.progress.step
 
-    def _progress(self) -> float:
+    def _evaluate(self, should_stop: Callable[[], bool]) -> Iterator[Event]:
+        started = time.monotonic()
+        loss = self.task.evaluate(should_stop)
+        if loss is None:
+            return
+        progress = self.progress
+        if not math.isfinite(loss):
+            where = self._guard.where(self.task.carried)
+            raise TrainingError(
+                f"training stopped after step {progress.step}: the loss on the held-out text is {loss}: {where}. Try a"
+                " smaller --learning-rate"
+            )
+        progress.evaluated_at = progress.step
+        if progress.best is None or loss < progress.best.loss:
+            progress.best = Best(step=progress.step, loss=loss)
+        self._clock.seconds_per_evaluation = time.monotonic() - started
+        yield Evaluated(progress.step, loss, self._clock.elapsed)
+
+    def _is_evaluation_due(self) -> bool:
+        if not self.progress.evaluations or self.progress.evaluated_at == self.progress.step:
+            return False
+        if self.progress.step == 0:
+            return self.progress.total is None  # how long does it take?
+        return self._ended or self._has_passed(lambda share: math.floor(share * self.progress.evaluations + _ROUNDING))
+
+    def _is_sample_due(self) -> bool:
+        if not self.config.samples or self.progress.sampled_at == self.progress.step:
+            return False
+        if self.progress.step == 0:
+            return self.config.samples > 1
+        early = _early(self.config.samples)
+        return self._has_passed(lambda share: sum(one <= share for one in early))
+
+    def _has_passed(self, marks: Callable[[float], int]) -> bool:
+        """Whether the last step has passed another of the marks that lie on the way."""
+        return marks(self._share_done()) > marks(self.progress.way)
+
+    def _has_looked(self) -> bool:
+        return not (self._is_evaluation_due() or self._is_sample_due())
+
+    def _share_done(self) -> float:
         """The share of all steps that is done; of the time, while it has not been turned into steps yet."""
-        return self.step / self.total if self.total is not None else self._clock.elapsed / self._limit
+        if self.progress.total is None:
+            return self._clock.elapsed / self._limit
+        return self.progress.step / self.progress.total
 
     @property
     def _limit(self) -> float:
         """The time limit in seconds; infinite without one."""
         return math.inf if self.config.minutes is None else 60 * self.config.minutes
 
-    def _is_over_time(self) -> bool:
-        return self._clock.elapsed > _OVERTIME * self._limit
+    @property
+    def _ended(self) -> bool:
+        is_over_time = self._is_limited and self._clock.elapsed > _OVERTIME * self._limit
+        return self.progress.step == self.progress.total or is_over_time
 
     def _knows_speed(self) -> bool:
         return self._clock.steps >= _TIMED_STEPS and self._clock.elapsed >= _TIMED_SHARE * self._limit
 
-    def _plan(self) -> None:
+    def _plan(self) -> Planned:
         """Turn the time limit into a number of steps, and into as many evaluations as it can bear."""
-        cost = self._clock.seconds_per_evaluation
+        progress, cost = self.progress, self._clock.seconds_per_evaluation
         bearable = int(_EVALUATED_SHARE * self._limit / max(cost, 1e-9))
-        self.evaluations = max(1, min(self.config.evaluations, bearable))
-        reading = cost * min(self.evaluations, bearable)  # what it cannot bear even once, follows after the time
+        progress.evaluations = max(1, min(progress.evaluations, bearable)) if progress.evaluations else 0
+        reading = cost * min(progress.evaluations, bearable)  # what it cannot bear even once, follows after the time
         left = _PLANNED_SHARE * self._limit - self._clock.elapsed - reading
-        self.total = self.step + max(1, int(left / self._clock.seconds_per_step))
+        progress.total = progress.step + max(1, int(left / self._clock.seconds_per_step))
+        return Planned(progress.total)
+
+
+_ROUNDING = 1e-9  # 0.1 + 0.2 has reached 0.3
 
 
 class _Clock:
@@ -167,9 +253,9 @@ class _Clock:
         self._step_started = 0.0
         self._durations: deque[float] = deque(maxlen=_TIMED_STEPS)
 
-    def start(self) -> None:
-        """Go on counting."""
-        self._spent = self.elapsed
+    def start(self, spent: float) -> None:
+        """Count from there on."""
+        self._spent = spent
         self._started = time.monotonic()
 
     @property
@@ -188,23 +274,13 @@ class _Clock:
         self._durations.append(time.monotonic() - self._step_started)
 
 
-def _is_between(before: float, now: float, shares: list[float]) -> bool:
-    """Whether one of the shares of the way has just been reached."""
-    return any(before < share <= now for share in shares)
-
-
-def _fixed_steps(config: TrainingConfig, chunks: int) -> int | None:
+def _fixed_steps(config: TrainingConfig, steps_per_epoch: int) -> int | None:
     """The number of steps, where it is known from the start; None under a time limit."""
     if config.steps is not None:
         return config.steps
     if config.epochs is not None:
-        return math.ceil(config.epochs * chunks)
+        return math.ceil(config.epochs * steps_per_epoch)
     return None
-
-
-def _even(count: int) -> list[float]:
-    """So many shares, evenly apart, the last one 1."""
-    return [(place + 1) / count for place in range(count)]
 
 
 def _early(count: int) -> list[float]:

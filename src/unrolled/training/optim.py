@@ -3,21 +3,75 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
 
 from unrolled.training.config import TrainingConfig
 
+_REMEMBERED = {  # what each optimiser keeps of a parameter, in its shape; beside it the number of updates, "step"
+    "adamw": ("exp_avg", "exp_avg_sq"),
+    "rmsprop": ("square_avg",),
+    "adagrad": ("sum",),
+}
 
-def make_optimizer(config: TrainingConfig, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-    """The optimiser that the configuration names.
 
-    AdamW decays matrices only: a bias or a gain of zero would be no simpler function.
-    RMSProp's alpha is char-rnn's 0.95.
+class Optimizer:
+    """The optimiser that the configuration names, over a model's parameters; what it remembers, by their names."""
+
+    def __init__(self, config: TrainingConfig, model: nn.Module) -> None:
+        self.kind = config.optimizer
+        self._parameters = dict(model.named_parameters())
+        self._torch = _make(config, list(self._parameters.values()))
+
+    def zero_grad(self) -> None:
+        """Forget the gradients."""
+        self._torch.zero_grad()
+
+    def step(self, rate: float) -> None:
+        """One update, with that learning rate."""
+        for group in self._torch.param_groups:
+            group["lr"] = rate
+        self._torch.step()
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What is remembered: `PARAMETER.exp_avg` and so on, empty for what was never updated."""
+        return {
+            f"{name}.{kind}": value
+            for name, parameter in self._parameters.items()
+            for kind, value in self._torch.state.get(parameter, {}).items()
+        }
+
+    def expected(self) -> dict[str, Tensor]:
+        """The names, types and shapes of `tensors()` after an update, on no device.
+
+        A parameter that no loss depends on is never updated, so it is not expected.
+        """
+        made = {}
+        for name, parameter in self._parameters.items():
+            made[f"{name}.step"] = torch.empty((), dtype=torch.float32, device="meta")
+            for kind in _REMEMBERED[self.kind]:
+                made[f"{name}.{kind}"] = torch.empty_like(parameter, device="meta")
+        return made
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Remember what `tensors()` gave."""
+        for name, parameter in self._parameters.items():
+            kinds = ("step", *_REMEMBERED[self.kind])
+            # "step" stays on the CPU, where torch's optimisers keep it
+            self._torch.state[parameter] = {
+                kind: tensors[f"{name}.{kind}"].clone().to("cpu" if kind == "step" else parameter.device)
+                for kind in kinds
+            }
+
+
+def _make(config: TrainingConfig, every: list[nn.Parameter]) -> torch.optim.Optimizer:
+    """AdamW decays matrices only: a bias or a gain of zero would be no simpler function.
+
+    RMSProp's alpha is char-rnn's 0.95. Adagrad's running sum starts at 1e-8, which is the same as min-char-rnn's
+    1e-8 inside the root.
     """
-    every = list(parameters)
     rate = config.learning_rate
     match config.optimizer:
         case "adamw":
@@ -29,23 +83,25 @@ def make_optimizer(config: TrainingConfig, parameters: Iterable[nn.Parameter]) -
         case "rmsprop":
             return torch.optim.RMSprop(every, lr=rate, alpha=0.95)
         case "adagrad":
-            return torch.optim.Adagrad(every, lr=rate)
+            return torch.optim.Adagrad(every, lr=rate, initial_accumulator_value=1e-8, eps=0.0)
 
 
 _WARMUP_SHARE = 0.1  # of all steps at most
 
 
-def rate_at(step: int, total: int | None, config: TrainingConfig) -> float:
+def rate_at(step: int, total: int | None, config: TrainingConfig, steps_per_epoch: int = 1) -> float:
     """The learning rate of a step, counted from 0: warm-up, stable, decay (linear at both ends).
 
-    While a time limit has not been turned into a number of steps yet, `total` is None, and nothing decays.
+    While a time limit has not been turned into a number of steps yet, `total` is None, and nothing decays. With
+    `epoch_decay` the rate is multiplied by it at the end of each epoch from the `epoch_decay_after`-th on (char-rnn).
     """
     rising = config.warmup if total is None else min(config.warmup, math.ceil(_WARMUP_SHARE * total))
     if step < rising:
         return config.learning_rate * (step + 1) / rising
     falling = 0 if total is None else math.ceil(config.decay * total)
     left = math.inf if total is None else total - step
-    return config.learning_rate * min(1.0, max(0.0, left / (falling + 1)))
+    ended = max(0, step // steps_per_epoch - config.epoch_decay_after + 1)
+    return config.learning_rate * min(1.0, max(0.0, left / (falling + 1))) * config.epoch_decay**ended
 
 
 def clip_gradients(parameters: Iterable[Tensor], config: TrainingConfig) -> float:

@@ -1,0 +1,170 @@
+"""Files that survive a crash: every touch of the disk that a run depends on. Knows bytes and names, no runs.
+
+What is written here is synced: first the bytes, then the folder that holds their name. A folder is published by
+renaming it when all that lies in it is synced, so under its name it is whole or absent. Each call of the system goes
+through `system`, in whose place the tests put one that fails, is killed, or loses what was not synced.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import os
+import stat
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+system: Any = os  # the calls: open, write, fsync, close, rename ...
+
+_BLOCK = 1 << 20
+_APPENDED = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+Result = TypeVar("Result")
+
+
+def write(path: Path, blocks: Iterable[bytes], mode: int = 0o666) -> str:
+    """A new file with these bytes, synced. Returns their SHA-256 in hexadecimal.
+
+    Raises:
+        OSError: the file exists, or the disk refuses.
+    """
+    digest = hashlib.sha256()
+    handle = _again(system.open, path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        for block in blocks:
+            digest.update(block)
+            _write_all(handle, block)
+        _again(system.fsync, handle)
+    finally:
+        system.close(handle)
+    return digest.hexdigest()
+
+
+def append(path: Path, content: bytes) -> None:
+    """More bytes at the end of a file, made if it is not there. Not synced: see `sync`."""
+    handle = _again(system.open, path, _APPENDED, 0o666)
+    try:
+        _write_all(handle, content)
+    finally:
+        system.close(handle)
+
+
+def sync(path: Path) -> None:
+    """What was written to this file, or the names in this folder, is on the disk when this returns."""
+    handle = _again(system.open, path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        _again(system.fsync, handle)
+    finally:
+        system.close(handle)
+
+
+def cut(path: Path, size: int) -> None:
+    """The file ends after so many bytes."""
+    _again(system.truncate, path, size)
+
+
+def make_folder(path: Path) -> None:
+    """A new, empty folder."""
+    _again(system.mkdir, path)
+
+
+def rename(old: Path, new: Path) -> None:
+    """Another name for a file or folder whose content is synced; the name is on the disk when this returns."""
+    _again(system.rename, old, new)
+    sync(new.parent)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, or a folder with all that lies in it. Symbolic links are removed, not followed."""
+    if path.is_dir() and not path.is_symlink():
+        for name in sorted(_again(system.listdir, path)):
+            remove(path / name)
+        _again(system.rmdir, path)
+    else:
+        _again(system.unlink, path)
+
+
+def link_or_copy(old: Path, new: Path) -> None:
+    """The same content under a second name: a hard link where the disk has them, else a copy. Synced."""
+    try:
+        _again(system.link, old, new)
+    except OSError as error:
+        if error.errno not in (errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS):
+            raise
+        write(new, blocks_of(old))
+
+
+def read(path: Path, limit: int) -> bytes:
+    """The bytes of a file of at most `limit` bytes.
+
+    Raises:
+        OSError: it cannot be read, is no regular file (a symbolic link, a pipe, a device), or is larger.
+    """
+    with opened(path) as handle:
+        size = system.fstat(handle).st_size
+        if size > limit:
+            raise OSError(errno.EFBIG, f"it has {size:,} bytes, more than the {limit:,} that such a file can have")
+        return b"".join(_blocks(handle))
+
+
+def blocks_of(path: Path) -> Iterator[bytes]:
+    """The bytes of a regular file, a mebibyte at a time."""
+    with opened(path) as handle:
+        yield from _blocks(handle)
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a regular file, in hexadecimal."""
+    digest = hashlib.sha256()
+    for block in blocks_of(path):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[int]:
+    """A regular file, open for reading. Neither follows a symbolic link nor waits for a pipe."""
+    handle = _again(system.open, path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        if not stat.S_ISREG(system.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "it is not a regular file")
+        yield handle
+    finally:
+        system.close(handle)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Nobody else holds this folder within the block. The lock ends with the process, however it ends.
+
+    Raises:
+        BlockingIOError: another process holds it.
+    """
+    handle = _again(system.open, folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        system.close(handle)
+
+
+def _blocks(handle: int) -> Iterator[bytes]:
+    while block := _again(system.read, handle, _BLOCK):
+        yield block
+
+
+def _write_all(handle: int, content: bytes) -> None:
+    left = memoryview(content)
+    while left:
+        left = left[_again(system.write, handle, left) :]
+
+
+def _again(call: Callable[..., Result], *arguments: Any) -> Result:
+    """A call that a signal interrupted is made again."""
+    while True:
+        try:
+            return call(*arguments)
+        except InterruptedError:
+            continue

@@ -1,0 +1,28 @@
+"""Random numbers that need no storing: those of a step are a function of the seed and the step. Knows no model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+import numpy as np
+import torch
+
+Purpose = Literal["initial values", "training", "sampling"]
+_PURPOSES: dict[Purpose, int] = {"initial values": 0, "training": 1, "sampling": 2}
+
+
+def seed_of(seed: int, purpose: Purpose, step: int) -> int:
+    """A seed that no other purpose or step shares (numpy's SeedSequence mixes the three)."""
+    mixed = np.random.SeedSequence([seed, _PURPOSES[purpose], step]).generate_state(1, np.uint64)
+    return int(mixed[0] >> np.uint64(1))
+
+
+@contextmanager
+def noise(seed: int, purpose: Purpose, step: int, device: torch.device) -> Iterator[None]:
+    """torch's default generators start from that seed within the block, and go on as before after it."""
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed_of(seed, purpose, step))
+        yield

@@ -1,0 +1,34 @@
+"""Where training stands, as numbers. Together with the tensors of a trainer this is all that a resume needs."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Best(BaseModel):
+    """The lowest held-out loss so far, in mean nats per token, and after how many steps it was reached."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    step: int = Field(ge=0)
+    loss: float = Field(allow_inf_nan=False)
+
+
+class Progress(BaseModel):
+    """What a trainer counts. `total` is None while a time limit has not been turned into steps yet.
+
+    `way` is the share of the way that was done before the last step: what lies between it and the share done now
+    has become due. `evaluated_at` and `sampled_at` are the steps after which that was last done, -1: never.
+    """
+
+    model_config = ConfigDict(extra="forbid", validate_assignment=True)
+
+    step: int = Field(default=0, ge=0)
+    total: int | None = Field(default=None, ge=1)
+    evaluations: int = Field(ge=0)
+    way: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    evaluated_at: int = Field(default=-1, ge=-1)
+    sampled_at: int = Field(default=-1, ge=-1)
+    elapsed: float = Field(default=0.0, ge=0, allow_inf_nan=False, description="seconds")
+    first_loss: float | None = Field(default=None, allow_inf_nan=False)
+    best: Best | None = None

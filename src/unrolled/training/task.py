@@ -1,0 +1,43 @@
+"""What a trainer trains: the seam between the loop and the kinds of work. A task is a model, its data and its loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor, nn
+
+from unrolled.engine import State
+
+
+@dataclass(frozen=True)
+class StepLoss:
+    """One chunk's loss: mean nats per token, over so many steps and tokens, and the states to go on from."""
+
+    nats: Tensor
+    steps: int
+    tokens: int
+    after: State
+
+
+class Task(Protocol):
+    """Everything that the loop needs to know of what is learned.
+
+    `carried` are the states in which the last chunk left the streams; a task whose examples are independent
+    has none, `{}`. The loop replaces them after each update.
+    """
+
+    model: nn.Module
+    carried: State
+    steps_per_epoch: int
+    has_held_out: bool
+    loss_of_guessing: float  # of a model that knows nothing, in mean nats per token
+
+    def loss(self, step: int) -> StepLoss:
+        """The loss of the chunk of that step, from `carried`; a function of these and the weights alone."""
+        ...
+
+    def evaluate(self, should_stop: Callable[[], bool]) -> float | None:
+        """The loss on what is held out, in mean nats per token; None if it was told to stop."""
+        ...
