@@ -9,6 +9,7 @@
     ├── ConfigError      an option or a file of options that cannot be used
     ├── DataError        text that cannot be found, read, encoded or split
     ├── RunError         a folder that is not a run, or cannot become one
+    │   └── PlaceTakenError   ... because something lies there
     └── TrainingError    training that cannot go on (NaN, explosion)
 
 Each message says what was given, what was wanted and what to do. The command line prints them without
@@ -55,6 +56,10 @@ class DataError(UnrolledError, ValueError):
 
 class RunError(UnrolledError, ValueError):
     """A folder is not a run of Unrolled, is damaged, or is in the way of a new run."""
+
+
+class PlaceTakenError(RunError):
+    """Where a new run should lie, something lies already."""
 
 
 class TrainingError(UnrolledError, ArithmeticError):

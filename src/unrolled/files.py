@@ -115,6 +115,11 @@ def blocks_of(path: Path) -> Iterator[bytes]:
         yield from _blocks(handle)
 
 
+def sha256_of(content: bytes) -> str:
+    """The SHA-256 of bytes, in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
 def sha256(path: Path) -> str:
     """The SHA-256 of a regular file, in hexadecimal."""
     digest = hashlib.sha256()

@@ -50,6 +50,7 @@ class TextFile(BaseModel):
     skipped: int = Field(ge=0)
     width: Literal[1, 2, 4]
     parts: tuple[int, ...] = Field(min_length=1)
+    kinds: int = Field(ge=0, description="different symbols that occur")
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
 
     def to_json(self) -> bytes:
@@ -200,6 +201,7 @@ def _lines(every: Iterable[_Surveyed]) -> Iterator[str]:
 def _encode(surveys: Sequence[_Survey], vocabulary: Vocabulary, mix: Mix, path: Path) -> Encoded:
     counts: list[int] = []
     unseen: Unseen = Counter()
+    occurring = np.zeros(len(vocabulary), dtype=bool)
     parts = [[file for survey in surveys for file in survey.files]]
     if mix == "proportional":
         parts = [survey.files for survey in surveys]
@@ -210,6 +212,7 @@ def _encode(surveys: Sequence[_Survey], vocabulary: Vocabulary, mix: Mix, path: 
             for ids, lacking in _ids_of(part, vocabulary):
                 unseen.update(lacking)
                 counts[-1] += len(ids)
+                occurring[ids] = True
                 yield ids.tobytes()
 
     digest = files.write(path, blocks())
@@ -219,6 +222,7 @@ def _encode(surveys: Sequence[_Survey], vocabulary: Vocabulary, mix: Mix, path: 
         skipped=sum(survey.skipped for survey in surveys),
         width=vocabulary.width,
         parts=tuple(counts),
+        kinds=int(occurring.sum()),
         sha256=digest,
     )
     return Encoded(about, vocabulary, path, unseen)

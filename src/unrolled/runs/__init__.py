@@ -2,11 +2,13 @@
 
 from unrolled.runs.config import RunConfig, read_config, validated
 from unrolled.runs.diagnosis import doctor
+from unrolled.runs.events import AlreadyDone, Prepared, RunEvent, Sampled, Saved, Warned
 from unrolled.runs.folder import Run, load
-from unrolled.runs.training import Prepared, RunEvent, Sampled, Saved, train
+from unrolled.runs.presets import preset
+from unrolled.runs.training import resume, train
 from unrolled.runs.using import Score, evaluate, sample
 
 __all__ = [
-    "Prepared", "Run", "RunConfig", "RunEvent", "Sampled", "Saved", "Score", "doctor", "evaluate", "load",
-    "read_config", "sample", "train", "validated",
+    "AlreadyDone", "Prepared", "Run", "RunConfig", "RunEvent", "Sampled", "Saved", "Score", "Warned", "doctor",
+    "evaluate", "load", "preset", "read_config", "resume", "sample", "train", "validated",
 ]  # fmt: skip

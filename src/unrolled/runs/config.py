@@ -10,9 +10,10 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 
-from unrolled.data import Tokens
+from unrolled import files
+from unrolled.data import Mix, Tokens
 from unrolled.errors import ConfigError, UnrolledError, did_you_mean
-from unrolled.training import TrainingConfig
+from unrolled.training import MOST, TrainingConfig
 
 
 class RunConfig(TrainingConfig):
@@ -20,18 +21,32 @@ class RunConfig(TrainingConfig):
 
     task: Literal["text"] = "text"
     data: tuple[str, ...] = Field(default=(), description="files, folders, globs, '-'; none: the default corpus")
+    mix: Mix = Field(
+        default="concatenated", description="several texts one after the other, or side by side in proportion to size"
+    )
     tokens: Tokens = "characters"
-    val_frac: float = Field(default=0.05, gt=0, lt=1, description="share of the text held out, its last part")
+    vocab_size: int = Field(default=2000, ge=2, le=1_000_000, description="of words and pairs")
+    val_frac: float = Field(default=0.05, ge=0, lt=1, description="share of the text held out; 0: none")
+    split: Literal["end", "streams"] = Field(
+        default="end", description="held out is the end of each text, or of each stream (char-rnn)"
+    )
+    keep_state: bool = Field(default=False, description="carry the states over the end of the text (char-rnn)")
     cell: str = "gru_v3"
     hidden_size: int = Field(default=256, ge=1, le=1_000_000)
     num_layers: int = Field(default=1, ge=1, le=1_000)
     embedding_size: int = Field(default=64, ge=0, le=1_000_000, description="0: one-hot")
     dropout: float = Field(default=0.0, ge=0, lt=1)
-    sample_length: int = Field(default=300, ge=1)
+    init: Literal["cell", "uniform", "normal"] = Field(
+        default="cell", description="initial values: the cell's, char-rnn's U(-0.08, 0.08), or min-char-rnn's N(0, 0.01)"
+    )
+    sample_length: int = Field(default=300, ge=1, le=MOST)
     sample_temperature: float = Field(default=0.8, ge=0, allow_inf_nan=False)
+    save_minutes: float = Field(default=5.0, gt=0, le=1e6, description="saved at every evaluation, and so often")
     precision: Literal["float32", "float64"] = "float32"
     device: str = "cpu"
 
+
+_LARGEST = 1 << 16  # bytes of a file of options
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -55,8 +70,8 @@ def read_config(path: Path) -> dict[str, Any]:
         ConfigError: no such file, or not a file of options.
     """
     try:
-        text = path.read_text("utf-8")
-        values = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+        text = files.read(path.resolve(), _LARGEST).decode()
+        values = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text, object_pairs_hook=without_doubles)
     except OSError as error:
         raise ConfigError(f"the options in {path} cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
@@ -64,6 +79,14 @@ def read_config(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path} is not {kind}: {error}") from error
     if not isinstance(values, dict):
         raise ConfigError(f'{path} holds {type(values).__name__}, wanted options with names: {{"hidden_size": 128}}')
+    return values
+
+
+def without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object that these pairs make, for `json.loads`; ValueError if a key stands twice."""
+    values = dict(pairs)
+    if len(values) != len(pairs):
+        raise ValueError("a key stands twice in an object")
     return values
 
 

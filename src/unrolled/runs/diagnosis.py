@@ -34,10 +34,11 @@ def doctor() -> dict[str, str]:
 
 def _corpus() -> str:
     try:
-        source = default_corpus()
+        place = default_corpus()
     except DataError as error:
         return f"missing: {error}"
-    return f"{source.name}, {source.files} files, {len(source.content):,} bytes"
+    size = sum(source.path.stat().st_size for source in place.sources)
+    return f"{place.name}, {len(place.sources)} files, {size:,} bytes"
 
 
 def _arithmetic() -> str:

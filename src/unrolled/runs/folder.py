@@ -1,232 +1,308 @@
-"""A run's folder: what lies in it, and reading and writing it. No pickle; knows no training loop.
+"""A run's folder: what lies in it, making one, and reading one back. No pickle; knows no training loop.
 
-config.json          the options (RunConfig)
-cell.json            the graph of the cell: a run is read back without the source that wrote the cell
-tokenizer.json       the vocabulary
-model.safetensors    the weights
-state.json           where training stands
-state.safetensors    the optimiser's tensors, the states carried along the streams, the random generator
-metrics.jsonl        one line an event
-samples/             what the model wrote, by step
+config.json       the options (RunConfig)
+cell.json         the graph of the cell: a run is read back without the source that wrote the cell
+tokenizer.json    the vocabulary
+text.json         what the text is
+text.bin          the text as ids, so that no change of its source can change a resumed run
+manifest.json     what the five must be
+checkpoints/      where training stood (see checkpoints.py)
+metrics.jsonl     one line an event
+samples/          what the model wrote, by step
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import safetensors
-import safetensors.torch
-import torch
+from pydantic import ValidationError
 from torch import Tensor
 
-from unrolled.data import Vocabulary
+from unrolled import files
+from unrolled.data import Encoded, Text, TextFile, Vocabulary, read_vocabulary, texts_of
 from unrolled.equations import Graph
-from unrolled.errors import ConfigError, GraphError, RunError, did_you_mean
-from unrolled.models import LanguageModel, LanguageModelConfig
+from unrolled.errors import ConfigError, DataError, GraphError, PlaceTakenError, RunError, did_you_mean
+from unrolled.models import LanguageModel
+from unrolled.runs.building import made_model, model_on_meta
+from unrolled.runs.checkpoints import Checkpoint, Checkpoints
 from unrolled.runs.config import RunConfig, validated
+from unrolled.runs.manifest import NAME, CheckedFolder, parsed_json, write_folder
 
-FORMAT = 1
+FORMAT = 2
+CONFIG, CELL, TOKENIZER, ABOUT, TEXT = "config.json", "cell.json", "tokenizer.json", "text.json", "text.bin"
+METRICS, SAMPLES, CHECKPOINTS = "metrics.jsonl", "samples", "checkpoints"
+IDENTITY = (CONFIG, CELL, TOKENIZER, ABOUT, TEXT)
+_LARGEST = 1 << 20  # bytes of a file of JSON
+_LARGEST_TOKENIZER = 1 << 26
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What does not change while a run lasts."""
+
+    config: RunConfig
+    graph: Graph
+    vocabulary: Vocabulary
+    about: TextFile
+
+    def expected(self) -> Mapping[str, Tensor]:
+        """Names, types and shapes of the weights; they take no memory.
+
+        Raises:
+            RunError: these sizes make no model, or one that would need more memory than this machine has.
+        """
+        try:
+            return model_on_meta(self.config, len(self.vocabulary), self.graph).state_dict()
+        except ConfigError as error:
+            raise RunError(f"the run does not fit this machine: {error}") from error
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run that was read back: its options, its vocabulary and its model."""
+    """A run that was read back: what it is, and its model. `warnings` are to be shown to the user."""
 
     path: Path
     config: RunConfig
     vocabulary: Vocabulary
     model: LanguageModel
+    step: int = 0
+    warnings: tuple[str, ...] = field(default=())
 
 
 class RunFolder:
-    """Writes a run's folder, file by file; each file is replaced as a whole."""
+    """The folder of one run."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.checkpoints = Checkpoints(path / CHECKPOINTS)
 
     @classmethod
-    def create(cls, path: Path, *, overwrite: bool = False) -> RunFolder:
-        """A new folder for a run, in the place of an older run only with `overwrite`.
+    def create(cls, path: Path, config: RunConfig, graph: Graph, text: Encoded) -> RunFolder:
+        """A new folder for a run. It is there whole or not at all.
 
         Raises:
-            RunError: something else lies there, or it cannot be made.
+            RunError: something lies there already, or it cannot be made.
         """
-        try:
-            if path.is_symlink() or path.is_file() or (path.is_dir() and any(path.iterdir())):
-                _make_room(path, overwrite)
-            (path / "samples").mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RunError(f"the run's folder {path} cannot be made: {error.strerror}") from error
+        options = {"format": FORMAT, **config.model_dump(mode="json", exclude_none=True)}
+        contents = {
+            CONFIG: json.dumps(options, indent=1),
+            CELL: graph.to_json(),
+            TOKENIZER: text.vocabulary.to_json(),
+            ABOUT: text.about.model_dump_json(indent=1),
+        }
+        new = path.with_name(f".{path.name}.new-{os.getpid()}")
+        with making(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if path.is_symlink() or path.is_file():
+                raise FileExistsError(errno.EEXIST, "something lies there already")
+            try:
+                encoded = {name: [value.encode("utf-8", "surrogatepass")] for name, value in contents.items()}
+                write_folder(new, encoded, {TEXT: text.path})
+                for name in (CHECKPOINTS, SAMPLES):
+                    files.make_folder(new / name)
+                files.sync(new)
+                files.rename(new, path)
+            except BaseException:
+                if new.exists():
+                    files.remove(new)
+                raise
         return cls(path)
 
-    def write_identity(self, config: RunConfig, vocabulary: Vocabulary, graph: Graph) -> None:
-        """What does not change while the run lasts."""
-        options = {"format": FORMAT, **config.model_dump(mode="json", exclude_none=True)}
-        self._write("cell.json", graph.to_json())
-        self._write("tokenizer.json", vocabulary.model_dump_json())
-        self._write("config.json", json.dumps(options, indent=1))
+    @classmethod
+    def at(cls, path: Path) -> RunFolder:
+        """The folder of a run that is there.
 
-    def write_weights(self, model: LanguageModel) -> None:
-        """The weights."""
-        self._write_tensors("model.safetensors", model.state_dict())
+        Raises:
+            RunError: there is no folder, or it is no run.
+        """
+        if not path.is_dir():
+            raise RunError(_no_folder(path))
+        if not (path / CONFIG).is_file():
+            raise RunError(f"{path} is not a run: it has no {CONFIG}. Runs are made by 'unrolled train'")
+        return cls(path)
 
-    def write_state(self, state: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
-        """Where training stands."""
-        self._write_tensors("state.safetensors", tensors)
-        self._write("state.json", json.dumps(state, indent=1))
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Nobody else trains this run within the block.
+
+        Raises:
+            RunError: somebody does.
+        """
+        with ExitStack() as held:
+            try:
+                held.enter_context(files.locked(self.path))
+            except BlockingIOError as error:
+                raise RunError(
+                    f"the run {self.path} is being trained by another process: wait for it, or stop it"
+                ) from error
+            yield
+
+    def identity(self) -> Identity:
+        """What the run is.
+
+        Raises:
+            RunError: a file is missing, or not as it was written.
+        """
+        folder = CheckedFolder(self.path, IDENTITY)
+        options = parsed_json(folder.read(CONFIG, _LARGEST), self.path / CONFIG)
+        if options.pop("format", None) != FORMAT:
+            raise RunError(f"{self.path / CONFIG} is not of format {FORMAT}: this run is of another version")
+        config = validated(RunConfig, options, str(self.path / CONFIG), RunError)
+        try:
+            graph = Graph.from_json(folder.read(CELL, _LARGEST).decode())
+            about = TextFile.model_validate_json(folder.read(ABOUT, _LARGEST))
+            vocabulary = read_vocabulary(folder.read(TOKENIZER, _LARGEST_TOKENIZER))
+        except (GraphError, DataError, ValidationError, UnicodeDecodeError) as error:
+            raise RunError(f"the run in {self.path} is damaged: {error}") from error
+        if folder.size(TEXT) != sum(about.parts) * about.width or vocabulary.width != about.width:
+            raise RunError(f"{self.path / TEXT} is not the text that {ABOUT} tells of")
+        return Identity(config, graph, vocabulary, about)
+
+    def texts(self, about: TextFile) -> list[Text]:
+        """The text's parts as ids, after a check that they are as they were written.
+
+        Raises:
+            RunError: they are not.
+        """
+        CheckedFolder(self.path, IDENTITY).check(TEXT)
+        try:
+            return texts_of(self.path / TEXT, about)
+        except DataError as error:
+            raise RunError(str(error)) from error
 
     def write_sample(self, step: int, text: str) -> None:
         """What the model wrote after so many steps."""
-        self._write(f"samples/step-{step:07d}.txt", text)
+        target = self.path / SAMPLES / f"step-{step:07d}.txt"
+        new = target.with_name(".new")
+        with writing(self.path):
+            for path in (new, target):
+                path.unlink(missing_ok=True)
+            files.write(new, [text.encode("utf-8", "surrogatepass")])
+            files.rename(new, target)
 
     def log(self, event: Mapping[str, Any]) -> None:
         """One line more in metrics.jsonl."""
-        with _writing(self.path), (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(event) + "\n")
+        with writing(self.path):
+            files.append(self.path / METRICS, json.dumps(event).encode() + b"\n")
 
-    def _write_tensors(self, name: str, tensors: Mapping[str, Tensor]) -> None:
-        self._write(name, safetensors.torch.save({key: value.contiguous() for key, value in tensors.items()}))
+    def logged(self) -> int:
+        """How many bytes metrics.jsonl has; they are on the disk when this returns."""
+        path = self.path / METRICS
+        if not path.is_file():
+            return 0
+        files.sync(path)
+        return path.stat().st_size
 
-    def _write(self, name: str, content: str | bytes) -> None:
-        target = self.path / name
-        temporary = target.with_name(target.name + ".new")
-        with _writing(self.path):
-            temporary.write_bytes(content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content)
-            temporary.replace(target)
+    def forget_after(self, checkpoint: Checkpoint | None) -> None:
+        """Remove what came after a checkpoint (None: after the start), since it comes again, or is damaged."""
+        path = self.path / METRICS
+        size = 0 if checkpoint is None else checkpoint.standing.metrics
+        with writing(self.path):
+            if checkpoint is not None:
+                self.checkpoints.drop_after(checkpoint.number)
+            if path.is_file() and path.stat().st_size > size:
+                files.cut(path, size)
 
 
 @contextmanager
-def _writing(path: Path) -> Iterator[None]:
+def writing(path: Path) -> Iterator[None]:
+    """Within the block, what the disk refuses becomes a RunError."""
     try:
         yield
     except OSError as error:
         raise RunError(
-            f"the run in {path} cannot be written: {error.strerror}. What was saved before is whole"
+            f"the run in {path} cannot be written: {error.strerror}. What was saved before is whole: when there is"
+            f" room, go on with 'unrolled resume {path}'"
         ) from error
 
 
-def load(path: str | PathLike[str], device: str = "cpu") -> Run:
+def load(path: str | PathLike[str], device: str = "cpu", *, best: bool = False) -> Run:
     """Read a run back, ready to write and to be evaluated. No code of its cell is executed.
+
+    `best`: the weights with the lowest held-out loss, else the newest. A damaged checkpoint is passed over.
 
     Raises:
         RunError: not a run, one that was never saved, or a damaged one.
     """
     path = Path(path)
-    if not path.is_dir():
-        near = did_you_mean(path.name, [one.name for one in path.parent.iterdir()]) if path.parent.is_dir() else ""
-        raise RunError(f"there is no run {path}.{near}")
-    if not (path / "config.json").is_file():
-        raise RunError(f"{path} is not a run: it has no config.json. Runs are made by 'unrolled train'")
-    options = _read_json(path / "config.json")
-    if options.pop("format", None) != FORMAT:
-        raise RunError(f"{path}/config.json is not of format {FORMAT}: this is no run, or one of another version")
-    config = validated(RunConfig, options, f"{path}/config.json", RunError)
-    vocabulary = validated(Vocabulary, _read_json(path / "tokenizer.json"), f"{path}/tokenizer.json", RunError)
-    try:
-        graph = Graph.from_json(_read(path / "cell.json"))
-    except GraphError as error:
-        raise RunError(f"{path}/cell.json: {error}") from error
-    model = build_model(config, vocabulary, graph)
-    _load_weights(model, path / "model.safetensors")
-    return Run(path, config, vocabulary, model.to(device).eval())
+    folder = RunFolder.at(path)
+    identity = folder.identity()
+    expected = identity.expected()
+    found = folder.checkpoints.best(expected) if best else folder.checkpoints.weights(expected)
+    if found is None:
+        raise RunError(
+            f"the run has no weights: {path} was stopped before its first save. Go on with 'unrolled resume {path}'"
+        )
+    model = made_model(identity.config, len(identity.vocabulary), identity.graph)
+    model.load_state_dict(found.weights)
+    return Run(
+        path, identity.config, identity.vocabulary, model.to(device).eval(), found.standing.progress.step,
+        damage_told(found),
+    )  # fmt: skip
 
 
-def build_model(config: RunConfig, vocabulary: Vocabulary, graph: Graph) -> LanguageModel:
-    """The model that the options describe, with fresh weights.
+def damage_told(found: Checkpoint) -> tuple[str, ...]:
+    """What a user should know when newer checkpoints are damaged."""
+    if not found.damaged:
+        return ()
+    return (
+        f"{'; '.join(found.damaged)}. The checkpoint before it is used, of step {found.standing.progress.step:,}",
+    )
+
+
+def check_own(path: Path) -> None:
+    """Check that a folder is a run and holds nothing else.
 
     Raises:
-        ConfigError: it would need more memory than this machine has.
+        RunError: it is not, or it does.
     """
-    sizes = LanguageModelConfig(
-        vocab_size=len(vocabulary),
-        embedding_size=config.embedding_size,
-        hidden_size=config.hidden_size,
-        num_layers=config.num_layers,
-        dropout=config.dropout,
-    )
-    dtype: torch.dtype = getattr(torch, config.precision)
-    _check_memory(sizes, graph, dtype)
-    return LanguageModel(sizes, graph).to(dtype=dtype)
-
-
-_COPIES = 4  # of the weights while training: themselves, their gradients, and two moments of AdamW
-
-
-def _check_memory(sizes: LanguageModelConfig, graph: Graph, dtype: torch.dtype) -> None:
-    """Count the parameters of a model that takes no memory, before one is made that does."""
-    smaller = "Give a smaller --hidden-size, --num-layers or --embedding-size"
-    try:
-        with torch.device("meta"):
-            count = sum(parameter.numel() for parameter in LanguageModel(sizes, graph).parameters())
-    except RuntimeError as error:
-        raise ConfigError(f"a model of these sizes cannot be made: {error}. {smaller}") from error
-    needed = count * dtype.itemsize * _COPIES
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if needed > memory:
-        raise ConfigError(
-            f"training {count:,} parameters takes at least {needed / 2**30:,.0f} GiB, this machine has"
-            f" {memory / 2**30:,.0f}. {smaller}"
-        )
-
-
-_FILES = (
-    "config.json", "cell.json", "tokenizer.json", "model.safetensors", "state.json", "state.safetensors",
-    "metrics.jsonl", "samples/step-*.txt",
-)  # fmt: skip
-
-
-def _make_room(path: Path, overwrite: bool) -> None:
-    """Delete the files of an older run, and nothing else."""
-    if path.is_symlink() or not all((path / name).is_file() for name in ("config.json", "cell.json", "tokenizer.json")):
+    if path.is_symlink() or not all((path / name).is_file() for name in (CONFIG, CELL, NAME)):
         raise RunError(f"{path} exists and is not a run: choose another place with -o")
-    if not overwrite:
-        raise RunError(f"{path} holds a run already: choose another place with -o, or replace it with --overwrite")
-    own = {file for name in _FILES for pattern in (name, name + ".new") for file in path.glob(pattern)}
-    others = [file for file in path.rglob("*") if file not in own and file != path / "samples"]
+    known = {*IDENTITY, NAME, METRICS, SAMPLES, CHECKPOINTS}
+    others = [one for one in path.iterdir() if one.name not in known or one.is_symlink()]
+    others += [one for one in (path / SAMPLES).glob("*") if not one.name.startswith(("step-", ".new"))]
+    others += [one for one in (path / CHECKPOINTS).glob("*") if not one.is_dir() or one.is_symlink()]
     if others:
         raise RunError(
             f"{path} holds more than a run ({others[0]}): it is not overwritten. Choose another place with -o"
         )
-    for file in own:
-        file.unlink()
 
 
-def _load_weights(model: LanguageModel, path: Path) -> None:
-    if not path.is_file():
-        raise RunError(f"the run has no weights: {path} is missing. It was stopped before it was saved; train it again")
+@contextmanager
+def making(path: Path) -> Iterator[None]:
     try:
-        weights = safetensors.torch.load(_read(path))
-    except (safetensors.SafetensorError, ValueError, KeyError) as error:
-        raise RunError(f"{path} is damaged: {error}") from error
-    wanted = {name: tuple(value.shape) for name, value in model.state_dict().items()}
-    for name in sorted(wanted.keys() | weights.keys()):
-        got = tuple(weights[name].shape) if name in weights else None
-        if got != wanted.get(name):
-            raise RunError(f"{path} does not fit config.json: {name} has shape {got}, wanted {wanted.get(name)}")
-    if not all(bool(value.isfinite().all()) for value in weights.values()):
-        raise RunError(f"{path} holds weights that are not finite numbers")
-    model.load_state_dict(weights)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
+        yield
+    except FileExistsError as error:
+        raise _taken(path) from error
     except OSError as error:
-        raise RunError(f"the run is incomplete: {path} cannot be read: {error.strerror}") from error
+        if error.errno == errno.ENOTEMPTY:
+            raise _taken(path) from error
+        raise RunError(f"the run's folder {path} cannot be made: {error.strerror}") from error
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        values = json.loads(_read(path))
-    except (ValueError, RecursionError) as error:
-        raise RunError(f"{path} is damaged: {error}") from error
-    if not isinstance(values, dict):
-        raise RunError(f"{path} is damaged: it is not a JSON object")
-    return values
+def _taken(path: Path) -> PlaceTakenError:
+    if (path / CONFIG).is_file():
+        return PlaceTakenError(f"{path} holds a run already: choose another place with -o, or replace it with --overwrite")
+    return PlaceTakenError(f"{path} exists and is not a run: choose another place with -o")
+
+
+def _no_folder(path: Path) -> str:
+    if path.exists():
+        return f"{path} is a file, not the folder of a run"
+    if aside_of(path).is_dir():
+        return f"there is no run {path}: replacing it was interrupted. The older one lies in {aside_of(path)}"
+    near = did_you_mean(path.name, [one.name for one in path.parent.iterdir()]) if path.parent.is_dir() else ""
+    return f"there is no run {path}.{near}"
+
+
+def aside_of(path: Path) -> Path:
+    """Where a run lies while another is made in its place."""
+    return path.with_name(f".{path.name}.old")

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from os import PathLike
+from pathlib import Path
 
 import numpy as np
 import torch
 
-from unrolled.data import Ids, Vocabulary, read_sources
-from unrolled.errors import ConfigError, DataError
+from unrolled.data import Text, Vocabulary, encode_with, found, reading
+from unrolled.errors import ConfigError, DataError, RunError
 from unrolled.generation import Strategy, generate
 from unrolled.runs.folder import load
 from unrolled.training import evaluate as mean_nats
@@ -28,10 +30,13 @@ class Score:
     unseen: dict[str, int]
 
 
+_BLOCK = 1 << 20  # ids
 _LARGEST_EXPONENT = 700.0  # e to the power of more is no float
 
 
-def sample(path: str | PathLike[str], prompt: str, length: int, strategy: Strategy, seed: int) -> Iterator[str]:
+def sample(
+    path: str | PathLike[str], prompt: str, length: int, strategy: Strategy, seed: int, *, best: bool = False
+) -> Iterator[str]:
     """What a run writes after the prompt, piece by piece as it becomes known; the same for the same seed.
 
     `length` counts symbols. Without a prompt the first symbol is drawn evenly from the vocabulary.
@@ -43,7 +48,7 @@ def sample(path: str | PathLike[str], prompt: str, length: int, strategy: Strate
         raise ConfigError(f"length {length}: give the number of characters to write, 0 or more")
     if not 0 <= seed < 2**63:
         raise ConfigError(f"seed {seed}: give a whole number, 0 or more, below 2**63")
-    run = load(path)
+    run = load(path, best=best)
     ids = run.vocabulary.encode_known(prompt, "the prompt")
     decoder = run.vocabulary.decoder()
     for one in generate(run.model, ids, length, strategy, torch.Generator().manual_seed(seed)):
@@ -52,33 +57,35 @@ def sample(path: str | PathLike[str], prompt: str, length: int, strategy: Strate
     yield decoder(None)
 
 
-def evaluate(path: str | PathLike[str], places: Sequence[str]) -> Score:
+def evaluate(path: str | PathLike[str], places: Sequence[str], *, best: bool = False) -> Score:
     """How well a run predicts the text in these files, folders or globs ("-": standard input).
 
     Raises:
         RunError: not a run. DataError: no text, or one with nothing to predict.
     """
-    run = load(path)
-    source = read_sources(places)
-    ids, unseen = run.vocabulary.encode(source.content, source.name)
-    if len(ids) < 2:
-        raise DataError(
-            f"{source.name} has {len(ids)} {run.vocabulary.unit}s that the model knows: at least 2 are needed, one"
-            " to read and one to predict"
-        )
-    chars = _characters(ids[1:], run.vocabulary)
-    if chars == 0:
-        raise DataError(f"no character of UTF-8 text begins in {source.name}: there is nothing to count losses by")
-    nats = mean_nats(run.model, ids)
+    run = load(path, best=best)
+    with found(places) as sources, tempfile.TemporaryDirectory(prefix="unrolled-") as folder:
+        text = encode_with(sources, run.vocabulary, Path(folder))
+        (ids,) = text.texts()
+        unit = run.vocabulary.unit
+        if len(ids) < 2:
+            raise DataError(
+                f"{text.about.name} has {len(ids)} {unit}s that the model knows: at least 2 are needed, one to read and"
+                " one to predict"
+            )
+        chars = _characters(ids[1:], run.vocabulary)
+        if chars == 0:
+            raise DataError(f"no character of UTF-8 text begins in {text.about.name}: there is nothing to count losses by")
+        nats = mean_nats(run.model, [reading(ids)])
     assert nats is not None, "nobody says stop"
+    if not math.isfinite(nats):
+        raise RunError(f"the run's model gives no finite numbers on {text.about.name}: its loss is {nats}")
     nats_per_char = nats * (len(ids) - 1) / chars
     perplexity = math.exp(nats_per_char) if nats_per_char < _LARGEST_EXPONENT else math.inf
-    return Score(nats_per_char, nats_per_char / math.log(2), perplexity, chars, dict(unseen))
+    return Score(nats_per_char, nats_per_char / math.log(2), perplexity, chars, dict(text.unseen))
 
 
-def _characters(ids: Ids, vocabulary: Vocabulary) -> int:
-    """How many characters begin in these ids: of UTF-8's bytes, those that do not go on with a character."""
-    if vocabulary.tokens == "characters":
-        return len(ids)
-    codes = np.asarray(vocabulary.codes)[ids]
-    return int(((codes & 0xC0) != 0x80).sum())
+def _characters(ids: Text, vocabulary: Vocabulary) -> int:
+    """How many characters begin in the text of these ids."""
+    blocks = range(0, len(ids), _BLOCK)
+    return sum(vocabulary.characters(np.asarray(ids[start : start + _BLOCK])) for start in blocks)

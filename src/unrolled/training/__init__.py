@@ -1,6 +1,6 @@
 """Training: one loop that emits events. Knows models and ids; prints nothing, writes no files."""
 
-from unrolled.training.config import TrainingConfig
+from unrolled.training.config import MOST, TrainingConfig
 from unrolled.training.events import Evaluated, Event, Finished, Planned, SampleDue, Stepped
 from unrolled.training.loop import Trainer
 from unrolled.training.noise import noise, seed_of
@@ -9,6 +9,6 @@ from unrolled.training.task import StepLoss, Task
 from unrolled.training.text import TextTask, evaluate
 
 __all__ = [
-    "Best", "Evaluated", "Event", "Finished", "Planned", "Progress", "SampleDue", "StepLoss", "Stepped", "Task",
+    "MOST", "Best", "Evaluated", "Event", "Finished", "Planned", "Progress", "SampleDue", "StepLoss", "Stepped", "Task",
     "TextTask", "Trainer", "TrainingConfig", "evaluate", "noise", "seed_of",
 ]  # fmt: skip

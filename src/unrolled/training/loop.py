@@ -13,10 +13,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 
-import torch
+from typing import Generic, TypeVar
+
 from torch import Tensor
 
-from unrolled.errors import ConfigError, RunError, TrainingError
+from unrolled.errors import ConfigError, TrainingError
 from unrolled.training.config import TrainingConfig
 from unrolled.training.events import Evaluated, Event, Finished, Planned, SampleDue, Stepped
 from unrolled.training.guard import Guard
@@ -25,6 +26,8 @@ from unrolled.training.optim import Optimizer, clip_gradients, rate_at
 from unrolled.training.progress import Best, Progress
 from unrolled.training.task import StepLoss, Task
 
+TaskType = TypeVar("TaskType", bound=Task)
+
 _TIMED_SHARE = 0.05  # of a time limit passes before it becomes a number of steps
 _TIMED_STEPS = 20  # the last steps that were timed: their median is the time of a step
 _PLANNED_SHARE = 0.97  # of the time limit; the rest covers what was estimated too low
@@ -32,10 +35,10 @@ _EVALUATED_SHARE = 0.2  # of the time limit at most is spent on evaluations
 _OVERTIME = 1.1  # times the limit: training stops, whatever was planned
 
 
-class Trainer:
+class Trainer(Generic[TaskType]):
     """A task in training: what changes from step to step, and the loop that changes it."""
 
-    def __init__(self, task: Task, config: TrainingConfig) -> None:
+    def __init__(self, task: TaskType, config: TrainingConfig) -> None:
         self.task = task
         self.config = config
         self.optimizer = Optimizer(config, task.model)
@@ -63,7 +66,7 @@ class Trainer:
             yield Planned(self.progress.total)
         while True:
             yield from self._look(should_stop)
-            if self._ended and self._has_looked():
+            if self.is_done():
                 reason = "done" if self.progress.step == self.progress.total else "time"
                 break
             if should_stop():
@@ -87,6 +90,14 @@ class Trainer:
         self.progress.evaluations = self.config.evaluations if self.task.has_held_out else 0
         self._is_limited = False
 
+    def is_done(self) -> bool:
+        """Whether all steps are made, and what was due after the last one is done."""
+        return self._ended and self._has_looked()
+
+    def is_sound(self) -> bool:
+        """Whether everything that would be saved consists of finite numbers."""
+        return self._guard.all_finite(self.task.carried)
+
     def tensors(self) -> dict[str, Tensor]:
         """The tensors that training consists of, besides the weights: carried states, and the optimiser's."""
         carried = {f"carried.{name}": value for name, value in self.task.carried.items()}
@@ -95,12 +106,8 @@ class Trainer:
     def restore(self, progress: Progress, tensors: Mapping[str, Tensor]) -> None:
         """Go on from where another trainer of the same task stood; its weights are the model's already.
 
-        Raises:
-            RunError: the tensors are not those of such a trainer.
+        The tensors have the names, types and shapes of `expected`.
         """
-        for name, wanted in self.expected(progress).items():
-            if name not in tensors or tensors[name].shape != wanted.shape:
-                raise RunError(f"where training stands has no {name} of shape {tuple(wanted.shape)}")
         device = next(self.task.model.parameters()).device
         self.task.carried = {name: tensors[f"carried.{name}"].to(device) for name in self.task.carried}
         if progress.step:
@@ -111,7 +118,7 @@ class Trainer:
         self._is_limited = progress.total is None
 
     def expected(self, progress: Progress) -> dict[str, Tensor]:
-        """Tensors of the names, types and shapes that `tensors()` gives after so many steps; on no device."""
+        """What `tensors()` gives after so many steps, on no device; of the optimiser's, maybe fewer."""
         carried = {f"carried.{name}": value.to("meta") for name, value in self.task.carried.items()}
         remembered = self.optimizer.expected() if progress.step else {}
         return carried | {f"optimizer.{name}": value for name, value in remembered.items()}

@@ -58,9 +58,9 @@ class Optimizer:
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
         """Remember what `tensors()` gave."""
         for name, parameter in self._parameters.items():
-            kinds = ("step", *_REMEMBERED[self.kind])
-            # "step" stays on the CPU, where torch's optimisers keep it
+            kinds = [kind for kind in ("step", *_REMEMBERED[self.kind]) if f"{name}.{kind}" in tensors]
             self._torch.state[parameter] = {
+                # torch's optimisers keep the step on the CPU
                 kind: tensors[f"{name}.{kind}"].clone().to("cpu" if kind == "step" else parameter.device)
                 for kind in kinds
             }

@@ -1,0 +1,176 @@
+"""The checkpoints of a run: numbered folders, each whole or absent. Knows what is stored, trains nothing.
+
+model.safetensors    the weights
+state.safetensors    the states carried along the streams, and what the optimiser remembers
+state.json           where training stands
+manifest.json        what the three must be
+
+Kept are the newest, the one before it, and the one with the lowest held-out loss.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from unrolled import files
+from unrolled.errors import RunError
+from unrolled.runs import tensors
+from unrolled.runs.config import validated
+from unrolled.runs.machine import Machine
+from unrolled.runs.manifest import CheckedFolder, parsed_json, write_folder
+from unrolled.training import Progress
+
+MODEL, TENSORS, STANDING = "model.safetensors", "state.safetensors", "state.json"
+_NEW, _OLD = ".new", ".old"
+_LARGEST_STANDING = 1 << 16  # bytes
+_KEPT = 2  # of the newest
+
+More = TypeVar("More")
+
+
+class Standing(BaseModel):
+    """Where training stands. `best` is the number of the checkpoint with the lowest held-out loss, if there is one."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    progress: Progress
+    machine: Machine
+    best: int | None = Field(default=None, ge=1)
+    metrics: int = Field(ge=0, description="bytes of metrics.jsonl")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One that was read back: its number, and what lies in it. `damaged` says why newer ones were passed over."""
+
+    number: int
+    standing: Standing
+    weights: dict[str, Tensor]
+    folder: CheckedFolder
+    damaged: tuple[str, ...] = ()
+
+    def tensors(self, expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The states and what the optimiser remembers.
+
+        Raises:
+            RunError: they are damaged, or others than these.
+        """
+        content = self.folder.read(TENSORS, tensors.largest(expected))
+        return tensors.from_bytes(content, expected, self.folder.folder / TENSORS, may_lack="optimizer.")
+
+
+class Checkpoints:
+    """Those in one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def numbers(self) -> list[int]:
+        """The numbers of those that are there, the newest first."""
+        try:
+            names = [one.name for one in self.folder.iterdir()]
+        except OSError as error:
+            raise RunError(f"the run is incomplete: {self.folder} cannot be read: {error.strerror}") from error
+        return sorted((int(name) for name in names if re.fullmatch(r"\d{4,9}", name)), reverse=True)
+
+    def next_number(self) -> int:
+        """The number of the one that is written next."""
+        return max(self.numbers(), default=0) + 1
+
+    def save(self, weights: Mapping[str, Tensor], training: Mapping[str, Tensor], standing: Standing) -> None:
+        """Write one more, and remove those that need not be kept.
+
+        Raises:
+            OSError: the disk refuses; those that were there are whole.
+        """
+        self._clean()
+        contents = {
+            MODEL: [tensors.to_bytes(weights)],
+            TENSORS: [tensors.to_bytes(training)],
+            STANDING: [standing.model_dump_json(indent=1).encode()],
+        }
+        write_folder(self.folder / _NEW, contents)
+        files.rename(self.folder / _NEW, self._place(self.next_number()))
+        self._prune(standing.best)
+
+    def read(self, number: int, expected: Mapping[str, Tensor]) -> Checkpoint:
+        """The checkpoint of that number.
+
+        Raises:
+            RunError: it is damaged, or its weights are others than expected.
+        """
+        folder = CheckedFolder(self._place(number), (MODEL, TENSORS, STANDING))
+        path = folder.folder / STANDING
+        values = parsed_json(folder.read(STANDING, _LARGEST_STANDING), path)
+        standing = validated(Standing, values, str(path), RunError)
+        content = folder.read(MODEL, tensors.largest(expected))
+        return Checkpoint(number, standing, tensors.from_bytes(content, expected, folder.folder / MODEL), folder)
+
+    def newest(
+        self, expected: Mapping[str, Tensor], more: Callable[[Checkpoint], More]
+    ) -> tuple[Checkpoint, More] | None:
+        """The newest that is not damaged, and what `more` reads of it; None if there never was one.
+
+        Raises:
+            RunError: there are some, and all are damaged.
+        """
+        damaged: list[str] = []
+        for number in self.numbers():
+            try:
+                found = self.read(number, expected)
+                return replace(found, damaged=tuple(damaged)), more(found)
+            except RunError as error:
+                damaged.append(str(error))
+        if damaged:
+            raise RunError("no checkpoint of the run can be read: " + "; ".join(damaged) + ". Train it again")
+        return None
+
+    def best(self, expected: Mapping[str, Tensor]) -> Checkpoint | None:
+        """The one with the lowest held-out loss; the newest, where no text is held out or that one is damaged."""
+        newest = self.weights(expected)
+        if newest is None or newest.standing.best in (None, newest.number):
+            return newest
+        try:
+            assert newest.standing.best is not None
+            return self.read(newest.standing.best, expected)
+        except RunError as error:
+            return replace(newest, damaged=(*newest.damaged, str(error)))
+
+    def weights(self, expected: Mapping[str, Tensor]) -> Checkpoint | None:
+        """The newest whose weights are not damaged; None if there never was one."""
+        found = self.newest(expected, lambda _: None)
+        return None if found is None else found[0]
+
+    def drop_after(self, number: int) -> None:
+        """Remove those that are newer, since they are damaged."""
+        for newer in self.numbers():
+            if newer > number:
+                self._remove(newer)
+
+    def _prune(self, best: int | None) -> None:
+        for number in self.numbers()[_KEPT:]:
+            if number != best:
+                self._remove(number)
+
+    def _remove(self, number: int) -> None:
+        """It gets another name first, so that it is never half there under its own."""
+        self._clean()
+        files.rename(self._place(number), self.folder / _OLD)
+        files.remove(self.folder / _OLD)
+
+    def _place(self, number: int) -> Path:
+        return self.folder / f"{number:04d}"
+
+    def _clean(self) -> None:
+        """What an interrupted save or removal left behind."""
+        for name in (_NEW, _OLD):
+            if (self.folder / name).is_symlink() or (self.folder / name).exists():
+                files.remove(self.folder / name)
+

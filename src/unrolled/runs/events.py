@@ -1,0 +1,60 @@
+"""What a run says while it lasts, besides what its training says. Losses are nats per token."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from unrolled.training import Event
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The run is about to start: on what, how large it is, and after how many steps. Sizes count symbols."""
+
+    path: str
+    text: str
+    files: int
+    skipped: int
+    vocabulary: int
+    train: int
+    held_out: int
+    cell: str
+    parameters: int
+    unit: str
+    step: int
+
+
+@dataclass(frozen=True)
+class Warned:
+    """Something that the user should know, and that stops nothing."""
+
+    message: str
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """What the model writes after so many steps."""
+
+    step: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Saved:
+    """The run lies in its folder, as it is after so many steps."""
+
+    step: int
+    path: str
+
+
+@dataclass(frozen=True)
+class AlreadyDone:
+    """There is nothing to resume: all steps are done."""
+
+    step: int
+    path: str
+
+
+RunEvent = Prepared | Warned | Sampled | Saved | AlreadyDone | Event
+Listener = Callable[[RunEvent], None]

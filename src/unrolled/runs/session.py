@@ -1,0 +1,129 @@
+"""One stretch of a run's training, from its start or from a checkpoint, to its end or until it is stopped.
+
+Introduces training, generation and the run's folder to each other: what is due is written, what happened is logged.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+
+import torch
+
+from unrolled.data import Vocabulary
+from unrolled.errors import TrainingError
+from unrolled.generation import Strategy, generate
+from unrolled.models import LanguageModel
+from unrolled.runs.checkpoints import Standing
+from unrolled.runs.config import RunConfig
+from unrolled.runs.events import Listener, RunEvent, Sampled, Saved
+from unrolled.runs.folder import RunFolder, writing
+from unrolled.runs.machine import Machine
+from unrolled.training import Evaluated, Event, Finished, SampleDue, Stepped, Trainer, seed_of
+
+ShouldStop = Callable[[], bool]
+
+
+class Session:
+    """A trainer at work in its folder. `best` is the number of the checkpoint with the lowest held-out loss so far."""
+
+    def __init__(
+        self, folder: RunFolder, trainer: Trainer, writer: Writer, listen: Listener, best: int | None = None
+    ) -> None:
+        self.folder = folder
+        self.trainer = trainer
+        self.writer = writer
+        self.listen = listen
+        self._best = best
+        self._save_every = 60 * writer.config.save_minutes
+        self._saved_at = time.monotonic()
+        self._machine = Machine.here()
+
+    def run(self, should_stop: ShouldStop) -> None:
+        """Train, and save at every evaluation, every few minutes, at the end, and when it is told to stop.
+
+        Raises:
+            TrainingError: training cannot go on; what was saved before it failed is there.
+            RunError: the disk refuses.
+        """
+        try:
+            for event in self.trainer.run(should_stop):
+                self._handle(event, should_stop)
+        except TrainingError:
+            # what the last steps did may be why; the weights before them are worth keeping only if they are sound
+            if self.trainer.is_sound():
+                self._save()
+            raise
+
+    def _handle(self, event: Event, should_stop: ShouldStop) -> None:
+        if isinstance(event, Stepped | Evaluated | Finished):
+            self.folder.log({"event": type(event).__name__.lower(), **asdict(event), "time": time.time()})
+        match event:
+            case Finished():
+                self._save()  # before it is said
+                self._tell(event)
+            case SampleDue():
+                self._tell(event)
+                self._write_sample(event.step, should_stop)
+            case Evaluated() if event.step > 0:
+                self._tell(event)
+                self._save()
+            case Stepped() if self._is_save_due():
+                self._tell(event)
+                self._save()
+            case _:
+                self._tell(event)
+
+    def _tell(self, event: RunEvent) -> None:
+        """Tell the listener; if it fails (a terminal that is gone, a full disk behind the output), save first."""
+        try:
+            self.listen(event)
+        except Exception:
+            if self.trainer.progress.step:
+                self._save(say=False)
+            raise
+
+    def _write_sample(self, step: int, should_stop: ShouldStop) -> None:
+        text = self.writer.write(step, should_stop)
+        if text is not None:
+            self.folder.write_sample(step, text)
+            self._tell(Sampled(step, text))
+
+    def _is_save_due(self) -> bool:
+        return time.monotonic() - self._saved_at > self._save_every
+
+    def _save(self, *, say: bool = True) -> None:
+        progress = self.trainer.progress
+        with writing(self.folder.path):
+            checkpoints = self.folder.checkpoints
+            if progress.best is not None and progress.best.step == progress.step:
+                self._best = checkpoints.next_number()
+            standing = Standing(
+                progress=progress.model_copy(), machine=self._machine, best=self._best, metrics=self.folder.logged()
+            )
+            checkpoints.save(self.trainer.task.model.state_dict(), self.trainer.tensors(), standing)
+        self._saved_at = time.monotonic()
+        if say:
+            self._tell(Saved(progress.step, str(self.folder.path)))
+
+
+class Writer:
+    """Lets the model write samples, each from a random generator of its own."""
+
+    def __init__(self, model: LanguageModel, vocabulary: Vocabulary, config: RunConfig) -> None:
+        self.model = model
+        self.vocabulary = vocabulary
+        self.config = config
+        self.strategy = Strategy(temperature=config.sample_temperature)
+
+    def write(self, step: int, should_stop: ShouldStop) -> str | None:
+        """The sample after so many steps; it starts after a newline, where the text has one. None: told to stop."""
+        prompt, _ = self.vocabulary.encode("\n")
+        generator = torch.Generator().manual_seed(seed_of(self.config.seed, "sampling", step))
+        ids = []
+        for one in generate(self.model, prompt, self.config.sample_length, self.strategy, generator):
+            if should_stop():
+                return None
+            ids.append(one)
+        return self.vocabulary.decode(ids)
