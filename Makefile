@@ -10,7 +10,7 @@ demo: $(VENV)/.demo
 	$(VENV)/bin/unrolled train --out runs/demo --overwrite
 
 test: $(VENV)/.test
-	$(PYTHON) -m pytest -m "not proof"
+	$(PYTHON) -m pytest
 
 lint: $(VENV)/.test
 	$(VENV)/bin/ruff check

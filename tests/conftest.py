@@ -1,4 +1,4 @@
-"""What every test runs under: poisoned fresh memory, one seed, and no thread pools that spin."""
+"""What every test runs under: poisoned fresh memory, one seed, a cache of its own."""
 
 from __future__ import annotations
 
@@ -17,3 +17,11 @@ def _poisoned_memory():
 @pytest.fixture(autouse=True)
 def _seed():
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _cache(tmp_path_factory):
+    """Texts are kept in a folder of the tests; processes that they start keep theirs there, too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("UNROLLED_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield

@@ -72,12 +72,12 @@ def unrolled(bad, monkeypatch, capsys):
 
 
 TRAIN = {
-    "no such file": (["nowhere.txt"], "there is no file or folder nowhere.txt."),
-    "a typo in a file's name": (["text.pyy"], "there is no file or folder text.pyy. Did you mean 'text.py'?"),
+    "no such file": (["nowhere.txt"], "there is no file, folder or corpus nowhere.txt."),
+    "a typo in a file's name": (["text.pyy"], "there is no file, folder or corpus text.pyy. Did you mean 'text.py'?"),
     "an empty name": ([""], "an empty name was given in the place of a text"),
     "an empty file": (["empty.txt"], "empty.txt is empty: there is nothing to read in it"),
     "a folder without text": (["pictures"], "pictures: none of its 1 files is UTF-8 text"),
-    "an empty folder": (["nothing"], "nothing: none of its 0 files is UTF-8 text"),
+    "an empty folder": (["nothing"], "nothing is a folder without files"),
     "a pattern of nothing": (["*.xyz"], "no file fits the pattern *.xyz"),
     "a device": (["/dev/zero"], "/dev/zero is a device, not a file"),
     "not UTF-8": (["latin.txt"], "latin.txt is not UTF-8 text: byte 0xe9 in line 1. Convert it to UTF-8"),
@@ -115,7 +115,7 @@ TRAIN = {
     "a huge batch": (["--batch-size", str(10**9)], "one chunk of 1000000000 streams x 16 steps needs 16,000,000,001"),
     "two lengths": (["--minutes", "1"], "steps and minutes each say how long to train: give one of them"),
     "a wrong share": (["--val-frac", "1.5"], "val_frac = 1.5: Input should be less than 1"),
-    "no share held out": (["--val-frac", "0"], "val_frac = 0.0: Input should be greater than 0"),
+    "a negative share held out": (["--val-frac", "-1"], "val_frac = -1.0: Input should be greater than or equal to 0"),
     "a rate that is no number": (["--learning-rate", "nan"], "learning_rate = nan"),
     "a device that is not there": (["--device", "cuda"], "the device 'cuda' cannot be used"),
     "a device that does not exist": (["--device", "gpu"], "the device 'gpu' cannot be used"),
@@ -134,7 +134,7 @@ TRAIN = {
     "a run that is there": (["-o", "run"], "run holds a run already: choose another place with -o, or replace it"),
     "a folder that is no run": (["-o", "pictures", "--overwrite"], "pictures exists and is not a run"),
     "a file instead of a folder": (["-o", "text.py"], "text.py exists and is not a run"),
-    "a place below a file": (["-o", "text.py/run"], "cannot be made: Not a directory"),
+    "a place below a file": (["-o", "text.py/run"], "cannot be made: text.py is no folder"),
 }
 
 
@@ -171,8 +171,8 @@ def test_usage(unrolled, case):
 USE = {
     "a run that is not there": (["sample", "rum"], "there is no run rum. Did you mean 'run'?"),
     "a folder that is no run": (["sample", "pictures"], "pictures is not a run: it has no config.json"),
-    "a run of something else": (["sample", "damaged"], "damaged/config.json is not of format 1: this is no run"),
-    "a file that is no run": (["sample", "text.py"], "there is no run text.py"),
+    "a run of something else": (["sample", "damaged"], "damaged is not a run of this version"),
+    "a file that is no run": (["sample", "text.py"], "text.py is a file, not the folder of a run"),
     "unseen characters in the prompt": (
         ["sample", "run", "--prompt", "d\u00e9f \u4e16"],
         "the prompt holds characters that the model has never seen: '\u00e9' '\u4e16'. It knows 16:",
@@ -182,7 +182,7 @@ USE = {
     "top-p of two": (["sample", "run", "--top-p", "2"], "top-p 2.0: give a probability above 0, at most 1"),
     "a negative length": (["sample", "run", "--length", "-5"], "length -5: give the number of characters to write"),
     "a negative seed": (["sample", "run", "--seed", "-5"], "seed -5: give a whole number, 0 or more"),
-    "a text that is not there": (["eval", "run", "nowhere.txt"], "there is no file or folder nowhere.txt"),
+    "a text that is not there": (["eval", "run", "nowhere.txt"], "there is no file, folder or corpus nowhere.txt"),
     "a text of unknown symbols": (["eval", "run", "one.txt", "--json"], None),
     "an empty text": (["eval", "run", "empty.txt"], "empty.txt is empty"),
     "binary data": (["eval", "run", "binary.bin"], "binary.bin is not UTF-8 text"),

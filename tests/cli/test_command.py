@@ -218,3 +218,18 @@ def test_a_live_display_in_a_terminal(place):
     assert "what it writes after 200 steps" in ran.stdout
     assert "characters/s" in ran.stdout
     assert "step 200: held-out text" in ran.stdout
+
+
+def test_as_a_module(place):
+    ran = subprocess.run([sys.executable, "-m", "unrolled", "cells"], capture_output=True, text=True, check=True)
+    assert "lstm" in ran.stdout
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-"])
+def test_closed_streams_show_no_traceback(place, closed):
+    command = f"{sys.executable} -m unrolled eval run - {closed} < text.txt" if closed != "<&-" else (
+        f"{sys.executable} -m unrolled eval run - <&-"
+    )  # fmt: skip
+    ran = subprocess.run(["sh", "-c", command], cwd=place, capture_output=True, text=True, check=False)
+    assert "Traceback" not in ran.stderr
+    assert ("standard input is closed" in ran.stderr) == (closed == "<&-")

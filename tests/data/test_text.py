@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -13,14 +14,14 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from unrolled import DataError
-from unrolled.data import PADDING, Streams, Vocabulary, default_corpus, read_sources, split
+from unrolled.data import PADDING, Streams, Symbols, decoding, default_corpus, encode, found, split
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60)
 
 
 @given(texts)
 def test_characters_and_back(text):
-    vocabulary = Vocabulary.of(text.encode(), "characters")
+    vocabulary = Symbols.of(text)
     ids, unseen = vocabulary.encode(text)
     assert not unseen
     assert vocabulary.decode(ids) == text
@@ -30,8 +31,8 @@ def test_characters_and_back(text):
 
 @given(texts)
 def test_bytes_and_back(text):
-    vocabulary = Vocabulary.of(text.encode(), "bytes")
-    ids, unseen = vocabulary.encode(text.encode())
+    vocabulary = Symbols.all_bytes()
+    ids, unseen = vocabulary.encode(text)
     assert not unseen
     assert len(ids) == len(text.encode())
     assert vocabulary.decode(ids) == text
@@ -39,12 +40,13 @@ def test_bytes_and_back(text):
 
 @given(st.binary(min_size=1, max_size=40))
 def test_any_bytes_can_be_written(content):
-    vocabulary = Vocabulary.of(content, "bytes")
-    assert vocabulary.decode(vocabulary.encode(content)[0]) == content.decode("utf-8", "replace")
+    vocabulary = Symbols.all_bytes()
+    ((ids, _),) = vocabulary.encode_blocks([content], "data")
+    assert vocabulary.decode(ids) == content.decode("utf-8", "replace")
 
 
 def test_unseen_symbols_are_counted_and_left_out():
-    vocabulary = Vocabulary.of(b"abc", "characters")
+    vocabulary = Symbols.of("abc")
     ids, unseen = vocabulary.encode("xaybxcz")
     assert vocabulary.decode(ids) == "abc"
     assert unseen == {"x": 2, "y": 1, "z": 1}
@@ -52,24 +54,35 @@ def test_unseen_symbols_are_counted_and_left_out():
         vocabulary.encode_known("axb\n", "the prompt")
 
 
+@given(texts, st.lists(st.integers(1, 7), max_size=8))
+def test_utf_8_in_blocks(text, cuts):
+    content = text.encode()
+    ends = [0, *np.cumsum(cuts).tolist(), len(content)]
+    blocks = [content[start:stop] for start, stop in pairwise(ends)]
+    assert "".join(decoding.characters(blocks, "blocks")) == text.removeprefix("\ufeff")
+
+
 def test_a_byte_order_mark_is_no_symbol():
-    assert Vocabulary.of(b"\xef\xbb\xbfab", "characters").codes == (97, 98)
+    assert "".join(decoding.characters([b"\xef", b"\xbb\xbfab"], "marked")) == "ab"
 
 
-def test_what_is_no_utf_8_says_where():
+@pytest.mark.parametrize("block", [1, 3, 100])
+def test_what_is_no_utf_8_says_where(block):
+    content = "a\ncaf\xe9 b".encode("latin-1")
+    blocks = [content[start : start + block] for start in range(0, len(content), block)]
     with pytest.raises(DataError, match="latin.txt is not UTF-8 text: byte 0xe9 in line 2.*--tokens bytes"):
-        Vocabulary.of("a\ncaf\xe9".encode("latin-1"), "characters", "latin.txt")
+        list(decoding.characters(blocks, "latin.txt"))
 
 
 @pytest.mark.parametrize("codes", [(), (2, 1), (1, 1), (-1,), (0x110000,)])
 def test_a_vocabulary_is_checked(codes):
     with pytest.raises(ValidationError):
-        Vocabulary(tokens="characters", codes=codes)
+        Symbols(tokens="characters", codes=codes)
 
 
 def test_a_vocabulary_of_bytes_ends_at_255():
     with pytest.raises(ValidationError):
-        Vocabulary(tokens="bytes", codes=(1, 256))
+        Symbols(tokens="bytes", codes=(1, 256))
 
 
 def test_sources(tmp_path, monkeypatch):
@@ -81,21 +94,26 @@ def test_sources(tmp_path, monkeypatch):
     (tmp_path / ".hidden").write_bytes(b"never")
     (tmp_path / "empty.txt").write_bytes(b"")
 
-    folder = read_sources([str(tmp_path)])
-    assert folder.content == b"first\nsecond\nthird"
-    assert (folder.files, folder.skipped) == (3, 2)
-    assert read_sources([f"{tmp_path}/*.txt"]).content == b"first\nsecond"
-    assert read_sources([f"{tmp_path}/deep/*.txt"]).content == b"third"
-    assert read_sources([f"{tmp_path}/b.txt", f"{tmp_path}/a.txt"]).content == b"second\nfirst\n"
+    def read(*names):
+        with found(names) as places:
+            encoded = encode(places, "characters", 0, "concatenated")
+        return encoded.vocabulary.decode(np.concatenate([np.asarray(text) for text in encoded.texts()])), encoded.about
+
+    text, about = read(str(tmp_path))
+    assert text == "first\nsecond\nthird"
+    assert (about.files, about.skipped) == (3, 2)
+    assert read(f"{tmp_path}/*.txt")[0] == "first\nsecond"
+    assert read(f"{tmp_path}/deep/*.txt")[0] == "third"
+    assert read(f"{tmp_path}/b.txt", f"{tmp_path}/a.txt")[0] == "second\nfirst\n"
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"typed")))
-    assert read_sources(["-"]).content == b"typed"
+    assert read("-")[0] == "typed"
 
 
 def test_the_default_corpus_is_always_there():
-    source = default_corpus()
-    assert source.files > 100
-    assert b"import " in source.content
-    assert read_sources([]) == source
+    place = default_corpus()
+    assert len(place.sources) > 100
+    with found([]) as places:
+        assert places == [place]
 
 
 def test_a_split_holds_out_the_end():
@@ -110,23 +128,23 @@ def test_streams_go_on_where_they_ended(batch_size, seq_length, size):
     ids = np.arange(size)
     if (size - 1) // batch_size < seq_length:
         with pytest.raises(DataError, match=f"one chunk of {batch_size} streams x {seq_length} steps needs"):
-            Streams(ids, batch_size, seq_length)
+            Streams.of(ids, batch_size, seq_length)
         return
-    streams = Streams(ids, batch_size, seq_length)
+    streams = Streams.of(ids, batch_size, seq_length)
     chunks = [streams.chunk(number) for number in range(streams.chunks)]
     assert all(chunk.ids.shape == (seq_length, batch_size) for chunk in chunks)
-    assert [chunk.is_first for chunk in chunks] == [True] + [False] * (len(chunks) - 1)
+    assert [chunk.starts.all() for chunk in chunks] == [True] + [False] * (len(chunks) - 1)
     whole = torch.cat([chunk.ids for chunk in chunks])
     assert torch.equal(whole.diff(dim=0), torch.ones_like(whole[1:]))
     assert torch.equal(torch.cat([chunk.targets for chunk in chunks]), whole + 1)
     again = streams.chunk(streams.chunks)
     assert torch.equal(again.ids, chunks[0].ids)
-    assert again.is_first
+    assert again.starts.all()
 
 
 @given(st.integers(1, 7), st.integers(1, 9), st.integers(2, 200))
 def test_whole_streams_predict_every_symbol_once(batch_size, seq_length, size):
-    streams = Streams(np.arange(size), batch_size, seq_length, whole=True)
+    streams = Streams.of(np.arange(size), batch_size, seq_length, whole=True)
     chunks = [streams.chunk(number) for number in range(streams.chunks)]
     targets = torch.cat([chunk.targets for chunk in chunks])
     ids = torch.cat([chunk.ids for chunk in chunks])

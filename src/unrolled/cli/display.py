@@ -15,7 +15,7 @@ from rich.panel import Panel
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from unrolled.runs import Prepared, RunEvent, Sampled, Saved
+from unrolled.runs import AlreadyDone, Prepared, RunEvent, Sampled, Warned
 from unrolled.training import Evaluated, Finished, Planned, Stepped
 
 Listener = Callable[[RunEvent], None]
@@ -74,8 +74,12 @@ class _Lines:
                 self.print_sample(event)
             case Finished():
                 self._print_finished(event)
-            case Saved():
-                pass
+            case Warned():
+                self._line(f"warning: {event.message}", "yellow")
+            case AlreadyDone():
+                self._line(
+                    f"nothing to do: all {event.step:,} steps of {event.path} are done. --steps N trains it further"
+                )
 
     def status(self, event: Stepped) -> str:
         """Where training stands, in a line."""
@@ -98,7 +102,7 @@ class _Lines:
         self._line(f"text     {event.text}{files}: {event.train + event.held_out:,} {self.unit}s,"
                    f" {event.vocabulary} different; the last {event.held_out:,} are held out")  # fmt: skip
         self._line(f"model    {event.cell}, {event.parameters:,} parameters")
-        self._line(f"run      {event.path}")
+        self._line(f"run      {event.path}" + (f", from step {event.step:,} on" if event.step else ""))
 
     def _print_finished(self, event: Finished) -> None:
         ends = {

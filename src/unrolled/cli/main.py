@@ -6,8 +6,17 @@ import io
 import os
 import signal
 import sys
+from pathlib import Path
 
 from unrolled.errors import UnrolledError
+
+
+def entry() -> None:
+    """The whole life of the process."""
+    try:
+        main()
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # what is left is Python's own end, which shows a traceback
 
 
 def main() -> None:
@@ -15,6 +24,9 @@ def main() -> None:
     # A thread of torch that waits spins briefly and then sleeps (docs/decisions/0003-threads.md). torch's
     # library of threads reads this when it is loaded.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the caller
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 (until the process ends)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that lacks a character shows a question mark
@@ -32,7 +44,8 @@ def main() -> None:
         sys.exit(128 + signal.SIGPIPE)
     except OSError as error:
         _give_up_output()
-        print(f"error: the output cannot be written: {error.strerror}", file=sys.stderr)
+        what = f"{str(error.filename)!r} cannot be used" if error.filename else "the output cannot be written"
+        print(f"error: {what}: {error.strerror}", file=sys.stderr)
         sys.exit(1)
 
 
@@ -42,4 +55,4 @@ def _give_up_output() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    entry()

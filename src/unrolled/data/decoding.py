@@ -44,4 +44,3 @@ def whole_lines(texts: Iterable[str], longest: int = 1 << 20) -> Iterator[str]:
             held = held[end:]
     if held:
         yield held
-

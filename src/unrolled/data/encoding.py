@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -44,18 +44,22 @@ class TextFile(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    format: Literal[1] = _FORMAT
+    format: Literal[1] = 1
     name: str
     files: int = Field(ge=0)
     skipped: int = Field(ge=0)
-    width: Literal[1, 2, 4]
+    width: int = Field(ge=1, le=4)
     parts: tuple[int, ...] = Field(min_length=1)
     kinds: int = Field(ge=0, description="different symbols that occur")
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
 
     def to_json(self) -> bytes:
         """To be read back by pydantic; a name that is no UTF-8 is kept readable."""
-        return self.model_copy(update={"name": os.fsencode(self.name).decode("utf-8", "replace")}).model_dump_json().encode()
+        return (
+            self.model_copy(update={"name": os.fsencode(self.name).decode("utf-8", "replace")})
+            .model_dump_json()
+            .encode()
+        )
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,7 @@ def texts_of(path: Path, about: TextFile) -> list[Text]:
     if len(stored) * about.width <= _IN_MEMORY:
         stored = np.asarray(stored)
     ends = np.cumsum([0, *about.parts]).tolist()
-    return [stored[start:stop] for start, stop in zip(ends, ends[1:], strict=False)]
+    return [stored[start:stop] for start, stop in pairwise(ends)]
 
 
 def encode(places: Sequence[Place], tokens: Tokens, vocab_size: int, mix: Mix) -> Encoded:
@@ -164,9 +168,10 @@ def _look_at(source: Source, *, wants_text: bool) -> _Surveyed | None:
         if source.optional:
             return None
         raise
-    if not last and not source.optional:
+    is_empty = not last or (wants_text and not len(symbols.codes()))  # (a byte order mark is no symbol)
+    if is_empty and not source.optional:
         raise DataError(f"{source.name} is empty: there is nothing to read in it")
-    return _Surveyed(source, digest.hexdigest(), symbols.codes(), last == b"\n") if last else None
+    return None if is_empty else _Surveyed(source, digest.hexdigest(), symbols.codes(), last == b"\n")
 
 
 def _vocabulary(surveys: Sequence[_Survey], tokens: Tokens, vocab_size: int, *, joined: bool) -> Vocabulary:
@@ -274,8 +279,9 @@ def read_vocabulary(content: bytes) -> Vocabulary:
     """
     try:
         tokens = json.loads(content).get("tokens")
-        kind: type[Symbols | Words | Pairs] = {"words": Words, "pairs": Pairs}.get(tokens, Symbols)
-        return kind.model_validate_json(content)
+        if tokens == "words":
+            return Words.model_validate_json(content)
+        return (Pairs if tokens == "pairs" else Symbols).model_validate_json(content)
     except (ValueError, RecursionError, AttributeError, TypeError) as error:
         raise DataError(f"it is not a vocabulary: {str(error).splitlines()[0]}") from error
 
@@ -293,7 +299,7 @@ def _published(new: Path, folder: Path) -> Path:
 
 
 def _writable(folder: Path) -> Path:
-    """This folder, made if need be; where nothing can be written, one that lasts as long as the process."""
+    """The same folder, made if need be; where nothing can be written, one that lasts as long as the process."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if os.access(folder, os.W_OK):
@@ -311,6 +317,6 @@ def _storing(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise DataError(
-            f"the encoded text cannot be stored in {folder}: {error.strerror}. Make room there, or set UNROLLED_CACHE to"
-            " another folder"
+            f"the encoded text cannot be stored in {folder}: {error.strerror}. Make room there, or set"
+            " UNROLLED_CACHE to another folder"
         ) from error

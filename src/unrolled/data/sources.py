@@ -1,4 +1,4 @@
-"""Finding text: files, folders, globs, standard input, named corpora. Knows where bytes come from, no symbols or ids."""
+"""Finding text: files, folders, globs, standard input, named corpora. Knows where bytes come from, no symbols."""
 
 from __future__ import annotations
 
@@ -62,6 +62,8 @@ def found(names: Sequence[str]) -> Iterator[list[Place]]:
     Raises:
         DataError: nothing there, or nothing that can be read.
     """
+    if list(names).count(STANDARD_INPUT) > 1:
+        raise DataError("standard input ('-') can be read only once: name it once")
     with tempfile.TemporaryDirectory(prefix="unrolled-") as folder:
         kept = Path(folder)
         yield [_place(name, kept / str(number)) for number, name in enumerate(names or [DEFAULT])]
@@ -83,6 +85,8 @@ def default_corpus() -> Place:
 
 def _place(name: str, kept: Path) -> Place:
     if name == STANDARD_INPUT:
+        if sys.stdin is None:
+            raise DataError("standard input is closed: there is nothing to read in it")
         return _kept(sys.stdin.buffer, kept, "standard input")
     if not name:
         raise DataError("an empty name was given in the place of a text: name a file, a folder, a pattern or '-'")
@@ -105,7 +109,7 @@ def _kind(path: Path) -> int | None:
     try:
         return path.stat().st_mode
     except OSError as error:
-        if error.errno in (errno.ENOENT, errno.ENOTDIR):
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
             return None
         raise DataError(f"{path} cannot be read: {error.strerror}") from error
     except ValueError as error:  # a name that no file can have
@@ -161,6 +165,8 @@ def _reading(name: str) -> Iterator[None]:
 
 
 def _nothing_there(path: Path) -> str:
+    if path.is_symlink():
+        return f"{path} is a symbolic link that leads to no file"
     if any(mark in str(path) for mark in "*?["):
         return f"no file fits the pattern {path}"
     known = [one.name for one in path.parent.iterdir()] if path.parent.is_dir() else []

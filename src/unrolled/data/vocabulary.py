@@ -176,10 +176,10 @@ class Symbols(BaseModel, Vocabulary):
         """Bytes, or characters of ASCII, by a table."""
         table, unknown = self._byte_table
         raw = content.translate(table, unknown)
-        unseen = Counter()
+        unseen: Unseen = Counter()
         if len(raw) < len(content):
             present = set(content) & set(unknown)
-            unseen = Counter({self._written(code): content.count(code) for code in sorted(present)})
+            unseen = Counter({self._written(code): content.count(code) for code in sorted(present, key=content.index)})
         return np.frombuffer(raw, dtype=np.uint8).astype(f"<u{self.width}", copy=False), unseen
 
     def _written(self, code: int) -> str:

@@ -1,14 +1,18 @@
 """Runs: a folder for each, and the verbs a person says. The one room that introduces the others to each other."""
 
+from unrolled.runs.comparison import Group, Tried, compare, tried
 from unrolled.runs.config import RunConfig, read_config, validated
 from unrolled.runs.diagnosis import doctor
 from unrolled.runs.events import AlreadyDone, Prepared, RunEvent, Sampled, Saved, Warned
 from unrolled.runs.folder import Run, load
+from unrolled.runs.learning_rate import FoundRate, find_learning_rate
 from unrolled.runs.presets import preset
+from unrolled.runs.sinks import logging_to
 from unrolled.runs.training import resume, train
 from unrolled.runs.using import Score, evaluate, sample
 
 __all__ = [
-    "AlreadyDone", "Prepared", "Run", "RunConfig", "RunEvent", "Sampled", "Saved", "Score", "Warned", "doctor",
-    "evaluate", "load", "preset", "read_config", "resume", "sample", "train", "validated",
+    "AlreadyDone", "FoundRate", "Group", "Prepared", "Run", "RunConfig", "RunEvent", "Sampled", "Saved", "Score",
+    "Tried", "Warned", "compare", "doctor", "evaluate", "find_learning_rate", "load", "logging_to", "preset",
+    "read_config", "resume", "sample", "train", "tried", "validated",
 ]  # fmt: skip

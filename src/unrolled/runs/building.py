@@ -117,8 +117,8 @@ def _split_by_streams(config: RunConfig, model: LanguageModel, texts: list[Text]
     learned = int(every.chunks * (1 - config.val_frac))
     if not 0 < learned < every.chunks:
         raise DataError(
-            f"the text has {every.chunks} chunks in each stream: too few to hold out {config.val_frac:g} of them and learn"
-            " the others. Give more text, or a smaller --batch-size or --seq-length"
+            f"the text has {every.chunks} chunks in each stream: too few to hold out {config.val_frac:g} of them and"
+            " learn the others. Give more text, or a smaller --batch-size or --seq-length"
         )
     held_out = every.part(learned, every.chunks)
     return TextTask(model, every.part(0, learned), [held_out], keep_state=config.keep_state)
@@ -127,8 +127,8 @@ def _split_by_streams(config: RunConfig, model: LanguageModel, texts: list[Text]
 def _held_out(end: Text, text: Text, config: RunConfig) -> Streams:
     if len(end) < 2:
         raise DataError(
-            f"the last {config.val_frac:g} of {len(text):,} symbols, held out for validation, are {len(end)}: too few to"
-            " predict one. Give more text, or a larger --val-frac"
+            f"the last {config.val_frac:g} of {len(text):,} symbols, held out for validation, are {len(end)}: too few"
+            " to predict one. Give more text, or a larger --val-frac"
         )
     return reading(end)
 

@@ -92,9 +92,9 @@ class Checkpoints:
         """
         self._clean()
         contents = {
-            MODEL: [tensors.to_bytes(weights)],
-            TENSORS: [tensors.to_bytes(training)],
-            STANDING: [standing.model_dump_json(indent=1).encode()],
+            MODEL: tensors.to_bytes(weights),
+            TENSORS: tensors.to_bytes(training),
+            STANDING: standing.model_dump_json(indent=1).encode(),
         }
         write_folder(self.folder / _NEW, contents)
         files.rename(self.folder / _NEW, self._place(self.next_number()))
@@ -173,4 +173,3 @@ class Checkpoints:
         for name in (_NEW, _OLD):
             if (self.folder / name).is_symlink() or (self.folder / name).exists():
                 files.remove(self.folder / name)
-

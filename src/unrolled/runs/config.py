@@ -20,7 +20,9 @@ class RunConfig(TrainingConfig):
     """Everything that makes a run what it is: data, model and training."""
 
     task: Literal["text"] = "text"
-    data: tuple[str, ...] = Field(default=(), description="files, folders, globs, '-'; none: the default corpus")
+    data: tuple[str, ...] = Field(
+        default=(), strict=False, description="files, folders, globs, '-'; none: the default corpus"
+    )
     mix: Mix = Field(
         default="concatenated", description="several texts one after the other, or side by side in proportion to size"
     )
@@ -37,7 +39,8 @@ class RunConfig(TrainingConfig):
     embedding_size: int = Field(default=64, ge=0, le=1_000_000, description="0: one-hot")
     dropout: float = Field(default=0.0, ge=0, lt=1)
     init: Literal["cell", "uniform", "normal"] = Field(
-        default="cell", description="initial values: the cell's, char-rnn's U(-0.08, 0.08), or min-char-rnn's N(0, 0.01)"
+        default="cell",
+        description="initial values: the cell's own, U(-0.08, 0.08) (char-rnn), or N(0, 0.01) (min-char-rnn)",
     )
     sample_length: int = Field(default=300, ge=1, le=MOST)
     sample_temperature: float = Field(default=0.8, ge=0, allow_inf_nan=False)

@@ -96,15 +96,15 @@ class RunFolder:
             CONFIG: json.dumps(options, indent=1),
             CELL: graph.to_json(),
             TOKENIZER: text.vocabulary.to_json(),
-            ABOUT: text.about.model_dump_json(indent=1),
+            ABOUT: text.about.to_json().decode(),
         }
         new = path.with_name(f".{path.name}.new-{os.getpid()}")
         with making(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            _make_parents(path)
             if path.is_symlink() or path.is_file():
                 raise FileExistsError(errno.EEXIST, "something lies there already")
             try:
-                encoded = {name: [value.encode("utf-8", "surrogatepass")] for name, value in contents.items()}
+                encoded = {name: value.encode("utf-8", "surrogatepass") for name, value in contents.items()}
                 write_folder(new, encoded, {TEXT: text.path})
                 for name in (CHECKPOINTS, SAMPLES):
                     files.make_folder(new / name)
@@ -127,6 +127,8 @@ class RunFolder:
             raise RunError(_no_folder(path))
         if not (path / CONFIG).is_file():
             raise RunError(f"{path} is not a run: it has no {CONFIG}. Runs are made by 'unrolled train'")
+        if not (path / NAME).is_file():
+            raise RunError(f"{path} is not a run of this version: it has no {NAME}. Train it again")
         return cls(path)
 
     @contextmanager
@@ -253,9 +255,15 @@ def damage_told(found: Checkpoint) -> tuple[str, ...]:
     """What a user should know when newer checkpoints are damaged."""
     if not found.damaged:
         return ()
-    return (
-        f"{'; '.join(found.damaged)}. The checkpoint before it is used, of step {found.standing.progress.step:,}",
-    )
+    return (f"{'; '.join(found.damaged)}. The checkpoint before it is used, of step {found.standing.progress.step:,}",)
+
+
+def _make_parents(path: Path) -> None:
+    """The folders above a run's."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise RunError(f"the run's folder {path} cannot be made: {path.parent} is no folder") from error
 
 
 def check_own(path: Path) -> None:
@@ -278,6 +286,7 @@ def check_own(path: Path) -> None:
 
 @contextmanager
 def making(path: Path) -> Iterator[None]:
+    """Within the block, what the disk refuses becomes a RunError about the place of a new run."""
     try:
         yield
     except FileExistsError as error:
@@ -290,7 +299,9 @@ def making(path: Path) -> Iterator[None]:
 
 def _taken(path: Path) -> PlaceTakenError:
     if (path / CONFIG).is_file():
-        return PlaceTakenError(f"{path} holds a run already: choose another place with -o, or replace it with --overwrite")
+        return PlaceTakenError(
+            f"{path} holds a run already: choose another place with -o, or replace it with --overwrite"
+        )
     return PlaceTakenError(f"{path} exists and is not a run: choose another place with -o")
 
 

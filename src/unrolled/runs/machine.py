@@ -22,7 +22,7 @@ class Machine(BaseModel):
 
     @classmethod
     def here(cls) -> Machine:
-        """This process."""
+        """That of the running process."""
         return cls(
             unrolled=version("unrolled"),
             torch=torch.__version__,

@@ -43,7 +43,7 @@ class Manifest(BaseModel):
         return json.dumps(self.model_dump(), indent=1, sort_keys=True).encode()
 
 
-def write_folder(folder: Path, contents: Mapping[str, Iterable[bytes]], linked: Mapping[str, Path] | None = None) -> None:
+def write_folder(folder: Path, contents: Mapping[str, bytes], linked: Mapping[str, Path] | None = None) -> None:
     """Make a folder with these files, a manifest of them, and all of it synced.
 
     `linked` are files that lie elsewhere already, and get a second name here.
@@ -53,8 +53,7 @@ def write_folder(folder: Path, contents: Mapping[str, Iterable[bytes]], linked: 
     for name, path in (linked or {}).items():
         files.link_or_copy(path, folder / name)
         facts[name] = FileFacts(size=(folder / name).stat().st_size, sha256=files.sha256(folder / name))
-    for name, blocks in contents.items():
-        content = b"".join(blocks)
+    for name, content in contents.items():
         facts[name] = FileFacts(size=len(content), sha256=files.write(folder / name, [content]))
     files.write(folder / NAME, [Manifest(files=facts).to_bytes()])
     files.sync(folder)

@@ -7,8 +7,8 @@ from typing import Any
 from unrolled.errors import ConfigError, did_you_mean
 
 _PRESETS: dict[str, dict[str, Any]] = {
-    # Karpathy's char-rnn (train.lua). Its gradient is that of the sum over the steps of a chunk, for which its clip of 5
-    # is meant. Not kept: its resume sets a learned forget bias back to 1. Its GRU is our gru_v3.
+    # Karpathy's char-rnn (train.lua). Its gradient is that of the sum over the steps of a chunk, for which its clip
+    # of 5 is meant. Not kept: its resume sets a learned forget bias back to 1. Its GRU is our gru_v3.
     "char-rnn": {
         "cell": "lstm", "hidden_size": 128, "num_layers": 2, "embedding_size": 0, "init": "uniform",
         "batch_size": 50, "seq_length": 50, "split": "streams", "val_frac": 0.05, "keep_state": True,

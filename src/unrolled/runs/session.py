@@ -20,7 +20,7 @@ from unrolled.runs.config import RunConfig
 from unrolled.runs.events import Listener, RunEvent, Sampled, Saved
 from unrolled.runs.folder import RunFolder, writing
 from unrolled.runs.machine import Machine
-from unrolled.training import Evaluated, Event, Finished, SampleDue, Stepped, Trainer, seed_of
+from unrolled.training import Evaluated, Event, Finished, SampleDue, Stepped, TextTask, Trainer, seed_of
 
 ShouldStop = Callable[[], bool]
 
@@ -29,7 +29,7 @@ class Session:
     """A trainer at work in its folder. `best` is the number of the checkpoint with the lowest held-out loss so far."""
 
     def __init__(
-        self, folder: RunFolder, trainer: Trainer, writer: Writer, listen: Listener, best: int | None = None
+        self, folder: RunFolder, trainer: Trainer[TextTask], writer: Writer, listen: Listener, best: int | None = None
     ) -> None:
         self.folder = folder
         self.trainer = trainer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -17,6 +17,8 @@ from unrolled.errors import ConfigError, DataError, RunError
 from unrolled.generation import Strategy, generate
 from unrolled.runs.folder import load
 from unrolled.training import evaluate as mean_nats
+
+Warn = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,14 @@ _LARGEST_EXPONENT = 700.0  # e to the power of more is no float
 
 
 def sample(
-    path: str | PathLike[str], prompt: str, length: int, strategy: Strategy, seed: int, *, best: bool = False
+    path: str | PathLike[str],
+    prompt: str,
+    length: int,
+    strategy: Strategy,
+    seed: int,
+    *,
+    best: bool = False,
+    warn: Warn = lambda _: None,
 ) -> Iterator[str]:
     """What a run writes after the prompt, piece by piece as it becomes known; the same for the same seed.
 
@@ -49,6 +58,8 @@ def sample(
     if not 0 <= seed < 2**63:
         raise ConfigError(f"seed {seed}: give a whole number, 0 or more, below 2**63")
     run = load(path, best=best)
+    for warning in run.warnings:
+        warn(warning)
     ids = run.vocabulary.encode_known(prompt, "the prompt")
     decoder = run.vocabulary.decoder()
     for one in generate(run.model, ids, length, strategy, torch.Generator().manual_seed(seed)):
@@ -57,13 +68,17 @@ def sample(
     yield decoder(None)
 
 
-def evaluate(path: str | PathLike[str], places: Sequence[str], *, best: bool = False) -> Score:
+def evaluate(
+    path: str | PathLike[str], places: Sequence[str], *, best: bool = False, warn: Warn = lambda _: None
+) -> Score:
     """How well a run predicts the text in these files, folders or globs ("-": standard input).
 
     Raises:
         RunError: not a run. DataError: no text, or one with nothing to predict.
     """
     run = load(path, best=best)
+    for warning in run.warnings:
+        warn(warning)
     with found(places) as sources, tempfile.TemporaryDirectory(prefix="unrolled-") as folder:
         text = encode_with(sources, run.vocabulary, Path(folder))
         (ids,) = text.texts()
@@ -75,7 +90,7 @@ def evaluate(path: str | PathLike[str], places: Sequence[str], *, best: bool = F
             )
         chars = _characters(ids[1:], run.vocabulary)
         if chars == 0:
-            raise DataError(f"no character of UTF-8 text begins in {text.about.name}: there is nothing to count losses by")
+            raise DataError(f"no character begins in {text.about.name}: there is nothing to count losses by")
         nats = mean_nats(run.model, [reading(ids)])
     assert nats is not None, "nobody says stop"
     if not math.isfinite(nats):

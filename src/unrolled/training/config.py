@@ -16,7 +16,7 @@ class TrainingConfig(BaseModel):
     The learning rate rises over the first `warmup` steps, stays, and falls to zero over the last share `decay`.
     """
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     seq_length: int = Field(default=64, ge=1, description="steps of a chunk: how far gradients reach back")
     batch_size: int = Field(default=64, ge=1, description="streams of text read side by side")

@@ -24,9 +24,7 @@ class Guard:
         """Whether the weights, what the optimiser remembers, and the states to go on from are finite numbers."""
         return all_finite([*self.model.parameters(), *self.optimizer.tensors().values(), *after.values()])
 
-    def where(
-        self, carried: State, made: StepLoss | None = None, again: Callable[[], StepLoss] | None = None
-    ) -> str:
+    def where(self, carried: State, made: StepLoss | None = None, again: Callable[[], StepLoss] | None = None) -> str:
         """What is not a finite number, named; the causes before what follows from them.
 
         `again` makes the loss once more, to see which part of the model is the first to give such a number.

@@ -12,7 +12,6 @@ import statistics
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-
 from typing import Generic, TypeVar
 
 from torch import Tensor
@@ -38,7 +37,8 @@ _OVERTIME = 1.1  # times the limit: training stops, whatever was planned
 class Trainer(Generic[TaskType]):
     """A task in training: what changes from step to step, and the loop that changes it."""
 
-    def __init__(self, task: TaskType, config: TrainingConfig) -> None:
+    def __init__(self, task: TaskType, config: TrainingConfig, rate: Callable[[int], float] | None = None) -> None:
+        """`rate` gives the learning rate of each step, counted from 0, in place of the configuration's."""
         self.task = task
         self.config = config
         self.optimizer = Optimizer(config, task.model)
@@ -46,6 +46,7 @@ class Trainer(Generic[TaskType]):
             total=_fixed_steps(config, task.steps_per_epoch),
             evaluations=config.evaluations if task.has_held_out else 0,
         )
+        self._rate = rate or self._planned_rate
         self._guard = Guard(task.model, self.optimizer)
         self._clock = _Clock()
         self._is_limited = True  # by time; the steps of a plan that was made before a resume are all made
@@ -127,18 +128,20 @@ class Trainer(Generic[TaskType]):
         """One chunk: forward, loss, backward, clip, step."""
         self._clock.start_step()
         progress = self.progress
-        rate = rate_at(progress.step, progress.total, self.config, self.task.steps_per_epoch)
+        rate = self._rate(progress.step)
         made, norm = self._gradients()
         loss = made.nats.item()
         self._check(made, loss, norm)
         self.optimizer.step(rate)
         self.task.carried = {name: value.detach() for name, value in made.after.items()}
-        progress.way = self._share_done()
         progress.step += 1
         self._clock.end_step()
         progress.elapsed = self._clock.elapsed
         speed = made.tokens / self._clock.seconds_per_step
         return Stepped(progress.step, loss, norm, rate, speed, progress.elapsed)
+
+    def _planned_rate(self, step: int) -> float:
+        return rate_at(step, self.progress.total, self.config, self.task.steps_per_epoch)
 
     def _gradients(self) -> tuple[StepLoss, float]:
         """The loss of the next chunk, its gradients in the parameters, clipped, and their norm before that."""
@@ -169,12 +172,15 @@ class Trainer(Generic[TaskType]):
 
     def _look(self, should_stop: Callable[[], bool]) -> Iterator[Event]:
         """What is due after this step and was not done yet: the held-out text is read, a sample written."""
-        if self._is_evaluation_due():
+        share = self._share_done()
+        if self._is_evaluation_due(share):
             yield from self._evaluate(should_stop)
-        if self._is_sample_due():
+        if self._is_sample_due(share):
             yield SampleDue(self.progress.step)
             if not should_stop():  # else the listener had to leave it
                 self.progress.sampled_at = self.progress.step
+        if not should_stop():
+            self.progress.way = share
 
     def _evaluate(self, should_stop: Callable[[], bool]) -> Iterator[Event]:
         started = time.monotonic()
@@ -194,27 +200,24 @@ class Trainer(Generic[TaskType]):
         self._clock.seconds_per_evaluation = time.monotonic() - started
         yield Evaluated(progress.step, loss, self._clock.elapsed)
 
-    def _is_evaluation_due(self) -> bool:
+    def _is_evaluation_due(self, share: float) -> bool:
         if not self.progress.evaluations or self.progress.evaluated_at == self.progress.step:
             return False
         if self.progress.step == 0:
             return self.progress.total is None  # how long does it take?
-        return self._ended or self._has_passed(lambda share: math.floor(share * self.progress.evaluations + _ROUNDING))
+        passed = [math.floor(one * self.progress.evaluations + _ROUNDING) for one in (self.progress.way, share)]
+        return self._ended or passed[0] < passed[1]
 
-    def _is_sample_due(self) -> bool:
+    def _is_sample_due(self, share: float) -> bool:
         if not self.config.samples or self.progress.sampled_at == self.progress.step:
             return False
         if self.progress.step == 0:
             return self.config.samples > 1
-        early = _early(self.config.samples)
-        return self._has_passed(lambda share: sum(one <= share for one in early))
-
-    def _has_passed(self, marks: Callable[[float], int]) -> bool:
-        """Whether the last step has passed another of the marks that lie on the way."""
-        return marks(self._share_done()) > marks(self.progress.way)
+        return any(self.progress.way < one <= share for one in _early(self.config.samples))
 
     def _has_looked(self) -> bool:
-        return not (self._is_evaluation_due() or self._is_sample_due())
+        share = self._share_done()
+        return not (self._is_evaluation_due(share) or self._is_sample_due(share))
 
     def _share_done(self) -> float:
         """The share of all steps that is done; of the time, while it has not been turned into steps yet."""

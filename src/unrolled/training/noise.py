@@ -21,7 +21,7 @@ def seed_of(seed: int, purpose: Purpose, step: int) -> int:
 
 @contextmanager
 def noise(seed: int, purpose: Purpose, step: int, device: torch.device) -> Iterator[None]:
-    """torch's default generators start from that seed within the block, and go on as before after it."""
+    """Torch's default generators start from that seed within the block, and go on as before after it."""
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed_of(seed, purpose, step))

@@ -17,8 +17,9 @@ class Best(BaseModel):
 class Progress(BaseModel):
     """What a trainer counts. `total` is None while a time limit has not been turned into steps yet.
 
-    `way` is the share of the way that was done before the last step: what lies between it and the share done now
-    has become due. `evaluated_at` and `sampled_at` are the steps after which that was last done, -1: never.
+    `way` is the share of the way after which the trainer last looked what was due: what lies between it and the
+    share that is done now has become due. `evaluated_at` and `sampled_at` are the steps after which that was last
+    done, -1: never.
     """
 
     model_config = ConfigDict(extra="forbid", validate_assignment=True)

@@ -28,11 +28,15 @@ class Task(Protocol):
     has none, `{}`. The loop replaces them after each update.
     """
 
-    model: nn.Module
     carried: State
     steps_per_epoch: int
     has_held_out: bool
     loss_of_guessing: float  # of a model that knows nothing, in mean nats per token
+
+    @property
+    def model(self) -> nn.Module:
+        """What learns."""
+        ...
 
     def loss(self, step: int) -> StepLoss:
         """The loss of the chunk of that step, from `carried`; a function of these and the weights alone."""

@@ -1,0 +1,42 @@
+"""The command's root, and what its parts share. Knows no command."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    help="Recurrent networks as equations: train, sample, and look at the cells.",
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="one JSON object a line, for programs")]
+RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="the run's folder", show_default=False)]
+Best = Annotated[bool, typer.Option("--best", help="the weights with the lowest held-out loss, not the newest")]
+
+
+def print_json(values: Any) -> None:
+    """One object on a line."""
+    print(json.dumps(values), flush=True)
+
+
+def table(title: str, rows: dict[str, str]) -> str:
+    """Names and what belongs to them, one below the other; nothing for no rows."""
+    if not rows:
+        return ""
+    wide = max(map(len, rows))
+    return "\n".join([title, *(f"  {name:<{wide}}  {value}" for name, value in rows.items())])
+
+
+def columns(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    """A table with a head line, each column as wide as it needs to be."""
+    widths = [max(len(row[place]) for row in [head, *rows]) for place in range(len(head))]
+    return "\n".join(
+        "  ".join(f"{one:<{width}}" for one, width in zip(row, widths, strict=True)).rstrip() for row in [head, *rows]
+    )

@@ -1,0 +1,161 @@
+"""The commands `train`, `resume` and `lr-find`: options become verbs, events become text or JSON. No logic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from unrolled.cli.app import AsJson, RunPath, app, columns, print_json
+from unrolled.cli.display import showing
+from unrolled.cli.options import LENGTHS, with_run_options
+from unrolled.cli.signals import StopSignals
+from unrolled.errors import ConfigError
+from unrolled.runs import (
+    AlreadyDone,
+    Prepared,
+    RunConfig,
+    RunEvent,
+    find_learning_rate,
+    logging_to,
+    preset,
+    read_config,
+    resume,
+    train,
+    validated,
+)
+
+Listener = Callable[[RunEvent], None]
+ConfigFile = Annotated[
+    Path | None, typer.Option(help="a JSON or TOML file of options, by the same names", show_default=False)
+]
+Preset = Annotated[
+    str | None,
+    typer.Option(
+        "--preset", help="the settings of a script that people know: char-rnn or min-char-rnn", show_default=False
+    ),
+]
+Log = Annotated[
+    list[str] | None,
+    typer.Option("--log", help="log to tensorboard, wandb or trackio, too; may be repeated", show_default=False),
+]
+
+
+@app.command("train")
+@with_run_options
+def train_command(
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="the run's folder; default: runs/CELL-1, -2, ...", show_default=False),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace a run that lies there")] = False,
+    preset_name: Preset = None,
+    config: ConfigFile = None,
+    log: Log = None,
+    as_json: AsJson = False,
+    **options: Any,
+) -> None:
+    """Train a model on text; without DATA, on the source code of Python's own standard library.
+
+    --cell takes a name ('unrolled cells' lists them), a name with options such as 'rnn(bias="shared")', or
+    your own as file.py:name. Ctrl-C stops and saves; 'unrolled resume RUN' goes on.
+    """
+    wanted = _wanted(options, config, preset_name)
+
+    def work(listen: Listener, stop: StopSignals) -> Path:
+        return train(wanted, out, overwrite=overwrite, listen=listen, should_stop=stop)
+
+    _run(work, log, as_json=as_json, prompt="" if wanted.data else ' --prompt "def "')
+
+
+@app.command("resume")
+def resume_command(
+    run: RunPath,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="train so many steps in all; default: as planned", show_default=False)
+    ] = None,
+    log: Log = None,
+    as_json: AsJson = False,
+) -> None:
+    """Go on with a run that was interrupted or killed, as if it had never stopped.
+
+    With --steps a run can be made longer: the learning rate of the steps to come is that of a run of so many.
+    """
+
+    def work(listen: Listener, stop: StopSignals) -> Path:
+        return resume(run, steps, listen=listen, should_stop=stop)
+
+    _run(work, log, as_json=as_json, prompt="")
+
+
+@app.command("lr-find")
+@with_run_options
+def lr_find_command(
+    preset_name: Preset = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+    **options: Any,
+) -> None:
+    """Find a learning rate: train for a moment while it rises from tiny to too large, and look at the loss.
+
+    Takes the options of 'train'; --steps says how many rates are tried (default 100).
+    """
+    found = find_learning_rate(_wanted(options, config, preset_name))
+    if as_json:
+        print_json({"suggested": found.suggested, "rates": found.rates, "losses": found.losses})
+        return
+    rows = [(f"{rate:.2e}", f"{loss:.3f}", "#" * round(30 * loss / found.losses[0])) for rate, loss in found.shown()]
+    print(columns(("learning rate", "nats per token", ""), rows))
+    print(f"\nsuggested: --learning-rate {found.suggested:.2g} (the rate at which the loss falls fastest)")
+
+
+def _wanted(options: dict[str, Any], config: Path | None, preset_name: str | None) -> RunConfig:
+    """The options of the command line, before those of a file, before those of a preset."""
+    given = {name: value for name, value in options.items() if value is not None}
+    wanted: dict[str, Any] = {}
+    for more in (preset(preset_name) if preset_name else {}, read_config(config) if config else {}, given):
+        if any(name in more for name in LENGTHS):  # a length replaces any other
+            wanted = {name: value for name, value in wanted.items() if name not in LENGTHS}
+        wanted |= more
+    source = "the options" if config is None else f"the options, and {config}"
+    return validated(RunConfig, wanted, source, ConfigError)
+
+
+def _run(work: Callable[[Listener, StopSignals], Path], log: list[str] | None, *, as_json: bool, prompt: str) -> None:
+    """Do the work of a command while its events are shown, until it ends or a signal stops it."""
+    console = Console(highlight=False)
+    console.width = console.width or 80  # (COLUMNS=0 would show nothing)
+    was_done = False
+    with StopSignals() as stop, showing(console, as_json=as_json) as show, logging_to(log or []) as also:
+
+        def listen(event: RunEvent) -> None:
+            nonlocal was_done
+            if isinstance(event, Prepared):
+                stop.begin()
+            was_done = was_done or isinstance(event, AlreadyDone)
+            show(event)
+            also(event)
+
+        path = work(listen, stop)
+    if stop.received is not None:
+        if not as_json:
+            console.print(f"\nGo on with: unrolled resume {path}", soft_wrap=True)
+        raise typer.Exit(128 + stop.received)
+    if not as_json and not was_done:
+        console.print(_next_steps(path, prompt), soft_wrap=True)
+
+
+def _next_steps(path: Path, prompt: str) -> str:
+    commands = {
+        f"unrolled sample {path}{prompt} --temperature 0.7": "let it write",
+        f"unrolled eval {path} FILE": "how well it predicts another text",
+        "unrolled train FILE --minutes 5": "learn a text of yours",
+        "unrolled train --cell lstm": "the same with another cell",
+        "unrolled runs": "what was tried so far",
+        "unrolled cells lstm": "a cell's equation and parameters",
+    }
+    wide = max(map(len, commands))
+    return "\n".join(["", "Try next:", *(f"  {command:<{wide}}   {what}" for command, what in commands.items())])

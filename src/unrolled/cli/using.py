@@ -1,0 +1,190 @@
+"""The commands that use what was trained, and look around: sample, eval, runs, compare, data, cells, doctor.
+
+Options become verbs, results become text or JSON. No logic.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from dataclasses import asdict
+from itertools import chain
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from unrolled import cells
+from unrolled.cells.describe import Description, describe
+from unrolled.cli.app import AsJson, Best, RunPath, app, columns, print_json, table
+from unrolled.cli.display import printable
+from unrolled.data import corpora
+from unrolled.generation import Strategy
+from unrolled.runs import Tried, compare, doctor, evaluate, sample, tried
+
+_data = typer.Typer(no_args_is_help=True, help="Named corpora: what there is, fetching one, looking into it.")
+app.add_typer(_data, name="data")
+
+
+@app.command("sample")
+def sample_command(
+    run: RunPath,
+    prompt: Annotated[str, typer.Option(help="text to go on from", show_default=False)] = "",
+    length: Annotated[int, typer.Option(help="how many symbols to write")] = 500,
+    temperature: Annotated[float, typer.Option(help="below 1 safer, above 1 more varied; 0: the likeliest")] = 1.0,
+    top_k: Annotated[int | None, typer.Option(help="consider only the k most likely", show_default=False)] = None,
+    top_p: Annotated[float | None, typer.Option(help="... only the most likely that have p together")] = None,
+    seed: Annotated[int, typer.Option(help="the same seed writes the same text")] = 1,
+    best: Best = False,
+    as_json: AsJson = False,
+) -> None:
+    """Let a run write text."""
+    pieces = sample(run, prompt, length, Strategy(temperature, top_k, top_p), seed, best=best, warn=_warn)
+    if as_json:
+        print_json({"prompt": prompt, "text": "".join(pieces), "seed": seed})
+        return
+    first = next(pieces)  # what is wrong with the run or the prompt shows before anything is printed
+    is_terminal = sys.stdout.isatty()
+    for piece in chain((prompt, first), pieces, "\n"):
+        sys.stdout.write(printable(piece) if is_terminal else piece)
+        sys.stdout.flush()
+
+
+@app.command("eval")
+def eval_command(
+    run: RunPath,
+    data: Annotated[list[str], typer.Argument(help="files, folders, globs, or '-'", show_default=False)],
+    best: Best = False,
+    as_json: AsJson = False,
+) -> None:
+    """Measure how well a run predicts a text."""
+    score = evaluate(run, data, best=best, warn=_warn)
+    if as_json:
+        print_json(asdict(score) | ({} if math.isfinite(score.perplexity) else {"perplexity": None}))
+        return
+    print(f"nats per character   {score.nats_per_char:.4f}")
+    print(f"bits per character   {score.bits_per_char:.4f}")
+    print(f"perplexity           {score.perplexity:.4f}")
+    print(f"characters           {score.chars:,}")
+    if score.unseen:
+        listed = ", ".join(f"{symbol!r} x {count}" for symbol, count in list(score.unseen.items())[:20])
+        print(f"never seen, left out {sum(score.unseen.values()):,} ({listed})")
+
+
+@app.command("runs")
+def runs_command(
+    folder: Annotated[Path, typer.Argument(help="where the runs are")] = Path("runs"),
+    as_json: AsJson = False,
+) -> None:
+    """List the runs in a folder: what was tried, and how well it went, the best first."""
+    found = tried(folder)
+    if as_json:
+        for one in found:
+            print_json(asdict(one))
+        return
+    print(columns(("run", "cell", "parameters", "text", "steps", "held out", "time", ""), [_row(one) for one in found]))
+
+
+@app.command("compare")
+def compare_command(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN RUN ...", help="two runs or more", show_default=False)],
+    as_json: AsJson = False,
+) -> None:
+    """Compare runs by their held-out loss; those that differ only in the seed are one group with an interval."""
+    groups = compare(runs)
+    if as_json:
+        for group in groups:
+            print_json(asdict(group))
+        return
+    rows = [
+        (f"{group.median:.4f}", f"{group.low:.4f} to {group.high:.4f}", str(len(group.losses)), group.what)
+        for group in groups
+    ]
+    print(columns(("median nats", "interval", "seeds", "what differs"), rows))
+    print("\nlowest held-out loss of each run; interval: 95 % of the medians of samples drawn from it with return")
+
+
+@_data.command("list")
+def data_list_command(as_json: AsJson = False) -> None:
+    """List the corpora that can be fetched, with their licences."""
+    for corpus, path in corpora.listed():
+        facts = {"corpus": corpus.name, "what": corpus.what, "from": corpus.origin, "licence": corpus.licence}
+        if as_json:
+            print_json(facts | {"path": None if path is None else str(path)})
+        else:
+            here = f"here: {path}" if path else f"unrolled data get {corpus.name} ({corpus.size})"
+            print(f"{corpus.name:<12} {corpus.what}, from {corpus.origin}\n{'':<12} {corpus.licence}\n{'':<12} {here}")
+
+
+@_data.command("get")
+def data_get_command(name: Annotated[str, typer.Argument(help="its name", show_default=False)]) -> None:
+    """Fetch a corpus, check it, and keep it."""
+    corpora.fetch(name, print)
+    print(f"\nTry next: unrolled train {name}")
+
+
+@_data.command("show")
+def data_show_command(
+    name: Annotated[str, typer.Argument(help="its name", show_default=False)],
+    length: Annotated[int, typer.Option(min=1, help="how many characters")] = 1000,
+) -> None:
+    """Print the beginning of a corpus that was fetched."""
+    with corpora.text_of(name).open(encoding="utf-8") as file:
+        print(printable(file.read(length)))
+
+
+@app.command("cells")
+def cells_command(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME | file.py:name]...", show_default=False)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the cells, or show one: its equation, parameters, named values and schedule."""
+    if not names:
+        for name, one in cells.shelf().items():
+            summary = (one.__doc__ or "").partition("\n")[0]
+            if as_json:
+                print_json({"cell": name, "summary": summary})
+            else:
+                print(f"{name:<8} {summary}")
+        return
+    for name in names:
+        described = describe(cells.find(name))
+        if as_json:
+            print_json(asdict(described))
+        else:
+            print(_text(described))
+
+
+@app.command("doctor")
+def doctor_command(as_json: AsJson = False) -> None:
+    """Say what this installation is, and check its arithmetic."""
+    facts = doctor()
+    if as_json:
+        print_json(facts)
+    else:
+        print("\n".join(f"{name:<16} {fact}" for name, fact in facts.items()))
+    if not facts["arithmetic"].startswith("right"):
+        raise typer.Exit(1)
+
+
+def _warn(message: str) -> None:
+    print(f"warning: {message}", file=sys.stderr)
+
+
+def _row(one: Tried) -> tuple[str, ...]:
+    loss = "" if one.best_loss is None else f"{one.best_loss:.4f}"
+    steps = f"{one.step:,}" if one.total in (None, one.step) else f"{one.step:,} of {one.total:,}"
+    return (one.name, one.cell, f"{one.parameters:,}", one.text[:40], steps, loss, f"{one.elapsed:.0f} s", one.remark)
+
+
+def _text(one: Description) -> str:
+    moments = {"before": "before the loop over time", "during": "at every step", "after": "after the loop"}
+    parts = [
+        one.equation or one.cell,
+        table("states", one.states),
+        table("options", {name: repr(value) for name, value in one.options.items()}),
+        table("parameters (H: hidden size, D: input size)", one.parameters),
+        table("named values", one.values),
+        table("products", {name: moments[moment] for name, moment in one.products.items()}),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
