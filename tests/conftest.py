@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as the command does: threads that wait leave a busy core to others
+
 import pytest
 import torch
 

@@ -11,7 +11,7 @@ from unrolled.equations import Graph
 from unrolled.errors import ConfigError, DataError
 from unrolled.models import LanguageModel, LanguageModelConfig
 from unrolled.runs.config import RunConfig
-from unrolled.training import TextTask, noise
+from unrolled.training import TextTask
 
 _CHAR_RNN = 0.08  # its parameters come from U(-0.08, 0.08)
 _GIST = 0.01  # min-char-rnn's matrices come from N(0, 0.01), its biases are zero
@@ -65,12 +65,13 @@ def _model(config: RunConfig, symbols: int, graph: Graph) -> LanguageModel:
 
 
 def initialised(config: RunConfig, symbols: int, graph: Graph) -> LanguageModel:
-    """A model with the initial values that the options ask for, a function of the seed.
+    """A model with the initial values that the options ask for: those that follow `torch.manual_seed(seed)`.
 
     Raises:
         ConfigError: it would need more memory than this machine has.
     """
-    with noise(config.seed, "initial values", 0, torch.device("cpu")):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
         model = made_model(config, symbols, graph)
         if config.init != "cell":
             _draw_again(model, config.init)

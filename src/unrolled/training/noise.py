@@ -9,8 +9,8 @@ from typing import Literal
 import numpy as np
 import torch
 
-Purpose = Literal["initial values", "training", "sampling"]
-_PURPOSES: dict[Purpose, int] = {"initial values": 0, "training": 1, "sampling": 2}
+Purpose = Literal["training", "sampling"]
+_PURPOSES: dict[Purpose, int] = {"training": 1, "sampling": 2}
 
 
 def seed_of(seed: int, purpose: Purpose, step: int) -> int:
