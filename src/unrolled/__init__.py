@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         ConfigError,
         DataError,
         EquationError,
+        GenerationError,
         GraphError,
         RunError,
         ShapeError,
@@ -25,28 +26,28 @@ if TYPE_CHECKING:
     from unrolled.generation import Strategy, generate
     from unrolled.layers import GRU, LSTM, RNN, Recurrent
     from unrolled.models import LanguageModel, LanguageModelConfig
-    from unrolled.runs import RunConfig, evaluate, load, sample, train
+    from unrolled.runs import RunConfig, evaluate, load, resume, sample, train
     from unrolled.training import Trainer, TrainingConfig
 
 _ROOMS = {
     "equations": ("Cell", "Graph", "cell"),
     "errors": (
-        "CellError", "ConfigError", "DataError", "EquationError", "GraphError", "RunError", "ShapeError",
-        "TrainingError", "UnrolledError",
+        "CellError", "ConfigError", "DataError", "EquationError", "GenerationError", "GraphError", "RunError",
+        "ShapeError", "TrainingError", "UnrolledError",
     ),
     "generation": ("Strategy", "generate"),
     "layers": ("GRU", "LSTM", "RNN", "Recurrent"),
     "models": ("LanguageModel", "LanguageModelConfig"),
-    "runs": ("RunConfig", "evaluate", "load", "sample", "train"),
+    "runs": ("RunConfig", "evaluate", "load", "resume", "sample", "train"),
     "training": ("Trainer", "TrainingConfig"),
 }  # fmt: skip
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
 __all__ = [
-    "GRU", "LSTM", "RNN", "Cell", "CellError", "ConfigError", "DataError", "EquationError", "Graph", "GraphError",
-    "LanguageModel", "LanguageModelConfig", "Recurrent", "RunConfig", "RunError", "ShapeError", "Strategy",
-    "Trainer", "TrainingConfig", "TrainingError", "UnrolledError", "cell", "cells", "evaluate", "generate", "load",
-    "ops", "sample", "train",
+    "GRU", "LSTM", "RNN", "Cell", "CellError", "ConfigError", "DataError", "EquationError", "GenerationError", "Graph",
+    "GraphError", "LanguageModel", "LanguageModelConfig", "Recurrent", "RunConfig", "RunError", "ShapeError",
+    "Strategy", "Trainer", "TrainingConfig", "TrainingError", "UnrolledError", "cell", "cells", "evaluate", "generate",
+    "load", "ops", "resume", "sample", "train",
 ]  # fmt: skip
 
 

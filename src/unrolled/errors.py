@@ -10,7 +10,8 @@
     ├── DataError        text that cannot be found, read, encoded or split
     ├── RunError         a folder that is not a run, or cannot become one
     │   └── PlaceTakenError   ... because something lies there
-    └── TrainingError    training that cannot go on (NaN, explosion)
+    ├── TrainingError    training that cannot go on (NaN, explosion)
+    └── GenerationError  logits that are no numbers: nothing can be chosen
 
 Each message says what was given, what was wanted and what to do. The command line prints them without
 a traceback.
@@ -64,6 +65,19 @@ class PlaceTakenError(RunError):
 
 class TrainingError(UnrolledError, ArithmeticError):
     """Training cannot go on: the loss or a gradient is not a number, or exploded."""
+
+
+class GenerationError(UnrolledError, ArithmeticError):
+    """A model's logits are not finite numbers, so no symbol can be chosen by them."""
+
+
+def described(error: BaseException) -> str:
+    """`"ValueError: what it says"`, whatever a stranger's error does when it is asked what it says."""
+    try:
+        told = str(error)
+    except Exception:
+        told = ""
+    return f"{type(error).__name__}: {told}".rstrip(": ")
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

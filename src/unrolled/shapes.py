@@ -1,4 +1,4 @@
-"""The letters of shapes, and the check that names them. Knows sizes, not tensors.
+"""The letters of shapes, and the checks that name them. Knows sizes and types, not what is computed.
 
 T  time steps            H  hidden size
 B  rows of the batch     G  gates, or parts of one product
@@ -10,7 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
+
 from unrolled.errors import ShapeError
+
+WHOLE_NUMBERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
+
+
+def check_tensor(name: str, given: object) -> None:
+    """Check that something is a tensor.
+
+    Raises:
+        ShapeError: it is a list, an array of numpy, None ...
+    """
+    if not isinstance(given, torch.Tensor):
+        raise ShapeError(f"{name} is a {type(given).__name__}: give a torch tensor, torch.as_tensor(...)")
 
 
 def check_shape(name: str, got: Sequence[int], want: Sequence[int | str]) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import pytest
 import torch
 
@@ -10,6 +13,12 @@ from tests.cells.checks import CASES
 from unrolled import Recurrent, cells
 
 every_cell = pytest.mark.parametrize("case", CASES, ids=str)
+
+
+def test_a_cell_can_be_pickled_and_copied():
+    for one in (cells.lstm, cells.lstm(forget_bias=1.0)):
+        assert pickle.loads(pickle.dumps(one)) == one
+        assert copy.deepcopy(one) is one
 
 
 def test_every_cell_on_the_shelf_has_a_case():

@@ -66,6 +66,13 @@ DAMAGES = {
         )
     ),
     "no version": lambda: _damage(lambda g: g.pop("version")),
+    "no initial value": lambda: _damage(lambda g: g["parameters"][0].update(initial=[])),
+    "no word on an initial value": lambda: _damage(lambda g: g["parameters"][0].pop("initial")),
+    "a deviation below zero": lambda: _damage(
+        lambda g: g["parameters"][0].update(initial=[{"name": "normal", "numbers": [-1.0]}])
+    ),
+    "a width of 5,000 digits": lambda: _damage(lambda g: g["parameters"][0].update(rows="9" * 5000)),
+    "a width of nothing": lambda: _damage(lambda g: g["parameters"][0].update(rows="0")),
     "no states": lambda: _damage(lambda g: g.update(states=[])),
 }
 
@@ -88,10 +95,16 @@ def test_widths_are_linear_and_readable(a, b, input_size, hidden_size):
     assert (a * 3).divided(3) == a
 
 
-@pytest.mark.parametrize("text", ["", "X", "H+", "-H", "1.5H", "4HD", "D4"])
+@pytest.mark.parametrize("text", ["", "X", "H+", "-H", "1.5H", "4HD", "D4", "9" * 5000, "\u0664H"])
 def test_what_is_no_width(text):
     with pytest.raises(GraphError, match="not a width"):
         Width.parse(text)
+
+
+def test_a_width_has_an_end():
+    with pytest.raises(GraphError, match="a width of 9999999999H is too much"):
+        Width.parse("9999999999H")
+    assert not Width.parse("0H")
 
 
 def test_products_leave_the_loop():

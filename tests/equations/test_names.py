@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from nbclient import NotebookClient
 
-from unrolled import cell, ops
+from unrolled import Graph, Recurrent, cell, ops
 from unrolled.engine import Reference
 from unrolled.engine.direct import _Direct
 from unrolled.equations.scope import answering
@@ -250,6 +250,34 @@ def test_names_in_containers():
     names = boxed.graph.names
     assert names["gates_0"] < names["gates_1"] < names["last_new"] < names["h"]
     assert names["last_old"] == names["h@0"]
+
+
+UNICODE = """
+from unrolled import cell
+from unrolled.ops import affine, sigmoid, tanh, weight
+
+@cell
+def written(x, h, स्मृति):
+    h̃ = tanh(affine(x, h))
+    ℘ = sigmoid(affine(x))
+    a·b = ℘ * h̃
+    Å = weight(name="h̃") * a·b
+    gates = {"²": tanh(h̃), "β": Å + 1.0}
+    return gates["β"], gates["²"]
+"""
+
+
+def test_names_in_any_script():
+    space = {}
+    exec(UNICODE, space)
+    graph = space["written"].graph
+    assert Graph.from_json(graph.to_json()) == graph
+    assert {"h̃", "℘", "a·b", "Å", "gates_β"} <= set(graph.names)  # Å is Å in Python's NFKC
+    assert [one.name for one in graph.parameters] == [
+        "weight_h̃_x", "bias_h̃_x", "weight_h̃_h", "bias_h̃_h", "weight_℘", "bias_℘", "weight_h̃",
+    ]  # fmt: skip
+    layer = Recurrent(space["written"], 2, 3)
+    assert set(layer.state_dict()) == {f"layer0.{one.name}" for one in graph.parameters}
 
 
 def test_what_is_gone_at_the_end_has_no_name():

@@ -10,7 +10,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from unrolled import CellError, EquationError, Recurrent, cell
+from unrolled import CellError, EquationError, Recurrent, UnrolledError, cell, cells
 from unrolled.ops import (
     affine,
     bias,
@@ -396,3 +396,75 @@ def test_initial_values_that_do_not_fit():
         Recurrent(cell(vector), 2, 3)
     with pytest.raises(CellError, match="3 rows cannot be cut into 2 equal parts"):
         Recurrent(cell(uneven), 2, 3)
+
+
+NUMBERS = {
+    ("uniform", 1.0, 0.0): "takes the lower end first, not (1.0, 0.0)",
+    ("normal", -1.0): "takes a standard deviation, not -1.0",
+    ("normal", math.nan): "'normal' was given nan: give a finite number",
+    ("uniform", -math.inf, 0.0): "'uniform' was given -inf: give a finite number",
+    1e300: "'constant' was given 1e+300: give a finite number",
+    10**400: "'constant' was given inf: give a finite number",
+}
+
+
+@pytest.mark.parametrize("init", NUMBERS, ids=lambda init: str(init)[:20])
+def test_initial_values_that_are_none(init):
+    def started(x, h):
+        return h * weight(init=init)  # here
+
+    with pytest.raises(EquationError) as refused:
+        cell(started).graph
+    assert NUMBERS[init] in str(refused.value)
+    assert str(refused.value).endswith("h * weight(init=init)  # here")
+
+
+class _Mute(Exception):
+    def __str__(self):
+        raise ValueError("no word")
+
+
+def test_what_a_function_raises_ends_no_program():
+    def leaves(x, h):
+        raise SystemExit(0)
+
+    def closes(x, h):
+        raise GeneratorExit
+
+    def mute(x, h):
+        raise _Mute
+
+    for function, told in ((leaves, "SystemExit: 0"), (closes, "GeneratorExit"), (mute, "_Mute")):
+        with pytest.raises(EquationError, match=f"cell {function.__name__}: {told}\n"):
+            cell(function).graph
+
+    def interrupted(x, h):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        cell(interrupted).graph
+
+
+@pytest.mark.parametrize("eps", [-1.0, math.nan, math.inf, "1", True])
+def test_what_no_norm_adds(eps):
+    with pytest.raises(EquationError, match="norm was given eps="):
+        cell(lambda x, h: norm(h, eps=eps)).graph
+
+
+@pytest.mark.parametrize("parts", [0, -1, 1001, 10**29, 2.0, True])
+def test_how_many_parts(parts):
+    with pytest.raises(EquationError, match="give a whole number, from 1 to 1000"):
+        cell(lambda x, h: affine(x, h, parts=parts)[0]).graph
+
+
+def test_options_have_any_name_and_any_value():
+    with pytest.raises(CellError, match="cell lstm has no option 'self'"):
+        cells.lstm(self=1)
+    with pytest.raises(UnrolledError, match="too much"):
+        cells.lstm(projection=10**29).graph
+    for text in ("lstm(forget_bias={[]:1})", "lstm(bias=None, bias=None)", "lstm(**{})", "lstm(1)"):
+        with pytest.raises(CellError, match="does not name a cell"):
+            cells.find(text)
+    for width in ("0", "0H"):
+        with pytest.raises(CellError, match="the state h cannot be"):
+            cell(widths={"h": width})(lambda x, h: h).graph

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unrolled import ConfigError, LanguageModel, LanguageModelConfig, Strategy, generate
+from unrolled import ConfigError, GenerationError, LanguageModel, LanguageModelConfig, Strategy, generate
 
 logits = st.lists(st.floats(-30, 30), min_size=2, max_size=12).map(lambda one: torch.tensor(one))
 
@@ -78,6 +78,14 @@ BAD = {
 def test_what_is_no_strategy(name):
     with pytest.raises(ConfigError, match=name):
         Strategy(**BAD[name])
+
+
+@pytest.mark.parametrize("row", [[0.0, math.nan], [math.inf, 0.0], [-math.inf, -math.inf]])
+@pytest.mark.parametrize("strategy", [Strategy(), Strategy(temperature=0.0), Strategy(top_k=1), Strategy(top_p=0.5)])
+def test_logits_that_are_no_numbers(row, strategy):
+    with pytest.raises(GenerationError, match="the model's logits are not finite numbers"):
+        strategy.choose(torch.tensor([[0.0, 1.0], row]), _generator())
+    assert strategy.probabilities(torch.tensor([-math.inf, 1.0])).tolist() == [0.0, 1.0]
 
 
 @pytest.fixture

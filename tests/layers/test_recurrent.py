@@ -281,6 +281,12 @@ def test_sizes_are_checked():
     _refused("dropout=1", dropout=1)
     _refused("no cell is called 'lstn'", cell="lstn")
     _refused("state h cannot be", cell=cells.lstm(projection=0))
+    _refused("hidden_size=1000000000000: ", hidden_size=10**12)
+    _refused("there is no memory for weight_i_x, (4000000000, 1000000000)", hidden_size=10**9, input_size=10**9)
+    _refused("dtype=torch.int64: give one of", dtype=torch.int64)
+    _refused("dtype=torch.float8_e4m3fn: give one of", dtype=torch.float8_e4m3fn)
+    for no_cell in (None, 5, lambda x, h: h):
+        _refused("is no cell: give a function under @unrolled.cell", cell=no_cell)
 
 
 X = torch.zeros(T, B, D)
@@ -305,6 +311,23 @@ BAD_CALLS = {
     "broken lengths": (lambda one: one(X, lengths=torch.ones(B)), "lengths are torch.float32: give whole numbers"),
     "a reset's shape": (lambda one: one(X, reset=torch.zeros(B, T).bool()), "reset has shape (3, 7), wanted (7, 3)"),
     "a reset's type": (lambda one: one(X, reset=torch.zeros(T, B)), "reset is torch.float32: give bools"),
+    "no tensor": (lambda one: one(X.tolist()), "x is a list: give a torch tensor"),
+    "an array": (lambda one: one(X.numpy()), "x is a ndarray: give a torch tensor"),
+    "nothing": (lambda one: one(None), "x is a NoneType: give a torch tensor"),
+    "a tuple of states": (
+        lambda one: one(X, (torch.zeros(1, B, H), torch.zeros(1, B, H))),
+        "state is a tuple: give the states by their names, {'h': tensor, 'c': tensor}",
+    ),
+    "a tensor of states": (lambda one: one(X, torch.zeros(1, B, H)), "state is a Tensor: give the states by"),
+    "a state of nothing": (lambda one: one(X, {"h": None, "c": None}), "state 'h' is a NoneType"),
+    "a step's state in an array": (
+        lambda one: one.step(X[0], dict.fromkeys("hc", X.numpy())),
+        "state 'h' is a ndarray: give a torch tensor",
+    ),
+    "complex lengths": (lambda one: one(X, lengths=torch.ones(B).cfloat()), "lengths are torch.complex64: give"),
+    "unsigned lengths": (lambda one: one(X, lengths=torch.ones(B).to(torch.uint16)), "lengths are torch.uint16: give"),
+    "words as lengths": (lambda one: one(X, lengths=["a", "b", "c"]), "lengths are ['a', 'b', 'c']: give one whole"),
+    "a list of resets": (lambda one: one(X, reset=[[True] * B] * T), "reset is a list: give a torch tensor"),
     "a step of three dimensions": (lambda one: one.step(X), "x has shape (7, 3, 5), wanted (B, 5)"),
 }
 
@@ -315,6 +338,12 @@ def test_calls_are_checked(call):
     with pytest.raises(ShapeError) as refused:
         make(Recurrent("lstm", D, H))
     assert message in str(refused.value)
+
+
+def test_a_batch_of_no_rows():
+    layer = Recurrent("lstm", D, H)
+    output, state = layer(X[:, :0], lengths=[])
+    assert (output.shape, state["c"].shape) == ((T, 0, H), (1, 0, H))
 
 
 def test_a_bidirectional_layer_sees_the_whole_sequence():

@@ -57,6 +57,22 @@ def test_dropout_stands_before_the_read_out():
 def test_ids_are_whole_numbers():
     with pytest.raises(ShapeError, match="ids are torch.float32"):
         _model()(torch.zeros(3, 2))
+    with pytest.raises(ShapeError, match=r"ids are torch\.bool"):
+        _model()(torch.zeros(3, 2).bool())
+    with pytest.raises(ShapeError, match="ids is a list"):
+        _model()([[1, 2]])
+
+
+@pytest.mark.parametrize("embedding_size", [0, 4])
+def test_ids_lie_within_the_vocabulary(embedding_size):
+    model = _model(embedding_size=embedding_size)
+    size = model.config.vocab_size
+    for bad in (-1, size):
+        with pytest.raises(ShapeError, match=f"ids go from .*, the vocabulary from 0 to {size - 1}"):
+            model(torch.tensor([[0], [bad]]))
+    ids = torch.tensor([[0, 1], [size - 1, 0]])
+    for kind in (torch.int32, torch.uint8):
+        assert torch.equal(model(ids.to(kind))[0], model(ids)[0])
 
 
 @pytest.mark.parametrize("sizes", [{"hidden_size": 0}, {"vocab_size": 0}, {"dropout": 1.0}, {"colour": "red"}])

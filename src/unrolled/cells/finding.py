@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from unrolled.equations import Cell
-from unrolled.errors import CellError, UnrolledError, did_you_mean
+from unrolled.errors import CellError, UnrolledError, described, did_you_mean
 
 # my.py:cell(option=2); a colon may stand in the options too
 _FILE_AND_CALL = re.compile(r"(?P<file>[^(]*):(?P<call>\s*\w+\s*(\(.*\))?)", re.DOTALL)
@@ -45,9 +45,10 @@ def _read_call(text: str) -> tuple[str, dict[str, Any]]:
         if isinstance(expression, ast.Name):
             return expression.id, {}
         if isinstance(expression, ast.Call) and isinstance(expression.func, ast.Name) and not expression.args:
-            options = {str(word.arg): ast.literal_eval(word.value) for word in expression.keywords}
-            return expression.func.id, options
-    except (SyntaxError, ValueError, MemoryError, RecursionError):
+            names = [word.arg for word in expression.keywords]
+            if None not in names and len(set(names)) == len(names):
+                return expression.func.id, {str(one.arg): ast.literal_eval(one.value) for one in expression.keywords}
+    except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
         pass
     raise CellError(f"{text!r} does not name a cell: write lstm, 'lstm(forget_bias=1.0)' or file.py:name")
 
@@ -75,8 +76,8 @@ def _run_file(path: Path) -> ModuleType:
     sys.modules[spec.name] = module
     try:
         spec.loader.exec_module(module)
-    except UnrolledError:
+    except (UnrolledError, KeyboardInterrupt):
         raise
-    except (Exception, SystemExit) as error:
-        raise CellError(f"{path} cannot be run: {type(error).__name__}: {error}") from error
+    except BaseException as error:  # also SystemExit: the file is asked for a cell, not to end the program
+        raise CellError(f"{path} cannot be run: {described(error)}") from error
     return module

@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from functools import cached_property, partial
+from importlib import import_module
+from operator import attrgetter
 from typing import Any, overload
 
 from unrolled.equations.graph import Graph
@@ -55,10 +57,10 @@ class Cell:
         return trace(repr(self), partial(self.function, **self.options), code, self.input, states)
 
     @overload
-    def __call__(self, **options: Any) -> Cell: ...
+    def __call__(self, /, **options: Any) -> Cell: ...
     @overload
-    def __call__(self, *values: Any, **options: Any) -> Any: ...
-    def __call__(self, *values: Any, **options: Any) -> Any:
+    def __call__(self, /, *values: Any, **options: Any) -> Any: ...
+    def __call__(self, /, *values: Any, **options: Any) -> Any:
         """A variant with these options; or, on values inside another cell's function, its equation there."""
         variant = Cell(self.function, self.widths, {**self.options, **options})
         if not values:
@@ -81,6 +83,13 @@ class Cell:
     def __hash__(self) -> int:
         return hash(self.function)
 
+    def __reduce__(self) -> tuple[Callable[..., Cell], tuple[Any, ...]]:
+        """Pickled by the place where it is defined: the name there stands for the cell, not for its function."""
+        return _defined, (self.function.__module__, self.function.__qualname__, self.options)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Cell:
+        return self
+
     def _width(self, state: str) -> Width:
         """The declared width of a state: a number of units, a text such as "2H", or the option that says it."""
         declared = self.widths.get(state)
@@ -90,8 +99,9 @@ class Cell:
             return H
         if type(declared) is int and declared >= 1:
             return Width(units=declared)
-        if isinstance(declared, str) and Width.parse(declared).input == 0:
-            return Width.parse(declared)
+        width = Width.parse(declared) if isinstance(declared, str) else Width()
+        if width and width.input == 0:
+            return width
         raise CellError(
             f"cell {self}: the state {state} cannot be {declared!r} wide: give a whole number of units, or '2H'"
         )
@@ -107,6 +117,14 @@ class Cell:
         for state in self.widths:
             if state not in self.states:
                 raise CellError(f"cell {self.name} declares the width of {state!r}, which is not one of its states")
+
+
+def _defined(module: str, name: str, options: Mapping[str, Any]) -> Cell:
+    """The cell that a module defines under that name, with these options."""
+    found = attrgetter(name)(import_module(module))
+    if not isinstance(found, Cell):
+        raise CellError(f"{module}.{name} is no cell: a cell can be unpickled only where its module defines it")
+    return found(**options)
 
 
 @overload

@@ -11,7 +11,6 @@ places in the list. The leaves are
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import field
 from functools import cache
@@ -31,8 +30,7 @@ Wide = Annotated[
     BeforeValidator(lambda width: Width.parse(width) if isinstance(width, str) else width),
     PlainSerializer(str),
 ]
-_NAME = re.compile(r"[^\W\d]\w*")
-_PARAMETER = re.compile(r"(weight|bias|gain)(_\w+)?")  # so that none takes the place of a module's attribute
+_KINDS = ("weight", "bias", "gain")  # how a parameter's name begins, so that none takes a module attribute's place
 _closed = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
@@ -136,8 +134,10 @@ def check(graph: Graph) -> None:
     _check_result(graph, "the output", graph.output)
     for place in graph.names.values():
         _at(graph, place)
-    _check_names("parameter", [parameter.name for parameter in graph.parameters], _PARAMETER)
-    _check_names("state", [state.name for state in graph.states], _NAME)
+    for parameter in graph.parameters:
+        _check_parameter(parameter)
+    _check_names("parameter", [parameter.name for parameter in graph.parameters])
+    _check_names("state", [state.name for state in graph.states])
 
 
 def _check_operation(graph: Graph, place: int, node: Node) -> None:
@@ -184,7 +184,7 @@ def _check_states(graph: Graph) -> None:
 def _check_result(graph: Graph, what: str, place: int) -> None:
     """What a step hands out is a number with a width, and not a matrix."""
     node = _at(graph, place)
-    if node.width is None or node.operation in COMPARISONS or _columns(graph, node) is not None:
+    if not node.width or node.operation in COMPARISONS or _columns(graph, node) is not None:
         raise GraphError(f"{what} is node {place}, which is no value with a width")
 
 
@@ -206,9 +206,18 @@ def _check_slot(graph: Graph, place: int, node: Node) -> None:
         raise GraphError(f"node {place} asks for parameter {slot}, which does not fit")
 
 
-def _check_names(kind: str, names: list[str], pattern: re.Pattern[str]) -> None:
+def _check_parameter(parameter: Parameter) -> None:
+    if parameter.name.partition("_")[0] not in _KINDS:
+        raise GraphError(
+            f"{parameter.name!r} cannot be the name of a parameter: it is {' or '.join(_KINDS)}, or one_more"
+        )
+    if not parameter.initial:
+        raise GraphError(f"the parameter {parameter.name} has no initial value")
+
+
+def _check_names(kind: str, names: list[str]) -> None:
     for name in names:
-        if not pattern.fullmatch(name) or names.count(name) > 1:
+        if not name.isidentifier() or names.count(name) > 1:
             raise GraphError(f"{name!r} cannot be the name of a {kind}: it is no name, or there are two of it")
 
 

@@ -5,6 +5,7 @@ A layer draws the numbers (`unrolled.layers.initial`); here is only what can be 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from unrolled.errors import CellError, did_you_mean
@@ -18,6 +19,8 @@ KNOWN = {
     "orthogonal": (0, 1),  # gain
     "identity": (0, 1),  # gain
 }
+
+_MOST = 1e37  # a range of twice as much still lies within float32
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,16 @@ class Initial:
         least, most = KNOWN[self.name]
         if not least <= len(self.numbers) <= most:
             raise CellError(f"the initial value {self.name!r} takes {least} to {most} numbers, not {len(self.numbers)}")
+        self._check_numbers()
+
+    def _check_numbers(self) -> None:
+        for number in self.numbers:
+            if not abs(number) <= _MOST:
+                raise CellError(f"the initial value {self.name!r} was given {number!r}: give a finite number")
+        if self.name == "uniform" and self.numbers[0] > self.numbers[1]:
+            raise CellError(f"the initial value 'uniform' takes the lower end first, not {self.numbers}")
+        if self.name == "normal" and self.numbers[0] < 0:
+            raise CellError(f"the initial value 'normal' takes a standard deviation, not {self.numbers[0]!r}")
 
 
 DEFAULT = Initial()
@@ -57,14 +70,21 @@ def initial(spoken: Spoken) -> Initial:
         case bool():
             pass
         case int() | float():
-            return Initial("constant", (float(spoken),))
+            return Initial("constant", (_float(spoken),))
         case str():
             return Initial(spoken)
         case (str(name), *numbers) if all(isinstance(n, int | float) for n in numbers):
-            return Initial(name, tuple(float(n) for n in numbers))
+            return Initial(name, tuple(_float(n) for n in numbers if not isinstance(n, str)))
     raise CellError(
         f"{spoken!r} is not an initial value: give a number, a name such as 'orthogonal', or ('uniform', -0.1, 0.1)"
     )
+
+
+def _float(number: float) -> float:
+    try:
+        return float(number)
+    except OverflowError:  # a whole number of more than 308 digits
+        return math.inf
 
 
 def initials(spoken: Spoken | list[Spoken], parts: int) -> tuple[Initial, ...]:

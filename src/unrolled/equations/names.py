@@ -110,7 +110,7 @@ def _symbols(local_values: Mapping[str, object]) -> Iterator[tuple[str, Symbol]]
         elif isinstance(value, tuple | list):
             inside += [(f"{name}_{place}", one) for place, one in enumerate(value)]
         elif isinstance(value, dict):
-            inside += [(f"{name}_{key}", one) for key, one in value.items() if str(key).isalnum()]
+            inside += [(f"{name}_{key}", one) for key, one in value.items() if f"_{key}".isidentifier()]
     for name, value in inside:
         if isinstance(value, Symbol) and name not in local_values:
             yield name, value

@@ -98,6 +98,8 @@ def norm(value: Symbol, *, eps: float = 1e-5, init: Spoken = 1.0, name: str | No
     `init` is the gain's initial value; the bias starts at zero.
     """
     scope = current("norm")
+    if type(eps) not in (int, float) or not 0 <= eps < 1e37:
+        raise EquationError(f"norm was given eps={eps!r}: give a finite number, 0 or more")
     width = _columns(scope, "norm", value)
     gain = scope.parameter(Wanted("gain", width, None, initials(init, 1), name=name))
     shift = scope.parameter(Wanted("bias", width, None, (ZERO,), name=name))
@@ -213,9 +215,12 @@ def _columns(scope: Scope, word: str, value: Any) -> Width:
     return width
 
 
+_MOST_PARTS = 1000
+
+
 def _check_parts(parts: Any) -> None:
-    if type(parts) is not int or parts < 1:
-        raise EquationError(f"parts={parts!r}: give a whole number, 1 or more")
+    if type(parts) is not int or not 1 <= parts <= _MOST_PARTS:
+        raise EquationError(f"parts={parts!r}: give a whole number, from 1 to {_MOST_PARTS}")
 
 
 def _other_bias(first: tuple[Initial, ...]) -> tuple[Initial, ...]:

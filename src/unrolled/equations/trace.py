@@ -15,7 +15,7 @@ from unrolled.equations.parameters import Request, named_parameters
 from unrolled.equations.scope import Wanted, answering
 from unrolled.equations.symbol import Symbol
 from unrolled.equations.width import D, H, Width
-from unrolled.errors import AttributeEquationError, EquationError, UnrolledError
+from unrolled.errors import AttributeEquationError, EquationError, UnrolledError, described
 
 
 def trace(cell: str, function: Callable[..., Any], code: CodeType, inputs: str, states: Mapping[str, Width]) -> Graph:
@@ -38,7 +38,9 @@ def trace(cell: str, function: Callable[..., Any], code: CodeType, inputs: str, 
     with answering(tracer):
         try:
             answer = function(*arguments.values())
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # also SystemExit: a cell's function ends no program
             raise _located(cell, error) from (None if isinstance(error, EquationError) else error)
     if tracer.frame is not None:
         tracer.bindings.close(tracer.frame.f_locals)
@@ -48,7 +50,7 @@ def trace(cell: str, function: Callable[..., Any], code: CodeType, inputs: str, 
         line = f"{code.co_filename}:{code.co_firstlineno}"
         raise EquationError(f"cell {cell}: {error}\n  {line}, in {code.co_name}") from None
     names = tracer.bindings.resolve(dict(zip(states, after, strict=True)))
-    return Graph(
+    graph = Graph(
         version=1,
         cell=cell,
         nodes=tuple(tracer.nodes),
@@ -61,6 +63,8 @@ def trace(cell: str, function: Callable[..., Any], code: CodeType, inputs: str, 
         output=output,
         names=names,
     )
+    assert Graph.from_json(graph.to_json()) == graph, "a graph that is saved must be the one that is read"
+    return graph
 
 
 class _Tracer:
@@ -178,10 +182,10 @@ def _returned(answer: Any, states: Mapping[str, Width], tracer: _Tracer) -> tupl
     return values[0].node, [value.node for value in after]
 
 
-def _located(cell: str, error: Exception) -> EquationError:
+def _located(cell: str, error: BaseException) -> EquationError:
     """The same error with the cell and the line of the user's code that caused it."""
     frame = _user_frame(error.__traceback__)
-    told = str(error) if isinstance(error, UnrolledError) else f"{type(error).__name__}: {error}"
+    told = str(error) if isinstance(error, UnrolledError) else described(error)
     where = f"\n  {frame.filename}:{frame.lineno}, in {frame.name}: {frame.line}".rstrip(": ") if frame else ""
     kind = AttributeEquationError if isinstance(error, AttributeEquationError) else EquationError
     return kind(f"cell {cell}: {told}{where}")

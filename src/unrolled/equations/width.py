@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from unrolled.errors import GraphError
 
-_TERM = re.compile(r"(\d*)([HD]?)")
+_TERM = re.compile(r"([0-9]{0,10})([HD]?)")
+_MOST = 10**9  # of each term: more fits into no memory
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,13 @@ class Width:
     hidden: int = 0
     input: int = 0
     units: int = 0
+
+    def __post_init__(self) -> None:
+        if max(self.hidden, self.input, self.units) > _MOST:
+            raise GraphError(f"a width of {self} is too much: at most {_MOST:,} of H, of D and of units")
+
+    def __bool__(self) -> bool:
+        return any((self.hidden, self.input, self.units))
 
     def __add__(self, other: Width) -> Width:
         return Width(self.hidden + other.hidden, self.input + other.input, self.units + other.units)
@@ -59,7 +67,7 @@ class Width:
             match = _TERM.fullmatch(term)
             if match is None or not term:
                 raise GraphError(f"{text!r} is not a width such as 'H', '4H', 'D' or '20'")
-            count = int(match[1] or 1)
+            count = int(match[1]) if match[1] else 1
             total += {"H": cls(hidden=count), "D": cls(input=count), "": cls(units=count)}[match[2]]
         return total
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from unrolled.errors import ConfigError
+from unrolled.errors import ConfigError, GenerationError
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,18 @@ class Strategy:
             raise ConfigError(f"top-p {self.top_p}: give a probability above 0, at most 1")
 
     def probabilities(self, logits: Tensor) -> Tensor:
-        """The probabilities `[..., V]` with which a symbol is chosen, from logits `[..., V]`."""
+        """The probabilities `[..., V]` with which a symbol is chosen, from logits `[..., V]`.
+
+        Raises:
+            GenerationError: a row with NaN, infinity, or no finite logit.
+        """
         logits = logits.double()
-        best = logits.argmax(dim=-1, keepdim=True)
+        best = logits.argmax(dim=-1, keepdim=True)  # of a row with NaN, the NaN
+        if not bool(logits.gather(-1, best).isfinite().all()):
+            raise GenerationError(
+                "the model's logits are not finite numbers, so no symbol can be chosen by them: its weights, or the"
+                " states that they lead to, are not usable"
+            )
         if self.temperature == 0:
             return torch.zeros_like(logits).scatter(-1, best, 1.0)
         # the best logit becomes 0 first, so that no temperature, however small, overflows

@@ -10,10 +10,13 @@ from torch import Tensor, nn
 from unrolled.cells import find
 from unrolled.engine import Reference, State
 from unrolled.equations import Cell, Graph
-from unrolled.errors import ShapeError
+from unrolled.errors import CellError, ShapeError
 from unrolled.layers.initial import fill
 from unrolled.layers.stack import Direction, check_state, run_stack, step_stack, zero_state
-from unrolled.shapes import check_shape
+from unrolled.shapes import WHOLE_NUMBERS, check_shape, check_tensor, written
+
+_MOST = 10**9  # of any size
+_DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 class Recurrent(nn.Module):
@@ -52,6 +55,8 @@ class Recurrent(nn.Module):
         _check_sizes(input_size=input_size, hidden_size=hidden_size, num_layers=num_layers)
         if not 0 <= dropout < 1:
             raise ShapeError(f"dropout={dropout}: give a probability, at least 0 and below 1")
+        if dtype not in (None, *_DTYPES):
+            raise ShapeError(f"dtype={dtype}: give one of {', '.join(map(str, _DTYPES))}")
         self.graph = _graph_of(cell)
         self.input_size = input_size
         self.hidden_size = hidden_size
@@ -99,8 +104,8 @@ class Recurrent(nn.Module):
             ShapeError: another shape or type; a state for a bidirectional layer, which has none to go on from.
         """
         if self.batch_first:
-            x = x.transpose(0, 1) if x.dim() == 3 else x
-            reset = reset.transpose(0, 1) if reset is not None and reset.dim() == 2 else reset
+            x = x.transpose(0, 1) if isinstance(x, Tensor) and x.dim() == 3 else x
+            reset = reset.transpose(0, 1) if isinstance(reset, Tensor) and reset.dim() == 2 else reset
         self._check_input(x, ("T", "B", self.input_size))
         steps, batch = x.shape[:2]
         if steps == 0:
@@ -162,6 +167,7 @@ class Recurrent(nn.Module):
         ]
 
     def _check_input(self, x: Tensor, shape: tuple[int | str, ...]) -> None:
+        check_tensor("x", x)
         check_shape("x", x.shape, shape)
         parameter = next(self.parameters(), None)
         if parameter is not None and parameter.dtype != x.dtype and not torch.is_autocast_enabled(x.device.type):
@@ -177,7 +183,7 @@ class _Parameters(nn.Module):
         super().__init__()
         self.program = program
         for parameter, shape in zip(program.graph.parameters, program.parameter_shapes(), strict=True):
-            self.register_parameter(parameter.name, nn.Parameter(torch.empty(shape, device=device, dtype=dtype)))
+            self.register_parameter(parameter.name, nn.Parameter(_empty(parameter.name, shape, device, dtype)))
 
     def reset_parameters(self) -> None:
         """Draw the initial values."""
@@ -191,29 +197,45 @@ class _Parameters(nn.Module):
         return Direction(self.program, [getattr(self, name) for name in names])
 
 
+def _empty(name: str, shape: tuple[int, ...], device: torch.device | str | None, dtype: torch.dtype | None) -> Tensor:
+    try:
+        return torch.empty(shape, device=device, dtype=dtype)
+    except (MemoryError, OverflowError, RuntimeError) as error:
+        raise ShapeError(f"there is no memory for {name}, {written(shape)}: {str(error).splitlines()[0]}") from error
+
+
 def _graph_of(cell: Cell | Graph | str) -> Graph:
     if isinstance(cell, Graph):
         return cell
-    return (find(cell) if isinstance(cell, str) else cell).graph
+    found = find(cell) if isinstance(cell, str) else cell
+    if not isinstance(found, Cell):
+        raise CellError(
+            f"{found!r} is no cell: give a function under @unrolled.cell, a graph, or a name such as 'lstm'"
+        )
+    return found.graph
 
 
 def _check_sizes(**sizes: int) -> None:
     for name, size in sizes.items():
-        if type(size) is not int or size < 1:
+        if type(size) is not int or not 1 <= size <= _MOST:
             raise ShapeError(f"{name}={size!r}: give a whole number, 1 or more")
 
 
 def _lengths(lengths: Tensor | Sequence[int], steps: int, batch: int, device: torch.device) -> Tensor:
-    given = torch.as_tensor(lengths, device=device)
+    try:
+        given = torch.as_tensor(lengths if len(lengths) else torch.empty(0, dtype=torch.int64), device=device)
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+        raise ShapeError(f"lengths are {lengths!r}: give one whole number of steps for each row") from error
     check_shape("lengths", given.shape, (batch,))
-    if given.is_floating_point() or given.dtype == torch.bool:
-        raise ShapeError(f"lengths are {given.dtype}: give whole numbers of steps")
+    if given.dtype not in WHOLE_NUMBERS:
+        raise ShapeError(f"lengths are {given.dtype}: give whole numbers of steps, as int64")
     if batch and not (int(given.min()) >= 0 and int(given.max()) <= steps):
         raise ShapeError(f"lengths go from {int(given.min())} to {int(given.max())}, x has {steps} steps")
     return given
 
 
 def _reset(reset: Tensor, steps: int, batch: int) -> Tensor:
+    check_tensor("reset", reset)
     check_shape("reset", reset.shape, (steps, batch))
     if reset.dtype != torch.bool:
         raise ShapeError(f"reset is {reset.dtype}: give bools, true where a new segment starts")

@@ -6,7 +6,7 @@ views of torch's.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from unrolled.engine import Reference, State
 from unrolled.errors import ShapeError, did_you_mean
-from unrolled.shapes import check_shape
+from unrolled.shapes import check_shape, check_tensor
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,9 @@ def check_state(stack: Stack, state: State, batch: int, x: Tensor) -> None:
     """
     program = stack[0][0].program
     wanted = [one.name for one in program.graph.states]
+    if not isinstance(state, Mapping):
+        example = ", ".join(f"{name!r}: tensor" for name in wanted)
+        raise ShapeError(f"state is a {type(state).__name__}: give the states by their names, {{{example}}}")
     for name in state:
         if name not in wanted:
             raise ShapeError(
@@ -105,6 +108,7 @@ def check_state(stack: Stack, state: State, batch: int, x: Tensor) -> None:
         if one.name not in state:
             raise ShapeError(f"the state {one.name!r} is missing; give all of {', '.join(wanted)}, or state=None")
         value = state[one.name]
+        check_tensor(f"state {one.name!r}", value)
         check_shape(f"state {one.name!r}", value.shape, (count, batch, program.resolve(one.width)))
         if (value.dtype, value.device) != (x.dtype, x.device) and not torch.is_autocast_enabled(x.device.type):
             raise ShapeError(f"state {one.name!r} is {value.dtype} on {value.device}, x is {x.dtype} on {x.device}")

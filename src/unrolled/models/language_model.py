@@ -11,6 +11,7 @@ from unrolled.engine import State
 from unrolled.equations import Cell, Graph
 from unrolled.errors import ShapeError
 from unrolled.layers import Recurrent
+from unrolled.shapes import WHOLE_NUMBERS, check_tensor
 
 
 class LanguageModelConfig(BaseModel):
@@ -54,7 +55,7 @@ class LanguageModel(nn.Module):
         """Logits `[T, B, V]` of the symbol after each of `ids` `[T, B]`, and the states after the last.
 
         Raises:
-            ShapeError: ids that are not whole numbers, or states of another shape.
+            ShapeError: ids that are not whole numbers within the vocabulary, or states of another shape.
         """
         hidden, state = self.rnn(self._inputs(ids), state)
         return self.read_out(self.dropout(hidden)), state
@@ -65,8 +66,13 @@ class LanguageModel(nn.Module):
         return self.read_out(self.dropout(hidden)), state
 
     def _inputs(self, ids: Tensor) -> Tensor:
-        if ids.is_floating_point():
+        check_tensor("ids", ids)
+        if ids.dtype not in WHOLE_NUMBERS:
             raise ShapeError(f"ids are {ids.dtype}: give whole numbers, places in the vocabulary")
+        ids = ids.long()
+        low, high = (int(ids.min()), int(ids.max())) if ids.numel() else (0, 0)
+        if low < 0 or high >= self.config.vocab_size:
+            raise ShapeError(f"ids go from {low} to {high}, the vocabulary from 0 to {self.config.vocab_size - 1}")
         if self.embedding is not None:
             embedded: Tensor = self.embedding(ids)
             return embedded
