@@ -13,7 +13,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -38,7 +38,7 @@ def write(path: Path, blocks: Iterable[bytes], mode: int = 0o666) -> str:
             _write_all(handle, block)
         _again(system.fsync, handle)
     finally:
-        system.close(handle)
+        close(handle)
     return digest.hexdigest()
 
 
@@ -48,7 +48,7 @@ def append(path: Path, content: bytes) -> None:
     try:
         _write_all(handle, content)
     finally:
-        system.close(handle)
+        close(handle)
 
 
 def sync(path: Path) -> None:
@@ -57,7 +57,7 @@ def sync(path: Path) -> None:
     try:
         _again(system.fsync, handle)
     finally:
-        system.close(handle)
+        close(handle)
 
 
 def cut(path: Path, size: int) -> None:
@@ -103,7 +103,7 @@ def read(path: Path, limit: int) -> bytes:
         OSError: it cannot be read, is no regular file (a symbolic link, a pipe, a device), or is larger.
     """
     with opened(path) as handle:
-        size = system.fstat(handle).st_size
+        size = size_of(handle)
         if size > limit:
             raise OSError(errno.EFBIG, f"it has {size:,} bytes, more than the {limit:,} that such a file can have")
         return b"".join(_blocks(handle))
@@ -128,16 +128,44 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
+def open_to_read(path: Path) -> int:
+    """A regular file, open for `read_at` and `close`. Neither follows a symbolic link nor waits for a pipe.
+
+    Raises:
+        OSError: it is not there, or something else.
+    """
+    handle: int = _again(system.open, path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    if not stat.S_ISREG(_again(system.fstat, handle).st_mode):
+        close(handle)
+        raise OSError(errno.EINVAL, "it is not a regular file")
+    return handle
+
+
+def size_of(handle: int) -> int:
+    """The size of an open file, in bytes."""
+    return int(_again(system.fstat, handle).st_size)
+
+
+def read_at(handle: int, size: int, offset: int) -> bytes:
+    """At most so many bytes of an open file from there on; none where it has ended."""
+    content: bytes = _again(system.pread, handle, size, offset)
+    return content
+
+
+def close(handle: int) -> None:
+    """Close an open file. One whose closing a signal interrupts is closed."""
+    with suppress(InterruptedError):
+        system.close(handle)
+
+
 @contextmanager
 def opened(path: Path) -> Iterator[int]:
-    """A regular file, open for reading. Neither follows a symbolic link nor waits for a pipe."""
-    handle = _again(system.open, path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    """A regular file, open for reading within the block: see `open_to_read`."""
+    handle = open_to_read(path)
     try:
-        if not stat.S_ISREG(system.fstat(handle).st_mode):
-            raise OSError(errno.EINVAL, "it is not a regular file")
         yield handle
     finally:
-        system.close(handle)
+        close(handle)
 
 
 @contextmanager
@@ -152,7 +180,8 @@ def locked(folder: Path) -> Iterator[None]:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     finally:
-        system.close(handle)
+        with suppress(OSError):  # the lock ends all the same
+            close(handle)
 
 
 def _blocks(handle: int) -> Iterator[bytes]:

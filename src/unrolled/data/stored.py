@@ -65,19 +65,20 @@ class _File:
     def __init__(self, path: Path) -> None:
         self.path = path
         with _reading(path):
-            self.handle: int = files.system.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+            self.handle = files.open_to_read(path)
         weakref.finalize(self, os.close, self.handle)
 
     def size(self) -> int:
         """In bytes."""
-        return int(files.system.fstat(self.handle).st_size)
+        with _reading(self.path):
+            return files.size_of(self.handle)
 
     def read(self, size: int, offset: int) -> bytes:
         """So many bytes from there on."""
         parts: list[bytes] = []
         while size:
             with _reading(self.path):
-                parts.append(files.system.pread(self.handle, size, offset))
+                parts.append(files.read_at(self.handle, size, offset))
             if not parts[-1]:
                 raise DataError(
                     f"the stored text {self.path} became shorter while it was read: something else changed it."

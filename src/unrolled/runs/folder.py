@@ -145,6 +145,8 @@ class RunFolder:
                 raise RunError(
                     f"the run {self.path} is being trained by another process: wait for it, or stop it"
                 ) from error
+            except OSError as error:
+                raise RunError(f"the run {self.path} cannot be locked: {error.strerror}") from error
             yield
 
     def identity(self) -> Identity:
@@ -186,7 +188,8 @@ class RunFolder:
         new = target.with_name(".new")
         with writing(self.path):
             for path in (new, target):
-                path.unlink(missing_ok=True)
+                if path.is_symlink() or path.exists():
+                    files.remove(path)
             files.write(new, [text.encode("utf-8", "surrogatepass")])
             files.rename(new, target)
 
