@@ -6,8 +6,16 @@ import os
 
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as the command does: threads that wait leave a busy core to others
 
+import signal
+
+import hypothesis
 import pytest
 import torch
+
+hypothesis.settings.register_profile("unrolled", deadline=None)  # a busy machine is no error
+hypothesis.settings.load_profile("unrolled")
+# a shell ignores Ctrl-C in what it runs in the background, and so would the processes that the tests start
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -33,7 +33,10 @@ def main() -> None:
     try:
         from unrolled.cli.commands import app  # loads torch, which takes a second in which Ctrl-C may come
 
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()  # here, where a full disk behind it can be told
     except UnrolledError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain, pairwise
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -49,7 +49,7 @@ class TextFile(BaseModel):
     files: int = Field(ge=0)
     skipped: int = Field(ge=0)
     width: int = Field(ge=1, le=4)
-    parts: tuple[int, ...] = Field(min_length=1)
+    parts: tuple[Annotated[int, Field(ge=0)], ...] = Field(min_length=1)
     kinds: int = Field(ge=0, description="different symbols that occur")
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
 

@@ -65,8 +65,10 @@ class Recurrent(nn.Module):
         self.batch_first = batch_first
         self.dropout = dropout
         width = input_size
+        program = Reference(self.graph, width, hidden_size)
         for place in range(num_layers):
-            program = Reference(self.graph, width, hidden_size)
+            if width != program.input_size:  # layers of one width share a program
+                program = Reference(self.graph, width, hidden_size)
             layer = _Parameters(program, device, dtype)
             if bidirectional:
                 layer.add_module("reverse", _Parameters(program, device, dtype))

@@ -31,6 +31,7 @@ MODEL, TENSORS, STANDING = "model.safetensors", "state.safetensors", "state.json
 _NEW, _OLD = ".new", ".old"
 _LARGEST_STANDING = 1 << 16  # bytes
 _KEPT = 2  # of the newest
+_MOST_TRIED = 5  # more than are ever kept: the newest two, the best, and what an interrupted save may leave
 
 More = TypeVar("More")
 
@@ -122,7 +123,7 @@ class Checkpoints:
             RunError: there are some, and all are damaged.
         """
         damaged: list[str] = []
-        for number in self.numbers():
+        for number in self.numbers()[:_MOST_TRIED]:
             try:
                 found = self.read(number, expected)
                 return replace(found, damaged=tuple(damaged)), more(found)

@@ -50,6 +50,7 @@ class RunConfig(TrainingConfig):
 
 
 _LARGEST = 1 << 16  # bytes of a file of options
+_MOST_TOLD = 10  # of the things that are wrong with one
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -63,7 +64,9 @@ def validated(kind: type[Model], values: Mapping[str, Any], what: str, error: ty
     try:
         return kind.model_validate(values)
     except ValidationError as refused:
-        raise error("\n".join(f"{what}: {_told(one, kind)}" for one in refused.errors(include_url=False))) from None
+        told = [f"{what}: {_told(one, kind)}" for one in refused.errors(include_url=False)]
+        more = [f"... and {len(told) - _MOST_TOLD} more"] if len(told) > _MOST_TOLD else []
+        raise error("\n".join(told[:_MOST_TOLD] + more)) from None
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -94,8 +97,13 @@ def without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _told(refused: Any, kind: type[BaseModel]) -> str:
-    name = ".".join(map(str, refused["loc"]))
+    name = shortened(".".join(map(str, refused["loc"])))
     if refused["type"] == "extra_forbidden":
         return f"there is no option {name!r}." + did_you_mean(name, kind.model_fields)
     message = refused["msg"].removeprefix("Value error, ")
-    return f"{name} = {refused['input']!r}: {message}" if name else message
+    return f"{name} = {shortened(repr(refused['input']))}: {message}" if name else message
+
+
+def shortened(text: str, most: int = 200) -> str:
+    """The text, or its beginning and three dots."""
+    return text if len(text) <= most else f"{text[:most]}..."

@@ -108,6 +108,7 @@ class RunFolder:
                 write_folder(new, encoded, {TEXT: text.path})
                 for name in (CHECKPOINTS, SAMPLES):
                     files.make_folder(new / name)
+                files.write(new / METRICS, [])  # now, so that its name is on the disk before a checkpoint counts on it
                 files.sync(new)
                 files.rename(new, path)
             except BaseException:

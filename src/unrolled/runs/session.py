@@ -66,7 +66,7 @@ class Session:
             case SampleDue():
                 self._tell(event)
                 self._write_sample(event.step, should_stop)
-            case Evaluated() if event.step > 0:
+            case Evaluated() if 0 < event.step != self.trainer.progress.total:  # else it is saved when all is finished
                 self._tell(event)
                 self._save()
             case Stepped() if self._is_save_due():

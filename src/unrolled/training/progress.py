@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from unrolled.training.config import MOST
+
 
 class Best(BaseModel):
     """The lowest held-out loss so far, in mean nats per token, and after how many steps it was reached."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    step: int = Field(ge=0)
+    step: int = Field(ge=0, le=MOST)
     loss: float = Field(allow_inf_nan=False)
 
 
@@ -24,9 +26,9 @@ class Progress(BaseModel):
 
     model_config = ConfigDict(extra="forbid", validate_assignment=True)
 
-    step: int = Field(default=0, ge=0)
-    total: int | None = Field(default=None, ge=1)
-    evaluations: int = Field(ge=0)
+    step: int = Field(default=0, ge=0, le=MOST)
+    total: int | None = Field(default=None, ge=1, le=MOST)
+    evaluations: int = Field(ge=0, le=MOST)
     way: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     evaluated_at: int = Field(default=-1, ge=-1)
     sampled_at: int = Field(default=-1, ge=-1)
