@@ -170,5 +170,5 @@ def _nothing_there(path: Path) -> str:
     if any(mark in str(path) for mark in "*?["):
         return f"no file fits the pattern {path}"
     known = [one.name for one in path.parent.iterdir()] if path.parent.is_dir() else []
-    near = did_you_mean(path.name, [*known, *corpora.names(), DEFAULT])
+    near = did_you_mean(path.name, [*known, *([] if path.parent.name else [*corpora.names(), DEFAULT])])
     return f"there is no file, folder or corpus {path}.{near}"

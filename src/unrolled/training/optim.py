@@ -105,13 +105,15 @@ def rate_at(step: int, total: int | None, config: TrainingConfig, steps_per_epoc
 
 
 def clip_gradients(parameters: Iterable[Tensor], config: TrainingConfig) -> float:
-    """Clip the gradients in place; returns the norm of the whole gradient before.
+    """Clip the gradients in place; returns the norm of the whole gradient before. One not finite clips nothing.
 
     By norm (Pascanu et al. 2013) the direction stays; by value (the gist min-char-rnn, char-rnn) each element
     is cut to [-grad_clip, grad_clip].
     """
     every = [one for one in parameters if one.grad is not None]
     norm = nn.utils.get_total_norm([one.grad for one in every if one.grad is not None])
+    if not bool(norm.isfinite()):
+        return float(norm)
     if config.grad_clip and config.clip == "norm":
         nn.utils.clip_grads_with_norm_(every, config.grad_clip, norm)
     elif config.grad_clip:
