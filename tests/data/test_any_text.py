@@ -319,7 +319,7 @@ def test_a_file_that_changes_while_it_is_read(tmp_path, monkeypatch):
 SMALL = {"hidden_size": 3, "batch_size": 2, "seq_length": 4, "steps": 2, "samples": 0, "cell": "rnn"}
 TOO_LITTLE = {
     "one kind of symbol": ("aaaa" * 99, {}, r"holds only one kind of character, 'a': there is nothing to learn"),
-    "shorter than a chunk": ("abcdefghij", {"val_frac": 0.3}, "the text has 7 symbols; one chunk of 2 streams x 4 steps"),
+    "shorter than a chunk": ("abcdefghij", {"val_frac": 0.3}, "the text has 7 symbols; one chunk of 2 streams"),
     "nothing to hold out": ("ab" * 9, {"val_frac": 0.01}, "the last 0.01 of 18 symbols, held out for validation"),
     "streams too short": ("ab" * 4, {"split": "streams", "val_frac": 0.3}, "the text has 1 chunks in each stream"),
     "no cache": ("ab" * 99, {"UNROLLED_CACHE": "/dev/null/cache"}, None),

@@ -16,8 +16,8 @@ from unrolled import load
 
 TEXT = "the cat sat on the mat, and the dog sat on the log.\n" * 40
 OPTIONS = [
-    "--cell", "rnn", "--hidden-size", "5", "--batch-size", "2", "--seq-length", "5", "--embedding-size", "2", "--dropout",
-    "0.3", "--steps", "400", "--samples", "4", "--evaluations", "40", "--sample-length", "20",
+    "--cell", "rnn", "--hidden-size", "5", "--batch-size", "2", "--seq-length", "5", "--embedding-size", "2",
+    "--dropout", "0.3", "--steps", "400", "--samples", "4", "--evaluations", "40", "--sample-length", "20",
 ]  # fmt: skip
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
@@ -34,11 +34,10 @@ def _weights(path):
 
 
 def _until(process, event):
-    """Wait until the process has told of such an event."""
+    """Wait until the process has told of such an event, or has ended."""
     for line in process.stdout:
         if f'"event": "{event}"'.encode() in line:
             return
-    raise AssertionError(process.stderr.read())
 
 
 def _go_on(place):
@@ -61,10 +60,7 @@ def test_killed_at_random_moments(tmp_path, kills):
     while killed < kills or not done:
         process = _go_on(tmp_path)
         if rng.random() < 0.9:
-            try:
-                _until(process, "prepared")
-            except AssertionError as error:
-                assert not str(error).strip("b''")  # it was done already
+            _until(process, "prepared")  # or the end: it was done already
             time.sleep(rng.random() * lasts / 3)
         else:
             time.sleep(rng.random() * 3)  # while it starts, too
