@@ -1,4 +1,4 @@
-"""NaN and infinity, put everywhere: training stops before the update, nothing of it is saved, and the place is named."""
+"""NaN and infinity, put everywhere: training stops before the update and says where they came from."""
 
 from __future__ import annotations
 
