@@ -6,6 +6,8 @@ import io
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from unrolled.errors import UnrolledError
@@ -31,7 +33,8 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that lacks a character shows a question mark
     try:
-        from unrolled.cli.commands import app  # loads torch, which takes a second in which Ctrl-C may come
+        with _uninterrupted():
+            from unrolled.cli.commands import app
 
         try:
             app()
@@ -50,6 +53,16 @@ def main() -> None:
         what = f"{str(error.filename)!r} cannot be used" if error.filename else "the output cannot be written"
         print(f"error: {what}: {error.strerror}", file=sys.stderr)
         sys.exit(1)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Ctrl-C waits until the block ends: torch aborts the process when it is interrupted while it is loaded."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def _give_up_output() -> None:
