@@ -85,8 +85,8 @@ def compare(paths: Sequence[Path]) -> list[Group]:
 
 
 def _tried(path: Path) -> Tried:
-    folder = RunFolder.at(path)
     try:
+        folder = RunFolder.at(path)
         identity = folder.identity()
         expected = identity.expected()
         found = folder.checkpoints.weights(expected)

@@ -278,7 +278,7 @@ def check_own(path: Path) -> None:
     """
     if path.is_symlink() or not all((path / name).is_file() for name in (CONFIG, CELL, NAME)):
         raise RunError(f"{path} exists and is not a run: choose another place with -o")
-    known = {*IDENTITY, NAME, METRICS, SAMPLES, CHECKPOINTS}
+    known = {*IDENTITY, NAME, METRICS, SAMPLES, CHECKPOINTS, "tensorboard"}
     others = [one for one in path.iterdir() if one.name not in known or one.is_symlink()]
     others += [one for one in (path / SAMPLES).glob("*") if not one.name.startswith(("step-", ".new"))]
     others += [one for one in (path / CHECKPOINTS).glob("*") if not one.is_dir() or one.is_symlink()]

@@ -1,0 +1,173 @@
+"""What was tried: the table of runs, comparing them, finding a learning rate, and logging to other places."""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+import sys
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from unrolled import ConfigError, RunConfig, RunError
+from unrolled.runs import Saved, compare, load, sinks, train, tried
+from unrolled.runs.learning_rate import find_learning_rate
+from unrolled.runs.sinks import logging_to
+
+TEXT = "the cat sat on the mat, and the dog sat on the log.\n" * 9
+OPTIONS = {
+    "cell": "rnn",
+    "hidden_size": 4,
+    "batch_size": 2,
+    "seq_length": 6,
+    "steps": 8,
+    "evaluations": 2,
+    "samples": 0,
+}
+
+
+def _config(place, **changes):
+    (place / "text.txt").write_text(TEXT)
+    return RunConfig(**OPTIONS | {"data": [str(place / "text.txt")]} | changes)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    place = tmp_path_factory.mktemp("runs")
+    for cell in ("rnn", "gru"):
+        for seed in (1, 2, 3):
+            train(_config(place, cell=cell, seed=seed), place / f"{cell}-{seed}")
+    return place
+
+
+def test_the_table_of_runs(runs, tmp_path):
+    place = shutil.copytree(runs, tmp_path / "runs")
+    (place / "rnn-1" / "cell.json").write_text("{}")
+    (place / "rnn-2" / "manifest.json").unlink()
+    shutil.rmtree(place / "rnn-3" / "checkpoints")
+    (place / "rnn-3" / "checkpoints").mkdir()
+    (place / "no run").mkdir()
+    rows = {one.name: one for one in tried(place)}
+    assert set(rows) == {f"{cell}-{seed}" for cell in ("rnn", "gru") for seed in (1, 2, 3)}
+    whole = [one for one in tried(place) if one.best_loss is not None]
+    assert [one.best_loss for one in whole] == sorted(one.best_loss for one in whole)
+    assert {(one.cell, one.step, one.total, one.remark) for one in whole} == {("gru", 8, 8, "")}
+    assert "cannot be read" in rows["rnn-1"].remark
+    assert "cannot be read" in rows["rnn-2"].remark
+    assert rows["rnn-3"].remark == "never saved"
+    with pytest.raises(RunError, match="there is no folder"):
+        tried(place / "elsewhere")
+    with pytest.raises(RunError, match="there is no run in"):
+        tried(place / "no run")
+
+
+def test_seeds_are_a_group(runs):
+    paths = [runs / f"{cell}-{seed}" for cell in ("rnn", "gru") for seed in (1, 2, 3)]
+    groups = compare(paths)
+    assert sorted(group.what for group in groups) == ["cell=gru", "cell=rnn"]
+    for group in groups:
+        losses = {one.name: one.best_loss for one in tried(runs)}
+        assert list(group.losses) == [losses[name.rpartition("/")[2]] for name in group.runs]
+        assert group.median == statistics.median(group.losses)
+        assert min(group.losses) <= group.low <= group.median <= group.high <= max(group.losses)
+    assert groups[0].median <= groups[1].median
+    assert [group.what for group in compare(paths[:3])] == ["only the seed"]
+    with pytest.raises(RunError, match="two runs or more"):
+        compare(paths[:1])
+
+
+def test_a_learning_rate_is_found(tmp_path):
+    found = find_learning_rate(_config(tmp_path, steps=60, hidden_size=16))
+    assert 1e-4 < found.suggested < 1
+    assert list(found.rates) == sorted(found.rates)
+    assert len(found.rates) == len(found.losses) <= 60
+    before = found.losses[0]
+    assert min(found.losses) < before
+    assert found.suggested < found.rates[found.losses.index(min(found.losses))]
+    assert 15 <= len(found.shown()) <= 30
+    assert not (tmp_path / "runs").exists()
+    with pytest.raises(ConfigError, match="is found in 20 steps or more"):
+        find_learning_rate(_config(tmp_path, steps=5))
+
+
+class _Library:
+    """Of the functions of W&B; it fails, or is slow, where it is told to."""
+
+    def __init__(self, fails_in=None, sleeps=0.0):
+        self.fails_in, self.sleeps, self.logged, self.is_over = fails_in, sleeps, [], False
+
+    def _may_fail(self, where):
+        time.sleep(self.sleeps)
+        if self.fails_in == where:
+            raise SystemExit("no network")
+
+    def init(self, project, name):
+        self._may_fail("init")
+
+    def log(self, numbers, step):
+        self._may_fail("log")
+        self.logged.append((step, *numbers.items()))
+
+    def finish(self):
+        self._may_fail("finish")
+        self.is_over = True
+
+
+def _logged(tmp_path, monkeypatch, library, **config):
+    monkeypatch.setitem(sys.modules, "wandb", library)
+    monkeypatch.setattr(sinks.importlib.util, "find_spec", lambda name: SimpleNamespace())
+    warnings, events = [], []
+    with logging_to(["wandb"], warnings.append) as listen:
+        train(
+            _config(tmp_path, **config), tmp_path / "run", overwrite=True,
+            listen=lambda event: (events.append(event), listen(event)),
+        )  # fmt: skip
+    assert any(isinstance(event, Saved) for event in events)
+    assert load(tmp_path / "run").step == 8
+    return warnings
+
+
+def test_numbers_go_to_a_sink(tmp_path, monkeypatch):
+    library = _Library()
+    assert _logged(tmp_path, monkeypatch, library) == []
+    assert library.is_over
+    assert [step for step, (name, _) in library.logged if name == "train/nats"] == list(range(1, 9))
+    assert [step for step, (name, _) in library.logged if name == "held out/nats"] == [4, 8]
+
+
+@pytest.mark.parametrize("where", ["init", "log", "finish"])
+def test_a_sink_that_fails_stops_no_run(tmp_path, monkeypatch, where):
+    (warning,) = _logged(tmp_path, monkeypatch, _Library(where))
+    assert warning == "warning: logging to wandb failed and is off: SystemExit: no network"
+
+
+def test_a_sink_that_hangs_stops_no_run(tmp_path, monkeypatch):
+    monkeypatch.setattr(sinks, "_PATIENCE", 0.2)
+    started = time.monotonic()
+    (warning,) = _logged(tmp_path, monkeypatch, _Library(sleeps=3.0))
+    assert "did not take everything" in warning
+    assert time.monotonic() - started < 60
+
+
+def test_tensorboard(tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    with logging_to(["tensorboard"]) as listen:
+        path = train(_config(tmp_path), tmp_path / "run", listen=listen)
+    read = EventAccumulator(str(path / "tensorboard")).Reload()
+    assert [one.step for one in read.Scalars("train/nats")] == list(range(1, 9))
+    train(_config(tmp_path), path, overwrite=True)  # what was logged there is no obstacle
+
+
+def test_what_is_no_sink():
+    with (
+        pytest.raises(ConfigError, match=r"--log tensorbord: .* Did you mean 'tensorboard'"),
+        logging_to(["tensorbord"]),
+    ):
+        pass
+    with (
+        pytest.raises(ConfigError, match="--log trackio needs its library: pip install trackio"),
+        logging_to(["trackio"]),
+    ):
+        pass
