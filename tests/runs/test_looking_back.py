@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from unrolled import ConfigError, RunConfig, RunError
-from unrolled.runs import Saved, compare, load, sinks, train, tried
+from unrolled.runs import Saved, compare, load, resume, sinks, train, tried
 from unrolled.runs.learning_rate import find_learning_rate
 from unrolled.runs.sinks import logging_to
 
@@ -62,7 +62,7 @@ def test_the_table_of_runs(runs, tmp_path):
         tried(place / "no run")
 
 
-def test_seeds_are_a_group(runs):
+def test_seeds_are_a_group(runs, tmp_path):
     paths = [runs / f"{cell}-{seed}" for cell in ("rnn", "gru") for seed in (1, 2, 3)]
     groups = compare(paths)
     assert sorted(group.what for group in groups) == ["cell=gru", "cell=rnn"]
@@ -73,6 +73,9 @@ def test_seeds_are_a_group(runs):
         assert min(group.losses) <= group.low <= group.median <= group.high <= max(group.losses)
     assert groups[0].median <= groups[1].median
     assert [group.what for group in compare(paths[:3])] == ["only the seed"]
+    longer = shutil.copytree(paths[0], tmp_path / "longer")
+    resume(longer, 11)
+    assert {group.what for group in compare([paths[0], longer])} == {"steps=8", "steps=11"}
     with pytest.raises(RunError, match="two runs or more"):
         compare(paths[:1])
 

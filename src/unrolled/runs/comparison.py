@@ -70,7 +70,7 @@ def compare(paths: Sequence[Path]) -> list[Group]:
     """
     if len(paths) < 2:
         raise RunError("give two runs or more to compare")
-    configs = {path: RunFolder.at(path).identity().config for path in paths}
+    configs = {path: _as_trained(path) for path in paths}
     different = _different(list(configs.values()))
     groups: dict[str, list[tuple[str, float]]] = defaultdict(list)
     for path, config in configs.items():
@@ -82,6 +82,12 @@ def compare(paths: Sequence[Path]) -> list[Group]:
         groups[what].append((str(path), loss))
     made = [_group(what, members) for what, members in groups.items()]
     return sorted(made, key=lambda group: group.median)
+
+
+def _as_trained(path: Path) -> RunConfig:
+    """The options of a run; its steps are those that it came to, if it was made longer."""
+    config = RunFolder.at(path).identity().config
+    return config if config.steps is None else config.model_copy(update={"steps": _tried(path).total or config.steps})
 
 
 def _tried(path: Path) -> Tried:
