@@ -12,6 +12,7 @@ import fcntl
 import hashlib
 import os
 import stat
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,6 +21,7 @@ from typing import Any, TypeVar
 system: Any = os  # the calls: open, write, fsync, close, rename ...
 
 _BLOCK = 1 << 20
+_BETWEEN_TRIES = 0.01  # seconds between two tries to lock a folder
 _APPENDED = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
 Result = TypeVar("Result")
 
@@ -61,8 +63,13 @@ def sync(path: Path) -> None:
 
 
 def cut(path: Path, size: int) -> None:
-    """The file ends after so many bytes."""
-    _again(system.truncate, path, size)
+    """The file ends after so many bytes; one that has fewer stays as it is. A symbolic link is not followed."""
+    handle = _again(system.open, path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        if size_of(handle) > size:
+            _again(system.ftruncate, handle, size)
+    finally:
+        close(handle)
 
 
 def make_folder(path: Path) -> None:
@@ -84,16 +91,6 @@ def remove(path: Path) -> None:
         _again(system.rmdir, path)
     else:
         _again(system.unlink, path)
-
-
-def link_or_copy(old: Path, new: Path) -> None:
-    """The same content under a second name: a hard link where the disk has them, else a copy. Synced."""
-    try:
-        _again(system.link, old, new)
-    except OSError as error:
-        if error.errno not in (errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS):
-            raise
-        write(new, blocks_of(old))
 
 
 def read(path: Path, limit: int) -> bytes:
@@ -169,19 +166,29 @@ def opened(path: Path) -> Iterator[int]:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, patience: float = 0.0) -> Iterator[None]:
     """Nobody else holds this folder within the block. The lock ends with the process, however it ends.
 
     Raises:
-        BlockingIOError: another process holds it.
+        BlockingIOError: another process holds it, and still does after `patience` seconds.
     """
     handle = _again(system.open, folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(handle, time.monotonic() + patience)
         yield
     finally:
         with suppress(OSError):  # the lock ends all the same
             close(handle)
+
+
+def _lock(handle: int, deadline: float) -> None:
+    while True:
+        try:
+            return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(_BETWEEN_TRIES)
 
 
 def _blocks(handle: int) -> Iterator[bytes]:

@@ -14,7 +14,7 @@ class Disk:
 
     CALLS = frozenset(
         ["open", "read", "pread", "write", "fsync", "close", "fstat", "mkdir", "rename", "unlink", "rmdir", "listdir",
-         "truncate", "link"]
+         "ftruncate"]
     )  # fmt: skip
 
     def __init__(self):

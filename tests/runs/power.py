@@ -53,9 +53,8 @@ class Recording(Disk):
     def _fsync(self, result, handle):
         self._happened(("sync", self.handles[handle]))
 
-    def _truncate(self, result, path, size):
-        folder, name = self._place(path)
-        self._happened(("cut", folder.names[name], size))
+    def _ftruncate(self, result, handle, size):
+        self._happened(("cut", self.handles[handle], size))
 
     def _mkdir(self, result, path):
         folder, name = self._place(path)
@@ -63,10 +62,6 @@ class Recording(Disk):
 
     def _rename(self, result, old, new):
         self._happened(("move", *self._place(old), *self._place(new)))
-
-    def _link(self, result, old, new):
-        folder, name = self._place(old)
-        self._happened(("name", *self._place(new), folder.names[name]))
 
     def _unlink(self, result, path):
         self._happened(("forget", *self._place(path)))

@@ -54,9 +54,7 @@ def _resumable(path):
     """What a resume would go on from: its step, and what had to be passed over. As `resume`, without the training."""
     folder = RunFolder.at(path)
     trainer = _trainer(folder, folder.identity())
-    found, _ = folder.checkpoints.newest(
-        trainer.task.model.state_dict(), lambda one: one.tensors(trainer.expected(one.standing.progress))
-    )
+    found, _ = folder.checkpoints.newest(trainer.task.model.state_dict(), lambda one: one.tensors(trainer.expected()))
     return found.standing.progress.step, found.damaged
 
 

@@ -76,7 +76,7 @@ def test_seeds_are_a_group(runs, tmp_path):
     longer = shutil.copytree(paths[0], tmp_path / "longer")
     resume(longer, 11)
     assert {group.what for group in compare([paths[0], longer])} == {"steps=8", "steps=11"}
-    with pytest.raises(RunError, match="two runs or more"):
+    with pytest.raises(RunError, match="two different runs or more"):
         compare(paths[:1])
 
 

@@ -98,7 +98,7 @@ def test_a_run_that_is_done_is_left_alone(tmp_path):
     resume(path, listen=events.append)
     assert events == [AlreadyDone(60, str(path))]
     assert _saved(path) == before
-    with pytest.raises(ConfigError, match="60 steps are done already: give more than these, not 60"):
+    with pytest.raises(ConfigError, match="60 steps in all: 60 are done already, give more than these"):
         resume(path, 60)
 
 

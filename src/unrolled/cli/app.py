@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from unrolled.cli.terminal import printable
+
 app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -38,5 +40,6 @@ def columns(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     """A table with a head line, each column as wide as it needs to be."""
     widths = [max(len(row[place]) for row in [head, *rows]) for place in range(len(head))]
     return "\n".join(
-        "  ".join(f"{one:<{width}}" for one, width in zip(row, widths, strict=True)).rstrip() for row in [head, *rows]
+        printable("  ".join(f"{one:<{width}}" for one, width in zip(row, widths, strict=True))).rstrip()
+        for row in [head, *rows]
     )

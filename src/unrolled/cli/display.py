@@ -15,6 +15,7 @@ from rich.panel import Panel
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from unrolled.cli.terminal import printable
 from unrolled.runs import AlreadyDone, Prepared, RunEvent, Sampled, Warned
 from unrolled.training import Evaluated, Finished, Planned, Stepped
 
@@ -97,7 +98,7 @@ class _Lines:
             self._line("   " + line)
 
     def _print_prepared(self, event: Prepared) -> None:
-        skipped = f" ({event.skipped} others passed over: no UTF-8 text)" if event.skipped else ""
+        skipped = f" ({event.skipped} others passed over: no UTF-8 text, or not to be read)" if event.skipped else ""
         files = f", {event.files} files{skipped}" if event.files > 1 or event.skipped else ""
         self._line(f"text     {event.text}{files}: {event.train + event.held_out:,} {self.unit}s,"
                    f" {event.vocabulary} different; the last {event.held_out:,} are held out")  # fmt: skip
@@ -141,8 +142,3 @@ def _live(console: Console) -> Iterator[Listener]:
 
 def _smoothed(before: float | None, loss: float) -> float:
     return loss if before is None else _SMOOTHING * before + (1 - _SMOOTHING) * loss
-
-
-def printable(text: str) -> str:
-    """Without the control characters that would steer the terminal."""
-    return "".join(one if one.isprintable() or one in "\n\t" else "\N{REPLACEMENT CHARACTER}" for one in text)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from unrolled.cli.terminal import complain
 from unrolled.errors import UnrolledError
 
 
@@ -41,17 +42,17 @@ def main() -> None:
         finally:
             sys.stdout.flush()  # here, where a full disk behind it can be told
     except UnrolledError as error:
-        print(f"error: {error}", file=sys.stderr)
+        complain("error", error)
         sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(128 + signal.SIGINT)
+    except KeyboardInterrupt as stop:
+        sys.exit(128 + getattr(stop, "number", signal.SIGINT))
     except BrokenPipeError:  # whoever read our output has stopped reading
         _give_up_output()
         sys.exit(128 + signal.SIGPIPE)
     except OSError as error:
         _give_up_output()
         what = f"{str(error.filename)!r} cannot be used" if error.filename else "the output cannot be written"
-        print(f"error: {what}: {error.strerror}", file=sys.stderr)
+        complain("error", f"{what}: {error.strerror}")
         sys.exit(1)
 
 

@@ -9,10 +9,19 @@ from types import FrameType, TracebackType
 _ASKS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
+class Stopped(KeyboardInterrupt):
+    """A signal that ends the command at once."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
 class StopSignals:
     """Within the block, the first Ctrl-C, SIGTERM or hang-up is noted, so that the work can be saved.
 
-    Before there is work to save (`begin`), and for the second one, the command ends at once.
+    Before there is work to save (`begin`), and for the second one, the command ends at once. Signals that whoever
+    started the command wanted ignored (nohup) stay so.
     """
 
     def __init__(self) -> None:
@@ -30,7 +39,8 @@ class StopSignals:
 
     def __enter__(self) -> StopSignals:
         with contextlib.suppress(ValueError):  # not the main thread: nobody sends it signals
-            self._before = {number: signal.signal(number, self._note) for number in _ASKS}
+            heard = [number for number in _ASKS if signal.getsignal(number) is not signal.SIG_IGN]
+            self._before = {number: signal.signal(number, self._note) for number in heard}
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -40,5 +50,5 @@ class StopSignals:
     def _note(self, number: int, _: FrameType | None) -> None:
         if self.received is not None or not self._has_begun:
             self.received = number
-            raise KeyboardInterrupt
+            raise Stopped(number)
         self.received = number

@@ -116,7 +116,9 @@ def _wanted(options: dict[str, Any], config: Path | None, preset_name: str | Non
     """The options of the command line, before those of a file, before those of a preset."""
     given = {name: value for name, value in options.items() if value is not None}
     wanted: dict[str, Any] = {}
-    for more in (preset(preset_name) if preset_name else {}, read_config(config) if config else {}, given):
+    of_preset = {} if preset_name is None else preset(preset_name)
+    of_file = {} if config is None else read_config(config)
+    for more in (of_preset, of_file, given):
         if any(name in more for name in LENGTHS):  # a length replaces any other
             wanted = {name: value for name, value in wanted.items() if name not in LENGTHS}
         wanted |= more

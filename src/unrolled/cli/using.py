@@ -17,7 +17,7 @@ import typer
 from unrolled import cells
 from unrolled.cells.describe import Description, describe
 from unrolled.cli.app import AsJson, Best, RunPath, app, columns, print_json, table
-from unrolled.cli.display import printable
+from unrolled.cli.terminal import complain, printable
 from unrolled.data import corpora
 from unrolled.generation import Strategy
 from unrolled.runs import Tried, compare, doctor, evaluate, sample, tried
@@ -168,7 +168,7 @@ def doctor_command(as_json: AsJson = False) -> None:
 
 
 def _warn(message: str) -> None:
-    print(f"warning: {message}", file=sys.stderr)
+    complain("warning", message)
 
 
 def _row(one: Tried) -> tuple[str, ...]:

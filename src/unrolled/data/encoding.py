@@ -14,8 +14,8 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from itertools import chain, pairwise
 from pathlib import Path
 from typing import Annotated, Literal
@@ -35,6 +35,7 @@ from unrolled.errors import DataError
 Mix = Literal["concatenated", "proportional"]
 
 _FORMAT = 1
+_PATIENCE = 60.0  # seconds to wait while another process stores a text: a change of a name
 _IN_MEMORY = 64 << 20  # bytes: a smaller text is read into memory at once
 _LEARNED_FROM = 64 << 20  # characters at most, from which words and pairs are counted
 
@@ -97,7 +98,7 @@ def encode(places: Sequence[Place], tokens: Tokens, vocab_size: int, mix: Mix) -
         ConfigError: words or pairs, and the library for them is missing.
     """
     surveys = [_survey(place, wants_text=tokens != "bytes") for place in places]
-    folder = _writable(cache_folder("texts")) / _key(surveys, tokens, vocab_size, mix)
+    folder = _texts_folder() / _key(surveys, tokens, vocab_size, mix)
     if (known := _from_cache(folder, surveys)) is not None:
         return known
     vocabulary = _vocabulary(surveys, tokens, vocab_size, joined=mix == "concatenated")
@@ -108,7 +109,7 @@ def encode(places: Sequence[Place], tokens: Tokens, vocab_size: int, mix: Mix) -
         files.write(new / "vocabulary.json", [vocabulary.to_json().encode("utf-8", "surrogatepass")])
         files.write(new / "text.json", [made.about.to_json()])
         files.sync(new)
-        return Encoded(made.about, vocabulary, _published(new, folder) / "text.bin")
+        return _published(made, folder, surveys)
 
 
 def encode_with(places: Sequence[Place], vocabulary: Vocabulary, folder: Path) -> Encoded:
@@ -286,26 +287,24 @@ def read_vocabulary(content: bytes) -> Vocabulary:
         raise DataError(f"it is not a vocabulary: {str(error).splitlines()[0]}") from error
 
 
-def _published(new: Path, folder: Path) -> Path:
-    """Give a finished folder its name in the cache; what another process, or damage, has put there makes room."""
-    if folder.exists():
-        files.remove(folder)
-    try:
-        files.rename(new, folder)
-    except OSError:
-        if not folder.exists():  # else another process was faster with the same text
-            raise
-    return folder
+def _published(made: Encoded, folder: Path, surveys: Sequence[_Survey]) -> Encoded:
+    """Give the folder of a finished text its name in the cache, unless another process was faster with the same."""
+    with files.locked(folder.parent, _PATIENCE):
+        if (known := _from_cache(folder, surveys)) is not None:
+            return known
+        if folder.exists():  # damaged
+            files.remove(folder)
+        files.rename(made.path.parent, folder)
+    return replace(made, path=folder / "text.bin")
 
 
-def _writable(folder: Path) -> Path:
-    """The same folder, made if need be; where nothing can be written, one that lasts as long as the process."""
-    try:
+def _texts_folder() -> Path:
+    """The folder of encoded texts; where none can be written, one that lasts as long as the process."""
+    with suppress(OSError, DataError):
+        folder = cache_folder("texts")
         folder.mkdir(parents=True, exist_ok=True)
         if os.access(folder, os.W_OK):
             return folder
-    except OSError:
-        pass
     passing = Path(tempfile.mkdtemp(prefix="unrolled-"))
     atexit.register(shutil.rmtree, passing, ignore_errors=True)
     return passing

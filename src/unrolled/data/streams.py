@@ -72,14 +72,11 @@ class Streams:
         Raises:
             DataError: a text that does not fill one chunk.
         """
+        if not whole:
+            _check_length(len(text), batch_size, seq_length, wrap=wrap)
         targets = len(text) if wrap else len(text) - 1
         steps = -(-targets // batch_size) if whole else targets // batch_size
         chunks = -(-steps // seq_length) if whole else steps // seq_length
-        if chunks < 1:
-            raise DataError(
-                f"the text has {len(text):,} symbols; one chunk of {batch_size} streams x {seq_length} steps needs"
-                f" {batch_size * seq_length + (not wrap):,}. Give more text, or a smaller --batch-size or --seq-length"
-            )
         if wrap:
             steps = chunks * seq_length
             text = text[: steps * batch_size]
@@ -127,6 +124,7 @@ def side_by_side(texts: Sequence[Text], batch_size: int, seq_length: int) -> Str
             f"{len(texts)} texts do not fit side by side in a batch of {batch_size}: give a --batch-size of at least"
             f" {len(texts)}, or join them with --mix concatenated"
         )
+    _check_length(sum(len(text) for text in texts), batch_size, seq_length)
     rows = _shares([len(text) for text in texts], batch_size)
     parts = [Streams.of(text, count, seq_length) for text, count in zip(texts, rows, strict=True)]
     return Streams([stream for part in parts for stream in part._streams], seq_length)
@@ -148,6 +146,20 @@ def split(text: Text, val_frac: float) -> tuple[Text, Text]:
     """The text without its last part, and the last part, held out for validation."""
     held_out = round(len(text) * val_frac)
     return text[: len(text) - held_out], text[len(text) - held_out :]
+
+
+def _check_length(symbols: int, batch_size: int, seq_length: int, *, wrap: bool = False) -> None:
+    """Check that so many symbols fill a chunk.
+
+    Raises:
+        DataError: they do not.
+    """
+    needed = batch_size * seq_length + (not wrap)
+    if symbols < needed:
+        raise DataError(
+            f"the text has {symbols:,} symbols; one chunk of {batch_size} streams x {seq_length} steps needs"
+            f" {needed:,}. Give more text, or a smaller --batch-size or --seq-length"
+        )
 
 
 def _shares(lengths: Sequence[int], rows: int) -> list[int]:

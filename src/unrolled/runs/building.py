@@ -115,6 +115,8 @@ def _split_by_streams(config: RunConfig, model: LanguageModel, texts: list[Text]
     if len(texts) > 1:
         raise DataError("--split streams is for one text: use --mix concatenated, or --split end")
     every = Streams.of(texts[0], config.batch_size, config.seq_length, wrap=True)
+    if not config.val_frac:
+        return TextTask(model, every, [], keep_state=config.keep_state)
     learned = int(every.chunks * (1 - config.val_frac))
     if not 0 < learned < every.chunks:
         raise DataError(

@@ -24,7 +24,7 @@ from unrolled.errors import RunError
 from unrolled.runs import tensors
 from unrolled.runs.config import validated
 from unrolled.runs.machine import Machine
-from unrolled.runs.manifest import CheckedFolder, parsed_json, write_folder
+from unrolled.runs.manifest import CheckedFolder, fill_folder, parsed_json
 from unrolled.training import Progress
 
 MODEL, TENSORS, STANDING = "model.safetensors", "state.safetensors", "state.json"
@@ -64,7 +64,7 @@ class Checkpoint:
             RunError: they are damaged, or others than these.
         """
         content = self.folder.read(TENSORS, tensors.largest(expected))
-        return tensors.from_bytes(content, expected, self.folder.folder / TENSORS, may_lack="optimizer.")
+        return tensors.from_bytes(content, expected, self.folder.folder / TENSORS)
 
 
 class Checkpoints:
@@ -93,11 +93,12 @@ class Checkpoints:
         """
         self._clean()
         contents = {
-            MODEL: tensors.to_bytes(weights),
-            TENSORS: tensors.to_bytes(training),
-            STANDING: standing.model_dump_json(indent=1).encode(),
+            MODEL: [tensors.to_bytes(weights)],
+            TENSORS: [tensors.to_bytes(training)],
+            STANDING: [standing.model_dump_json(indent=1).encode()],
         }
-        write_folder(self.folder / _NEW, contents)
+        files.make_folder(self.folder / _NEW)
+        fill_folder(self.folder / _NEW, contents)
         files.rename(self.folder / _NEW, self._place(self.next_number()))
         self._prune(standing.best)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import statistics
 from collections import defaultdict
 from collections.abc import Sequence
@@ -66,10 +67,11 @@ def compare(paths: Sequence[Path]) -> list[Group]:
     """Runs, grouped by what they differ in besides the seed, the lowest median first.
 
     Raises:
-        RunError: fewer than two, one that cannot be read, or one without a held-out loss.
+        RunError: fewer than two different ones, one that cannot be read, or one without a held-out loss.
     """
+    paths = list({os.path.realpath(path): path for path in paths}.values())
     if len(paths) < 2:
-        raise RunError("give two runs or more to compare")
+        raise RunError("give two different runs or more to compare")
     configs = {path: _as_trained(path) for path in paths}
     different = _different(list(configs.values()))
     groups: dict[str, list[tuple[str, float]]] = defaultdict(list)

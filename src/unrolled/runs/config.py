@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -76,7 +77,7 @@ def read_config(path: Path) -> dict[str, Any]:
         ConfigError: no such file, or not a file of options.
     """
     try:
-        text = files.read(path.resolve(), _LARGEST).decode()
+        text = files.read(Path(os.path.realpath(path)), _LARGEST).decode()
         values = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text, object_pairs_hook=without_doubles)
     except OSError as error:
         raise ConfigError(f"the options in {path} cannot be read: {error.strerror}") from error

@@ -14,10 +14,11 @@ samples/          what the model wrote, by step
 from __future__ import annotations
 
 import errno
+import glob
 import json
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
@@ -34,7 +35,7 @@ from unrolled.models import LanguageModel
 from unrolled.runs.building import made_model, model_on_meta
 from unrolled.runs.checkpoints import Checkpoint, Checkpoints
 from unrolled.runs.config import RunConfig, validated
-from unrolled.runs.manifest import NAME, CheckedFolder, parsed_json, write_folder
+from unrolled.runs.manifest import NAME, CheckedFolder, fill_folder, parsed_json
 
 FORMAT = 2
 CONFIG, CELL, TOKENIZER, ABOUT, TEXT = "config.json", "cell.json", "tokenizer.json", "text.json", "text.bin"
@@ -42,6 +43,7 @@ METRICS, SAMPLES, CHECKPOINTS = "metrics.jsonl", "samples", "checkpoints"
 IDENTITY = (CONFIG, CELL, TOKENIZER, ABOUT, TEXT)
 _LARGEST = 1 << 20  # bytes of a file of JSON
 _LARGEST_TOKENIZER = 1 << 26
+_PATIENCE = 0.5  # seconds to wait for a run: 'unrolled runs' holds it for an instant
 
 
 @dataclass(frozen=True)
@@ -98,19 +100,24 @@ class RunFolder:
             TOKENIZER: text.vocabulary.to_json(),
             ABOUT: text.about.to_json().decode(),
         }
-        new = path.with_name(f".{path.name}.new-{os.getpid()}")
+        blocks: dict[str, Iterable[bytes]] = {
+            name: [value.encode("utf-8", "surrogatepass")] for name, value in contents.items()
+        }
         with making(path):
             _make_parents(path)
-            if path.is_symlink() or path.is_file():
+            if is_taken(path):
                 raise FileExistsError(errno.EEXIST, "something lies there already")
+            _remove_unfinished(path)
+            new = path.with_name(f"{_unfinished(path)}{secrets.token_hex(4)}")
+            files.make_folder(new)
             try:
-                encoded = {name: value.encode("utf-8", "surrogatepass") for name, value in contents.items()}
-                write_folder(new, encoded, {TEXT: text.path})
-                for name in (CHECKPOINTS, SAMPLES):
-                    files.make_folder(new / name)
-                files.write(new / METRICS, [])  # now, so that its name is on the disk before a checkpoint counts on it
-                files.sync(new)
-                files.rename(new, path)
+                with files.locked(new):
+                    fill_folder(new, blocks | {TEXT: files.blocks_of(text.path)})
+                    for name in (CHECKPOINTS, SAMPLES):
+                        files.make_folder(new / name)
+                    files.write(new / METRICS, [])  # its name is on the disk before a checkpoint counts on it
+                    files.sync(new)
+                    files.rename(new, path)
             except BaseException:
                 if new.exists():
                     files.remove(new)
@@ -130,6 +137,11 @@ class RunFolder:
             raise RunError(f"{path} is not a run: it has no {CONFIG}. Runs are made by 'unrolled train'")
         if not (path / NAME).is_file():
             raise RunError(f"{path} is not a run of this version: it has no {NAME}. Train it again")
+        for name in (CHECKPOINTS, SAMPLES, METRICS):
+            if (path / name).is_symlink():
+                raise RunError(
+                    f"{path / name} is a symbolic link: what lies behind it is not the run's own. Put the files there"
+                )
         return cls(path)
 
     @contextmanager
@@ -141,7 +153,7 @@ class RunFolder:
         """
         with ExitStack() as held:
             try:
-                held.enter_context(files.locked(self.path))
+                held.enter_context(files.locked(self.path, _PATIENCE))
             except BlockingIOError as error:
                 raise RunError(
                     f"the run {self.path} is being trained by another process: wait for it, or stop it"
@@ -214,7 +226,7 @@ class RunFolder:
         with writing(self.path):
             if checkpoint is not None:
                 self.checkpoints.drop_after(checkpoint.number)
-            if path.is_file() and path.stat().st_size > size:
+            if path.is_file():
                 files.cut(path, size)
 
 
@@ -224,9 +236,10 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        when = "when there is room" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "when that is mended"
         raise RunError(
-            f"the run in {path} cannot be written: {error.strerror}. What was saved before is whole: when there is"
-            f" room, go on with 'unrolled resume {path}'"
+            f"the run in {path} cannot be written: {error.strerror}. What was saved before is whole: {when}, go on"
+            f" with 'unrolled resume {path}'"
         ) from error
 
 
@@ -294,19 +307,39 @@ def making(path: Path) -> Iterator[None]:
     try:
         yield
     except FileExistsError as error:
-        raise _taken(path) from error
+        raise taken(path) from error
     except OSError as error:
         if error.errno == errno.ENOTEMPTY:
-            raise _taken(path) from error
+            raise taken(path) from error
         raise RunError(f"the run's folder {path} cannot be made: {error.strerror}") from error
 
 
-def _taken(path: Path) -> PlaceTakenError:
+def is_taken(path: Path) -> bool:
+    """Whether anything but an empty folder lies there."""
+    return path.is_symlink() or (path.exists() and not (path.is_dir() and not any(path.iterdir())))
+
+
+def taken(path: Path) -> PlaceTakenError:
+    """The error that says what lies there."""
     if (path / CONFIG).is_file():
         return PlaceTakenError(
             f"{path} holds a run already: choose another place with -o, or replace it with --overwrite"
         )
     return PlaceTakenError(f"{path} exists and is not a run: choose another place with -o")
+
+
+def _unfinished(path: Path) -> str:
+    """How the name of a folder begins while it is made to become this run."""
+    return f".{path.name}.new-"
+
+
+def _remove_unfinished(path: Path) -> None:
+    """What makers of this run left who were killed. One at work holds a lock on its folder before it writes there."""
+    for left in path.parent.glob(f"{glob.escape(_unfinished(path))}*"):
+        with suppress(OSError):
+            if left.is_dir() and any(left.iterdir()):
+                with files.locked(left):
+                    files.remove(left)
 
 
 def _no_folder(path: Path) -> str:

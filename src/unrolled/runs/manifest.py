@@ -43,18 +43,12 @@ class Manifest(BaseModel):
         return json.dumps(self.model_dump(), indent=1, sort_keys=True).encode()
 
 
-def write_folder(folder: Path, contents: Mapping[str, bytes], linked: Mapping[str, Path] | None = None) -> None:
-    """Make a folder with these files, a manifest of them, and all of it synced.
-
-    `linked` are files that lie elsewhere already, and get a second name here.
-    """
-    files.make_folder(folder)
+def fill_folder(folder: Path, contents: Mapping[str, Iterable[bytes]]) -> None:
+    """Write these files into an empty folder, each given in blocks, and a manifest of them; all of it synced."""
     facts = {}
-    for name, path in (linked or {}).items():
-        files.link_or_copy(path, folder / name)
-        facts[name] = FileFacts(size=(folder / name).stat().st_size, sha256=files.sha256(folder / name))
-    for name, content in contents.items():
-        facts[name] = FileFacts(size=len(content), sha256=files.write(folder / name, [content]))
+    for name, blocks in contents.items():
+        sha256 = files.write(folder / name, blocks)
+        facts[name] = FileFacts(size=(folder / name).stat().st_size, sha256=sha256)
     files.write(folder / NAME, [Manifest(files=facts).to_bytes()])
     files.sync(folder)
 

@@ -10,7 +10,7 @@ from types import TracebackType
 from unrolled import files
 from unrolled.errors import PlaceTakenError, RunError
 from unrolled.runs.events import Listener, RunEvent, Saved
-from unrolled.runs.folder import RunFolder, aside_of, check_own, making
+from unrolled.runs.folder import RunFolder, aside_of, check_own, is_taken, making, taken
 
 
 class Replacing:
@@ -26,6 +26,21 @@ class Replacing:
         self._cell = cell.partition("(")[0]
         self._overwrite = overwrite
         self._older: Path | None = None  # the place from which a run was set aside
+        self._made: Path | None = None
+
+    def check(self) -> None:
+        """Look whether the place can be had, before any work is done for it.
+
+        Raises:
+            RunError: it is taken.
+        """
+        if self._out is None:
+            return
+        with making(self._out):
+            if is_taken(self._out):
+                if not self._overwrite:
+                    raise taken(self._out)
+                check_own(self._out)
 
     def make(self, create: Callable[[Path], RunFolder]) -> RunFolder:
         """The run's folder.
@@ -35,18 +50,20 @@ class Replacing:
         """
         if self._out is None:
             return self._first_free(create)
-        if self._overwrite and self._out.is_dir() and any(self._out.iterdir()):
+        if self._overwrite and is_taken(self._out):
             _set_aside(self._out)
             self._older = self._out
-        return create(self._out)
+        folder = create(self._out)
+        self._made = self._out
+        return folder
 
     def hearing(self, listen: Listener) -> Listener:
         """The same listener; when the new run has been saved, the older one goes."""
 
         def hear(event: RunEvent) -> None:
             if isinstance(event, Saved) and self._older is not None:
-                files.remove(aside_of(self._older))
-                self._older = None
+                older, self._older = self._older, None  # first: from here on the new run is the one to keep
+                files.remove(aside_of(older))
             listen(event)
 
         return hear
@@ -66,9 +83,11 @@ class Replacing:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self._older is not None and kind is not None:
-            if self._older.exists():
-                files.remove(self._older)
+        if self._older is None or kind is None:
+            return
+        if self._made is not None:
+            files.remove(self._made)
+        if not self._older.exists():  # else another process has made a run there meanwhile
             files.rename(aside_of(self._older), self._older)
 
 

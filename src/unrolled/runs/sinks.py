@@ -12,12 +12,13 @@ import importlib.util
 import queue
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from unrolled.errors import ConfigError, did_you_mean
+from unrolled.errors import ConfigError, described, did_you_mean
 from unrolled.runs.events import Listener, Prepared, RunEvent
 from unrolled.training import Evaluated, Stepped
 
@@ -49,51 +50,57 @@ def logging_to(
     """
     for name in names:
         _check(name)
-    with ExitStack() as open_sinks:
-        threads = [open_sinks.enter_context(_running(name, warn)) for name in names]
+    workers = [_Worker(name, warn) for name in dict.fromkeys(names)]
 
-        def listen(event: RunEvent) -> None:
-            for hand in threads:
-                hand(event)
-
-        yield listen
-
-
-@contextmanager
-def _running(name: str, warn: Callable[[str], None]) -> Iterator[Listener]:
-    """A sink at work in its thread. None in the queue: the end."""
-    events: queue.Queue[RunEvent | None] = queue.Queue(_WAITING)
-    thread = threading.Thread(target=_work, args=(name, events, warn), daemon=True, name=f"log to {name}")
-    thread.start()
-
-    def hand(event: RunEvent) -> None:
+    def listen(event: RunEvent) -> None:
         if isinstance(event, Prepared | Stepped | Evaluated):
-            with contextlib.suppress(queue.Full):
-                events.put_nowait(event)
+            for worker in workers:
+                worker.hand(event)
 
     try:
-        yield hand
+        yield listen
     finally:
+        for worker in workers:
+            worker.hand(None)
+        deadline = time.monotonic() + _PATIENCE
+        for worker in workers:
+            worker.wait(deadline)
+
+
+class _Worker:
+    """A sink at work in its thread. None in the queue: the end."""
+
+    def __init__(self, name: str, warn: Callable[[str], None]) -> None:
+        self.name = name
+        self._warn = warn
+        self._events: queue.Queue[RunEvent | None] = queue.Queue(_WAITING)
+        self._thread = threading.Thread(target=self._work, daemon=True, name=f"log to {name}")
+        self._thread.start()
+
+    def hand(self, event: RunEvent | None) -> None:
+        """An event for the sink, lost if too many are waiting."""
         with contextlib.suppress(queue.Full):
-            events.put_nowait(None)
-        thread.join(_PATIENCE)
-        if thread.is_alive():
-            warn(f"warning: {name} did not take everything in {_PATIENCE:.0f} seconds, and is left behind")
+            self._events.put_nowait(event)
 
+    def wait(self, deadline: float) -> None:
+        """Give the sink time to end, until `time.monotonic()` has reached the deadline."""
+        self._thread.join(max(0.0, deadline - time.monotonic()))
+        if self._thread.is_alive():
+            self._warn(f"warning: {self.name} did not take everything in {_PATIENCE:.0f} seconds, and is left behind")
 
-def _work(name: str, events: queue.Queue[RunEvent | None], warn: Callable[[str], None]) -> None:
-    sink: Sink | None = None
-    try:
-        while (event := events.get()) is not None:
-            if isinstance(event, Prepared):
-                sink = _SINKS[name](event)
-            elif sink is not None and isinstance(event, Stepped | Evaluated):
-                for what, value in _numbers(event).items():
-                    sink.write(what, value, event.step)
-        if sink is not None:
-            sink.close()
-    except BaseException as error:
-        warn(f"warning: logging to {name} failed and is off: {type(error).__name__}: {str(error)[:200]}")
+    def _work(self) -> None:
+        sink: Sink | None = None
+        try:
+            while (event := self._events.get()) is not None:
+                if isinstance(event, Prepared):
+                    sink = _SINKS[self.name](event)
+                elif sink is not None and isinstance(event, Stepped | Evaluated):
+                    for what, value in _numbers(event).items():
+                        sink.write(what, value, event.step)
+            if sink is not None:
+                sink.close()
+        except BaseException as error:
+            self._warn(f"warning: logging to {self.name} failed and is off: {described(error)[:200]}")
 
 
 def _numbers(event: Stepped | Evaluated) -> dict[str, float]:

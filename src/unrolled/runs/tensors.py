@@ -37,15 +37,13 @@ def largest(wanted: Mapping[str, Tensor]) -> int:
     return _LENGTH + header + sum(one.numel() * one.element_size() for one in wanted.values())
 
 
-def from_bytes(content: bytes, wanted: Mapping[str, Tensor], path: Path, may_lack: str = "\0") -> dict[str, Tensor]:
+def from_bytes(content: bytes, wanted: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
     """The tensors in a file, if they have the names, types and shapes of `wanted` and are finite.
-
-    Tensors whose names begin with `may_lack` may be missing.
 
     Raises:
         RunError: anything else.
     """
-    _check_header(content, wanted, path, may_lack)
+    _check_header(content, wanted, path)
     try:
         tensors: dict[str, Tensor] = safetensors.torch.load(content)
     except (safetensors.SafetensorError, ValueError, KeyError) as error:
@@ -56,7 +54,7 @@ def from_bytes(content: bytes, wanted: Mapping[str, Tensor], path: Path, may_lac
     return tensors
 
 
-def _check_header(content: bytes, wanted: Mapping[str, Tensor], path: Path, may_lack: str) -> None:
+def _check_header(content: bytes, wanted: Mapping[str, Tensor], path: Path) -> None:
     """What the file says of its tensors is what is wanted, and they fill it."""
     if len(content) < _LENGTH:
         raise RunError(f"{path} is damaged: it ends within its first bytes")
@@ -66,8 +64,6 @@ def _check_header(content: bytes, wanted: Mapping[str, Tensor], path: Path, may_
     entries = parsed_json(content[_LENGTH : _LENGTH + length], path)
     for name in sorted(wanted.keys() | entries.keys()):
         entry = entries.get(name)
-        if entry is None and name.startswith(may_lack):
-            continue
         if name not in wanted or not isinstance(entry, dict) or _claim(entry) != _claimed(wanted[name]):
             want = f"{_TYPES[wanted[name].dtype]} {list(wanted[name].shape)}" if name in wanted else "nothing"
             got = "nothing" if entry is None else f"{entry}"[:100]

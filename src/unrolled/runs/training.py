@@ -7,10 +7,11 @@ from os import PathLike
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from unrolled import cells
 from unrolled.data import Encoded, encode, found
-from unrolled.errors import ConfigError, DataError
+from unrolled.errors import ConfigError, DataError, RunError
 from unrolled.runs.building import held_out_symbols, initialised, text_task
 from unrolled.runs.checkpoints import Checkpoint
 from unrolled.runs.config import RunConfig
@@ -48,13 +49,14 @@ def train(
     """
     device = _device(config.device)
     graph = cells.find(config.cell).graph
+    place = Replacing(out, graph.cell, overwrite=overwrite)
+    place.check()
     with found(config.data) as places:
         text = encode(places, config.tokens, config.vocab_size, config.mix)
     _check_text(text)
     model = initialised(config, len(text.vocabulary), graph).to(device)
     task = text_task(config, model, text.texts())
     trainer = Trainer(task, config)
-    place = Replacing(out, graph.cell, overwrite=overwrite)
     with place:
         folder = place.make(lambda path: RunFolder.create(path, config, graph, text))
         with folder.locked():
@@ -76,7 +78,8 @@ def resume(
     The weights in the end are those of a run that was never stopped, bit for bit, on the same machine with the same
     number of threads; what differs is told as `Warned`. A run that is done is left as it is, unless `steps` says to
     train so many in all: the learning rate of every step to come is then that of a run of `steps` steps. Where the
-    rate had not begun to fall yet, the result is that of such a run; where it had, it rises again.
+    steps that are done had the rates of such a run, too (its warm-up was as long, and the rate had not begun to fall),
+    the result is that of such a run; where the rate had fallen, it rises again.
 
     Raises:
         RunError: not a run, a damaged one, or one that another process is training.
@@ -89,7 +92,7 @@ def resume(
         config = identity.config
         trainer = _trainer(folder, identity)
         checkpoint, tensors = folder.checkpoints.newest(
-            trainer.task.model.state_dict(), lambda one: one.tensors(trainer.expected(one.standing.progress))
+            trainer.task.model.state_dict(), lambda one: _tensors(trainer, one)
         ) or (None, {})
         if checkpoint is not None:
             trainer.task.model.load_state_dict(checkpoint.weights)
@@ -116,6 +119,14 @@ def _trainer(folder: RunFolder, identity: Identity) -> Trainer[TextTask]:
     texts = folder.texts(identity.about)
     model = initialised(config, len(identity.vocabulary), identity.graph).to(_device(config.device))
     return Trainer(text_task(config, model, texts), config)
+
+
+def _tensors(trainer: Trainer[TextTask], checkpoint: Checkpoint) -> dict[str, Tensor]:
+    """The tensors of a checkpoint, if training can go on with them."""
+    tensors = checkpoint.tensors(trainer.expected())
+    if misfit := trainer.misfit(checkpoint.standing.progress, tensors):
+        raise RunError(f"{checkpoint.folder.folder} does not fit the run: {misfit}")
+    return tensors
 
 
 def _inexact(checkpoint: Checkpoint) -> tuple[str, ...]:

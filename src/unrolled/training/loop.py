@@ -17,7 +17,7 @@ from typing import Generic, TypeVar
 from torch import Tensor
 
 from unrolled.errors import ConfigError, TrainingError
-from unrolled.training.config import TrainingConfig
+from unrolled.training.config import MOST, TrainingConfig
 from unrolled.training.events import Evaluated, Event, Finished, Planned, SampleDue, Stepped
 from unrolled.training.guard import Guard
 from unrolled.training.noise import noise
@@ -83,10 +83,13 @@ class Trainer(Generic[TaskType]):
         """Train so many steps in all. The rate of each step to come is that of a training of `total` steps.
 
         Raises:
-            ConfigError: so many steps are done already.
+            ConfigError: so many steps are done already, or nobody can make so many.
         """
-        if total <= self.progress.step:
-            raise ConfigError(f"{self.progress.step:,} steps are done already: give more than these, not {total:,}")
+        if not self.progress.step < total <= MOST:
+            raise ConfigError(
+                f"{total:,} steps in all: {self.progress.step:,} are done already, give more than these and at most"
+                f" {MOST:,}"
+            )
         self.progress.total = total
         self.progress.evaluations = self.config.evaluations if self.task.has_held_out else 0
         self._is_limited = False
@@ -107,22 +110,21 @@ class Trainer(Generic[TaskType]):
     def restore(self, progress: Progress, tensors: Mapping[str, Tensor]) -> None:
         """Go on from where another trainer of the same task stood; its weights are the model's already.
 
-        The tensors have the names, types and shapes of `expected`.
+        The tensors have the names, types and shapes of `expected`, and no `misfit`.
         """
         device = next(self.task.model.parameters()).device
         self.task.carried = {name: tensors[f"carried.{name}"].to(device) for name in self.task.carried}
-        if progress.step:
-            self.optimizer.restore(
-                {name.removeprefix("optimizer."): one for name, one in tensors.items() if name.startswith("optimizer.")}
-            )
+        self.optimizer.restore(_of_the_optimizer(tensors))
         self.progress = progress.model_copy()
         self._is_limited = progress.total is None
 
-    def expected(self, progress: Progress) -> dict[str, Tensor]:
-        """What `tensors()` gives after so many steps, on no device; of the optimiser's, maybe fewer."""
-        carried = {f"carried.{name}": value.to("meta") for name, value in self.task.carried.items()}
-        remembered = self.optimizer.expected() if progress.step else {}
-        return carried | {f"optimizer.{name}": value for name, value in remembered.items()}
+    def expected(self) -> dict[str, Tensor]:
+        """The names, types and shapes of `tensors()`, on no device."""
+        return {name: value.to("meta") for name, value in self.tensors().items()}
+
+    def misfit(self, progress: Progress, tensors: Mapping[str, Tensor]) -> str:
+        """Why a training that stands there cannot consist of these tensors; empty if it can."""
+        return self.optimizer.misfit(_of_the_optimizer(tensors), progress.step)
 
     def _update(self) -> Stepped:
         """One chunk: forward, loss, backward, clip, step."""
@@ -195,7 +197,7 @@ class Trainer(Generic[TaskType]):
                 " smaller --learning-rate"
             )
         progress.evaluated_at = progress.step
-        if progress.best is None or loss < progress.best.loss:
+        if progress.step and (progress.best is None or loss < progress.best.loss):
             progress.best = Best(step=progress.step, loss=loss)
         self._clock.seconds_per_evaluation = time.monotonic() - started
         yield Evaluated(progress.step, loss, self._clock.elapsed)
@@ -222,7 +224,7 @@ class Trainer(Generic[TaskType]):
     def _share_done(self) -> float:
         """The share of all steps that is done; of the time, while it has not been turned into steps yet."""
         if self.progress.total is None:
-            return self._clock.elapsed / self._limit
+            return min(1.0, self._clock.elapsed / self._limit)
         return self.progress.step / self.progress.total
 
     @property
@@ -282,6 +284,11 @@ class _Clock:
     def end_step(self) -> None:
         self.steps += 1
         self._durations.append(time.monotonic() - self._step_started)
+
+
+def _of_the_optimizer(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    prefix = "optimizer."
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
 def _fixed_steps(config: TrainingConfig, steps_per_epoch: int) -> int | None:

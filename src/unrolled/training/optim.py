@@ -15,6 +15,7 @@ _REMEMBERED = {  # what each optimiser keeps of a parameter, in its shape; besid
     "rmsprop": ("square_avg",),
     "adagrad": ("sum",),
 }
+_SQUARES = ("exp_avg_sq", "square_avg", "sum")
 
 
 class Optimizer:
@@ -36,34 +37,38 @@ class Optimizer:
         self._torch.step()
 
     def tensors(self) -> dict[str, Tensor]:
-        """What is remembered: `PARAMETER.exp_avg` and so on, empty for what was never updated."""
-        return {
-            f"{name}.{kind}": value
-            for name, parameter in self._parameters.items()
-            for kind, value in self._torch.state.get(parameter, {}).items()
-        }
+        """What is remembered: `PARAMETER.step`, `PARAMETER.exp_avg` and so on.
 
-    def expected(self) -> dict[str, Tensor]:
-        """The names, types and shapes of `tensors()` after an update, on no device.
-
-        A parameter that no loss depends on is never updated, so it is not expected.
+        Zeros for a parameter that was never updated: what torch gives it before its first update.
         """
-        made = {}
+        made: dict[str, Tensor] = {}
         for name, parameter in self._parameters.items():
-            made[f"{name}.step"] = torch.empty((), dtype=torch.float32, device="meta")
-            for kind in _REMEMBERED[self.kind]:
-                made[f"{name}.{kind}"] = torch.empty_like(parameter, device="meta")
+            kept = self._torch.state.get(parameter) or self._before_any_update(parameter)
+            made |= {f"{name}.{kind}": value for kind, value in kept.items()}
         return made
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
         """Remember what `tensors()` gave."""
         for name, parameter in self._parameters.items():
-            kinds = [kind for kind in ("step", *_REMEMBERED[self.kind]) if f"{name}.{kind}" in tensors]
-            self._torch.state[parameter] = {
-                # torch's optimisers keep the step on the CPU
-                kind: tensors[f"{name}.{kind}"].clone().to("cpu" if kind == "step" else parameter.device)
-                for kind in kinds
-            }
+            # torch's optimisers keep the number of updates on the CPU
+            kept = {"step": tensors[f"{name}.step"].clone()}
+            for kind in _REMEMBERED[self.kind]:
+                kept[kind] = tensors[f"{name}.{kind}"].clone().to(parameter.device)
+            self._torch.state[parameter] = kept
+
+    def misfit(self, tensors: Mapping[str, Tensor], updates: int) -> str:
+        """Why `tensors()` cannot have given these after so many updates; empty if it can."""
+        for name in self._parameters:
+            if not 0 <= (count := float(tensors[f"{name}.step"])) <= updates:
+                return f"{name} has {count:g} updates in {updates:,} steps"
+            for kind in _REMEMBERED[self.kind]:
+                if kind in _SQUARES and bool((tensors[f"{name}.{kind}"] < 0).any()):
+                    return f"{name}.{kind} is negative somewhere"
+        return ""
+
+    def _before_any_update(self, parameter: Tensor) -> dict[str, Tensor]:
+        zeros = {kind: torch.zeros_like(parameter) for kind in _REMEMBERED[self.kind]}
+        return {"step": torch.zeros((), dtype=torch.float32), **zeros}
 
 
 def _make(config: TrainingConfig, every: list[nn.Parameter]) -> torch.optim.Optimizer:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from unrolled.training.config import MOST
 
 
 class Best(BaseModel):
-    """The lowest held-out loss so far, in mean nats per token, and after how many steps it was reached."""
+    """The lowest held-out loss of the trained model so far, in mean nats per token, and after how many steps."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    step: int = Field(ge=0, le=MOST)
+    step: int = Field(ge=1, le=MOST)
     loss: float = Field(allow_inf_nan=False)
 
 
@@ -29,9 +29,17 @@ class Progress(BaseModel):
     step: int = Field(default=0, ge=0, le=MOST)
     total: int | None = Field(default=None, ge=1, le=MOST)
     evaluations: int = Field(ge=0, le=MOST)
-    way: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    way: float = Field(default=0.0, ge=0, le=1)
     evaluated_at: int = Field(default=-1, ge=-1)
     sampled_at: int = Field(default=-1, ge=-1)
     elapsed: float = Field(default=0.0, ge=0, allow_inf_nan=False, description="seconds")
     first_loss: float | None = Field(default=None, allow_inf_nan=False)
     best: Best | None = None
+
+    @model_validator(mode="after")
+    def _nothing_ahead(self) -> Progress:
+        """What was done lies behind, and the end ahead."""
+        done = (self.evaluated_at, self.sampled_at, 0 if self.best is None else self.best.step)
+        if max(done) > self.step or (self.total is not None and self.step > self.total):
+            raise ValueError(f"step {self.step} lies before what was done, or behind the end")
+        return self

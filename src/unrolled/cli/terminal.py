@@ -1,0 +1,15 @@
+"""What reaches the terminal besides a command's results. Knows no command, imports nothing that is slow."""
+
+from __future__ import annotations
+
+import sys
+
+
+def printable(text: str) -> str:
+    """Without the control characters that would steer the terminal."""
+    return "".join(one if one.isprintable() or one in "\n\t" else "\N{REPLACEMENT CHARACTER}" for one in text)
+
+
+def complain(kind: str, message: object) -> None:
+    """`error: ...` or `warning: ...` where errors go."""
+    print(printable(f"{kind}: {message}"), file=sys.stderr)
