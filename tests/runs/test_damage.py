@@ -365,6 +365,14 @@ HOSTILE = {
     "states: a huge header": _bytes(TENSORS, struct.pack("<Q", 1 << 62)),
     "states: one tensor more": _header(lambda h: h.update(more=h["carried.h"]), TENSORS),
     "states: no state": _header(lambda h: h.pop("carried.h") and None, TENSORS),
+    "states: an optimiser's entry of nothing": _header(lambda h: h.update({"optimizer.zzz": None}), TENSORS),
+    "states: no second moment": _header(
+        lambda h: h.pop(next(name for name in h if name.endswith("exp_avg_sq"))) and None, TENSORS
+    ),
+    "standing: far behind the end": _json(STANDING, progress__step=10**9),
+    "standing: all the way and more": _json(STANDING, progress__way=1e308),
+    "standing: the best is yet to come": _json(STANDING, progress__best={"step": 10**6, "loss": 1.0}),
+    "standing: evaluations of 400 digits": _json(STANDING, progress__evaluations=10**400),
     "standing: empty": _bytes(STANDING, ""),
     "standing: deep": _bytes(STANDING, _deep("[", "]", 9_000)),
     "standing: a step below zero": _json(STANDING, progress__step=-1),

@@ -44,8 +44,8 @@ def main() -> None:
     except UnrolledError as error:
         complain("error", error)
         sys.exit(1)
-    except KeyboardInterrupt as stop:
-        sys.exit(128 + getattr(stop, "number", signal.SIGINT))
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
     except BrokenPipeError:  # whoever read our output has stopped reading
         _give_up_output()
         sys.exit(128 + signal.SIGPIPE)

@@ -12,7 +12,7 @@ from rich.console import Console
 from unrolled.cli.app import AsJson, RunPath, app, columns, print_json
 from unrolled.cli.display import showing
 from unrolled.cli.options import LENGTHS, with_run_options
-from unrolled.cli.signals import StopSignals
+from unrolled.cli.signals import Stopped, StopSignals
 from unrolled.errors import ConfigError
 from unrolled.runs import (
     AlreadyDone,
@@ -141,7 +141,10 @@ def _run(work: Callable[[Listener, StopSignals], Path], log: list[str] | None, *
             show(event)
             also(event)
 
-        path = work(listen, stop)
+        try:
+            path = work(listen, stop)
+        except Stopped as stopped:  # (of KeyboardInterrupt typer would make an exit code of its own)
+            raise typer.Exit(128 + stopped.number) from None
     if stop.received is not None:
         if not as_json:
             console.print(f"\nGo on with: unrolled resume {path}", soft_wrap=True)
