@@ -59,14 +59,17 @@ def _loss(trainer, value):
     trainer.task.loss = broken
 
 
-def _new_state(trainer, value):
-    real = trainer.task.loss
+def _new_state(name):
+    def put(trainer, value):
+        real = trainer.task.loss
 
-    def broken(step):
-        made = real(step)
-        return type(made)(made.nats, made.steps, made.tokens, made.after | {"c": made.after["c"] + value})
+        def broken(step):
+            made = real(step)
+            return type(made)(made.nats, made.steps, made.tokens, made.after | {name: made.after[name] + value})
 
-    trainer.task.loss = broken
+        trainer.task.loss = broken
+
+    return put
 
 
 def _output_of(name, at):
@@ -90,6 +93,7 @@ PLACES = {
     "an embedding": (_weight("embedding.weight"), "the weights embedding.weight: not finite"),
     "a matrix": (_weight("rnn.layer0.weight_i_x"), "the weights rnn.layer0.weight_i_x: not finite"),
     "a recurrent matrix": (_weight("rnn.layer1.weight_i_h"), "the weights rnn.layer1.weight_i_h: not finite"),
+    "the second layer's matrix": (_weight("rnn.layer1.weight_i_x"), "the weights rnn.layer1.weight_i_x: not finite"),
     "a bias": (_weight("rnn.layer1.bias_i_x"), "the weights rnn.layer1.bias_i_x: not finite"),
     "the read-out": (_weight("read_out.weight"), "the weights read_out.weight: not finite"),
     "the read-out's bias": (_weight("read_out.bias"), "the weights read_out.bias: not finite"),
@@ -100,9 +104,26 @@ PLACES = {
         _remembered("rnn.layer0.bias_i_x.exp_avg_sq"),
         "the optimiser's rnn.layer0.bias_i_x.exp_avg_sq: not finite",
     ),
+    "the first moment of a recurrent matrix": (
+        _remembered("rnn.layer1.weight_i_h.exp_avg"),
+        "the optimiser's rnn.layer1.weight_i_h.exp_avg: not finite",
+    ),
+    "the second moment of an embedding": (
+        _remembered("embedding.weight.exp_avg_sq"),
+        "the optimiser's embedding.weight.exp_avg_sq: not finite",
+    ),
+    "an embedding's gradient": (_gradient("embedding.weight"), "the gradient of embedding.weight: not finite"),
+    "the read-out's gradient": (_gradient("read_out.bias"), "the gradient of read_out.bias: not finite"),
+    "a bias's gradient": (_gradient("rnn.layer1.bias_i_h"), "the gradient of rnn.layer1.bias_i_h: not finite"),
     "a gradient": (_gradient("rnn.layer0.weight_i_h"), "the gradient of rnn.layer0.weight_i_h: not finite"),
     "the loss": (_loss, "the loss is not a finite number"),
-    "the new state": (_new_state, "the new state c: not finite"),
+    "the new h": (_new_state("h"), "the new state h: not finite"),
+    "the new c": (_new_state("c"), "the new state c: not finite"),
+    "the embedding's output": (
+        _output_of("embedding", 0),
+        "the output of embedding is not finite from time step 0 of 6 on",
+    ),
+    "a layer's output at once": (_output_of("rnn", 0), "the output of rnn is not finite from time step 0 of 6 on"),
     "a layer's output": (_output_of("rnn", 3), "the output of rnn is not finite from time step 3 of 6 on"),
     "the logits": (_output_of("read_out", 5), "the output of read_out is not finite from time step 5 of 6 on"),
 }
@@ -127,7 +148,7 @@ def broken(monkeypatch):
 
 
 def test_there_are_enough():
-    assert len(CASES) >= 24
+    assert len(PLACES) >= 24
 
 
 @pytest.mark.parametrize(("place", "value"), CASES, ids=str)
