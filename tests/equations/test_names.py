@@ -165,7 +165,7 @@ def _python(version: str) -> str:
             ran = subprocess.run([one, "--version"], capture_output=True, text=True, check=False)
             if ran.returncode == 0 and ran.stdout.startswith(f"Python {version}"):
                 return one
-    raise AssertionError(f"no Python {version}: name one in UNROLLED_PYTHONS")
+    raise AssertionError(f"no Python {version}: name one in UNROLLED_PYTHONS, with spaces between them")
 
 
 def _check_names(source: str) -> None:
