@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 
 import pytest
 
@@ -45,6 +46,7 @@ def test_train_says_what_it_does(place):
     assert " bits) per character" in said
     assert "training is done: 40 steps" in said
     assert "unrolled sample run --temperature 0.7 " in said
+    assert "unrolled train text.py --cell lstm " in said
 
 
 def test_train_as_json(place):
@@ -134,6 +136,10 @@ def test_cells(place):
     assert plain["states"] == {"h": "20", "c": "H"}
     assert plain["parameters"]["weight_h"] == "(20, H)"
     assert plain["products"] == {"weight_i_x": "before", "weight_i_h": "during", "weight_h": "during"}
+
+
+def test_version(place):
+    assert unrolled("--version", cwd=place).stdout == f"unrolled {version('unrolled')}\n"
 
 
 def test_doctor(place):

@@ -199,6 +199,7 @@ def test_names_and_repr():
     assert repr(layer).splitlines()[1].strip() == (
         "lstm(forget_bias=1.0), 5, 9, num_layers=2, bidirectional=True, dropout=0.1"
     )
+    assert "weight_i_x (36, 5), bias_i_x (36,), weight_i_h (36, 9), bias_i_h (36,)" in repr(layer)
     for copied in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
         x = torch.randn(T, B, D)
         assert torch.equal(copied.eval()(x)[0], layer.eval()(x)[0])

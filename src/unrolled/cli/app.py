@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +18,22 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Recurrent networks as equations: train, sample, and look at the cells.",
 )
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        print(f"unrolled {version('unrolled')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="say which version this is")
+    ] = False,
+) -> None:
+    pass
+
 
 AsJson = Annotated[bool, typer.Option("--json", help="one JSON object a line, for programs")]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="the run's folder", show_default=False)]

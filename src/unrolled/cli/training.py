@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -68,7 +69,7 @@ def train_command(
     def work(listen: Listener, stop: StopSignals) -> Path:
         return train(wanted, out, overwrite=overwrite, listen=listen, should_stop=stop)
 
-    _run(work, log, as_json=as_json, prompt="" if wanted.data else ' --prompt "def "')
+    _run(work, log, as_json=as_json, data=wanted.data)
 
 
 @app.command("resume")
@@ -88,7 +89,7 @@ def resume_command(
     def work(listen: Listener, stop: StopSignals) -> Path:
         return resume(run, steps, listen=listen, should_stop=stop)
 
-    _run(work, log, as_json=as_json, prompt="")
+    _run(work, log, as_json=as_json, data=("FILE",))
 
 
 @app.command("lr-find")
@@ -126,8 +127,10 @@ def _wanted(options: dict[str, Any], config: Path | None, preset_name: str | Non
     return validated(RunConfig, wanted, source, ConfigError)
 
 
-def _run(work: Callable[[Listener, StopSignals], Path], log: list[str] | None, *, as_json: bool, prompt: str) -> None:
-    """Do the work of a command while its events are shown, until it ends or a signal stops it."""
+def _run(
+    work: Callable[[Listener, StopSignals], Path], log: list[str] | None, *, as_json: bool, data: Sequence[str]
+) -> None:
+    """Do the work of a command on these texts while its events are shown, until it ends or a signal stops it."""
     console = Console(highlight=False)
     console.width = console.width or 80  # (COLUMNS=0 would show nothing)
     was_done = False
@@ -150,15 +153,16 @@ def _run(work: Callable[[Listener, StopSignals], Path], log: list[str] | None, *
             console.print(f"\nGo on with: unrolled resume {path}", soft_wrap=True)
         raise typer.Exit(128 + stop.received)
     if not as_json and not was_done:
-        console.print(_next_steps(path, prompt), soft_wrap=True)
+        console.print(_next_steps(path, data), soft_wrap=True)
 
 
-def _next_steps(path: Path, prompt: str) -> str:
+def _next_steps(path: Path, data: Sequence[str]) -> str:
+    run, prompt = shlex.quote(str(path)), "" if data else ' --prompt "def "'
     commands = {
-        f"unrolled sample {path}{prompt} --temperature 0.7": "let it write",
-        f"unrolled eval {path} FILE": "how well it predicts another text",
+        f"unrolled sample {run}{prompt} --temperature 0.7": "let it write",
+        f"unrolled eval {run} FILE": "how well it predicts another text",
         "unrolled train FILE --minutes 5": "learn a text of yours",
-        "unrolled train --cell lstm": "the same with another cell",
+        shlex.join(["unrolled", "train", *data, "--cell", "lstm"]): "the same with another cell",
         "unrolled runs": "what was tried so far",
         "unrolled cells lstm": "a cell's equation and parameters",
     }

@@ -192,6 +192,12 @@ class _Parameters(nn.Module):
         for parameter in self.program.graph.parameters:
             fill(getattr(self, parameter.name), parameter, self.program.hidden_size)
 
+    def extra_repr(self) -> str:
+        """The parameters, with their shapes."""
+        return ", ".join(
+            f"{name} {written(tuple(value.shape))}" for name, value in self.named_parameters(recurse=False)
+        )
+
     def direction(self) -> Direction:
         """What a stack needs to run this."""
         names = [parameter.name for parameter in self.program.graph.parameters]
