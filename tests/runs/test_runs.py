@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import re
 
 import numpy as np
 import pytest
 import torch
 
 from unrolled import ConfigError, DataError, RunConfig, RunError, Strategy, TrainingError, evaluate, load, sample, train
-from unrolled.data import reading
-from unrolled.runs import Prepared, Sampled, Saved, doctor
-from unrolled.training import Evaluated, Finished
+from unrolled.data import encoding, reading
+from unrolled.runs import Prepared, Sampled, Saved, doctor, resume
+from unrolled.training import Evaluated, Finished, Stepped
 from unrolled.training import evaluate as mean_nats
 
 TEXT = "the cat sat on the mat.\n" * 200
@@ -220,6 +222,36 @@ def test_diverging_saves_what_was_before(tmp_path):
     saved = load(tmp_path / "run")
     again = train(_config(tmp_path, **options | {"steps": saved.step}), tmp_path / "short")
     assert _weights(again) == _weights(tmp_path / "run")
+
+
+def _after_step(number, act):
+    """A listener that does something once, after so many steps."""
+    return lambda event: act() if isinstance(event, Stepped) and event.step == number else None
+
+
+def test_a_stored_text_that_becomes_shorter_while_it_is_read(tmp_path, monkeypatch):
+    """Training reads the run's own text; the error says what happened, and what was saved is whole."""
+    monkeypatch.setattr(encoding, "_IN_MEMORY", 0)  # (a small text is read at once)
+    text = tmp_path / "run" / "text.bin"
+    cut = _after_step(9, lambda: os.truncate(text, 100))
+    with pytest.raises(DataError, match=f"the stored text {re.escape(str(text))} became shorter while it was read"):
+        train(_config(tmp_path, evaluations=5), tmp_path / "run", listen=cut)
+    assert load(tmp_path / "run").step == 6
+    with pytest.raises(RunError, match=r"text\.bin is damaged"):
+        resume(tmp_path / "run")
+
+
+def test_a_cache_that_changes_does_not_reach_a_run(tmp_path, monkeypatch):
+    monkeypatch.setattr(encoding, "_IN_MEMORY", 0)
+    monkeypatch.setenv("UNROLLED_CACHE", str(tmp_path / "cache"))
+    train(_config(tmp_path), tmp_path / "whole")
+
+    def spoil():
+        for stored in (tmp_path / "cache").rglob("*.bin"):
+            stored.write_bytes(bytes(stored.stat().st_size))
+
+    train(_config(tmp_path), tmp_path / "run", listen=_after_step(3, spoil))
+    assert _weights(tmp_path / "run") == _weights(tmp_path / "whole")
 
 
 def test_folders_are_not_overwritten_by_accident(tmp_path, monkeypatch):

@@ -55,13 +55,13 @@ def train(
         text = encode(places, config.tokens, config.vocab_size, config.mix)
     _check_text(text)
     model = initialised(config, len(text.vocabulary), graph).to(device)
-    task = text_task(config, model, text.texts())
-    trainer = Trainer(task, config)
+    Trainer(text_task(config, model, text.texts()), config)  # what does not fit is told before anything is written
     with place:
         folder = place.make(lambda path: RunFolder.create(path, config, graph, text))
         with folder.locked():
             hear = place.hearing(listen)
-            hear(_prepared(folder, Identity(config, graph, text.vocabulary, text.about), task, 0))
+            trainer = Trainer(text_task(config, model, folder.texts(text.about)), config)
+            hear(_prepared(folder, Identity(config, graph, text.vocabulary, text.about), trainer.task, 0))
             Session(folder, trainer, Writer(model, text.vocabulary, config), hear).run(should_stop)
     return folder.path
 
