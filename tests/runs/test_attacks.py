@@ -15,7 +15,8 @@ from unrolled import ConfigError, DataError, RunConfig, RunError, files, resume,
 from unrolled.data import encode, found
 from unrolled.data.streams import side_by_side
 from unrolled.runs import Saved, compare
-from unrolled.runs.folder import RunFolder, aside_of
+from unrolled.runs.folder import RunFolder
+from unrolled.runs.place import aside_of
 
 TEXT = "the cat sat on the mat.\n" * 40
 

@@ -18,7 +18,8 @@ import torch
 from unrolled import RunConfig, RunError, UnrolledError, load
 from unrolled.runs import resume, train
 from unrolled.runs.checkpoints import MODEL, STANDING, TENSORS
-from unrolled.runs.folder import ABOUT, CELL, CONFIG, IDENTITY, TEXT, TOKENIZER, RunFolder
+from unrolled.runs.folder import RunFolder
+from unrolled.runs.layout import ABOUT, CELL, CONFIG, IDENTITY, TEXT, TOKENIZER
 from unrolled.runs.manifest import NAME, FileFacts, Manifest
 from unrolled.runs.training import _trainer
 

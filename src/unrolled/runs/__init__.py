@@ -4,8 +4,8 @@ from unrolled.runs.comparison import Group, Tried, compare, tried
 from unrolled.runs.config import RunConfig, read_config, validated
 from unrolled.runs.diagnosis import doctor
 from unrolled.runs.events import AlreadyDone, Prepared, RunEvent, Sampled, Saved, Warned
-from unrolled.runs.folder import Run, load
 from unrolled.runs.learning_rate import FoundRate, find_learning_rate
+from unrolled.runs.loading import Run, load
 from unrolled.runs.presets import preset
 from unrolled.runs.sinks import logging_to
 from unrolled.runs.training import resume, train

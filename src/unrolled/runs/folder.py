@@ -1,26 +1,12 @@
-"""A run's folder: what lies in it, making one, and reading one back. No pickle; knows no training loop.
-
-config.json       the options (RunConfig)
-cell.json         the graph of the cell: a run is read back without the source that wrote the cell
-tokenizer.json    the vocabulary
-text.json         what the text is
-text.bin          the text as ids, so that no change of its source can change a resumed run
-manifest.json     what the five must be
-checkpoints/      where training stood (see checkpoints.py)
-metrics.jsonl     one line an event
-samples/          what the model wrote, by step
-"""
+"""A run's folder: making one, reading what it is, writing what comes. No pickle; knows no training loop."""
 
 from __future__ import annotations
 
 import errno
-import glob
 import json
-import secrets
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
-from os import PathLike
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,17 +16,15 @@ from torch import Tensor
 from unrolled import files
 from unrolled.data import Encoded, Text, TextFile, Vocabulary, read_vocabulary, texts_of
 from unrolled.equations import Graph
-from unrolled.errors import ConfigError, DataError, GraphError, PlaceTakenError, RunError, did_you_mean
-from unrolled.models import LanguageModel
-from unrolled.runs.building import made_model, model_on_meta
+from unrolled.errors import ConfigError, DataError, GraphError, RunError, did_you_mean
+from unrolled.runs.building import model_on_meta
 from unrolled.runs.checkpoints import Checkpoint, Checkpoints
 from unrolled.runs.config import RunConfig, validated
+from unrolled.runs.layout import ABOUT, CELL, CHECKPOINTS, CONFIG, IDENTITY, METRICS, SAMPLES, TEXT, TOKENIZER
 from unrolled.runs.manifest import NAME, CheckedFolder, fill_folder, parsed_json
+from unrolled.runs.place import aside_of, new_folder
 
 FORMAT = 2
-CONFIG, CELL, TOKENIZER, ABOUT, TEXT = "config.json", "cell.json", "tokenizer.json", "text.json", "text.bin"
-METRICS, SAMPLES, CHECKPOINTS = "metrics.jsonl", "samples", "checkpoints"
-IDENTITY = (CONFIG, CELL, TOKENIZER, ABOUT, TEXT)
 _LARGEST = 1 << 20  # bytes of a file of JSON
 _LARGEST_TOKENIZER = 1 << 26
 _PATIENCE = 0.5  # seconds to wait for a run: 'unrolled runs' holds it for an instant
@@ -67,18 +51,6 @@ class Identity:
             raise RunError(f"the run does not fit this machine: {error}") from error
 
 
-@dataclass(frozen=True)
-class Run:
-    """A run that was read back: what it is, and its model. `warnings` are to be shown to the user."""
-
-    path: Path
-    config: RunConfig
-    vocabulary: Vocabulary
-    model: LanguageModel
-    step: int = 0
-    warnings: tuple[str, ...] = field(default=())
-
-
 class RunFolder:
     """The folder of one run."""
 
@@ -103,25 +75,11 @@ class RunFolder:
         blocks: dict[str, Iterable[bytes]] = {
             name: [value.encode("utf-8", "surrogatepass")] for name, value in contents.items()
         }
-        with making(path):
-            _make_parents(path)
-            if is_taken(path):
-                raise FileExistsError(errno.EEXIST, "something lies there already")
-            _remove_unfinished(path)
-            new = path.with_name(f"{_unfinished(path)}{secrets.token_hex(4)}")
-            files.make_folder(new)
-            try:
-                with files.locked(new):
-                    fill_folder(new, blocks | {TEXT: files.blocks_of(text.path)})
-                    for name in (CHECKPOINTS, SAMPLES):
-                        files.make_folder(new / name)
-                    files.write(new / METRICS, [])  # its name is on the disk before a checkpoint counts on it
-                    files.sync(new)
-                    files.rename(new, path)
-            except BaseException:
-                if new.exists():
-                    files.remove(new)
-                raise
+        with new_folder(path) as new:
+            fill_folder(new, blocks | {TEXT: files.blocks_of(text.path)})
+            for name in (CHECKPOINTS, SAMPLES):
+                files.make_folder(new / name)
+            files.write(new / METRICS, [])  # its name is on the disk before a checkpoint counts on it
         return cls(path)
 
     @classmethod
@@ -243,105 +201,6 @@ def writing(path: Path) -> Iterator[None]:
         ) from error
 
 
-def load(path: str | PathLike[str], device: str = "cpu", *, best: bool = False) -> Run:
-    """Read a run back, ready to write and to be evaluated. No code of its cell is executed.
-
-    `best`: the weights with the lowest held-out loss, else the newest. A damaged checkpoint is passed over.
-
-    Raises:
-        RunError: not a run, one that was never saved, or a damaged one.
-    """
-    path = Path(path)
-    folder = RunFolder.at(path)
-    identity = folder.identity()
-    expected = identity.expected()
-    found = folder.checkpoints.best(expected) if best else folder.checkpoints.weights(expected)
-    if found is None:
-        raise RunError(
-            f"the run has no weights: {path} was stopped before its first save. Go on with 'unrolled resume {path}'"
-        )
-    model = made_model(identity.config, len(identity.vocabulary), identity.graph)
-    model.load_state_dict(found.weights)
-    return Run(
-        path, identity.config, identity.vocabulary, model.to(device).eval(), found.standing.progress.step,
-        damage_told(found),
-    )  # fmt: skip
-
-
-def damage_told(found: Checkpoint) -> tuple[str, ...]:
-    """What a user should know when newer checkpoints are damaged."""
-    if not found.damaged:
-        return ()
-    return (f"{'; '.join(found.damaged)}. The checkpoint before it is used, of step {found.standing.progress.step:,}",)
-
-
-def _make_parents(path: Path) -> None:
-    """The folders above a run's."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise RunError(f"the run's folder {path} cannot be made: {path.parent} is no folder") from error
-
-
-def check_own(path: Path) -> None:
-    """Check that a folder is a run and holds nothing else.
-
-    Raises:
-        RunError: it is not, or it does.
-    """
-    if path.is_symlink() or not all((path / name).is_file() for name in (CONFIG, CELL, NAME)):
-        raise RunError(f"{path} exists and is not a run: choose another place with -o")
-    known = {*IDENTITY, NAME, METRICS, SAMPLES, CHECKPOINTS, "tensorboard"}
-    others = [one for one in path.iterdir() if one.name not in known or one.is_symlink()]
-    others += [one for one in (path / SAMPLES).glob("*") if not one.name.startswith(("step-", ".new"))]
-    others += [one for one in (path / CHECKPOINTS).glob("*") if not one.is_dir() or one.is_symlink()]
-    if others:
-        raise RunError(
-            f"{path} holds more than a run ({others[0]}): it is not overwritten. Choose another place with -o"
-        )
-
-
-@contextmanager
-def making(path: Path) -> Iterator[None]:
-    """Within the block, what the disk refuses becomes a RunError about the place of a new run."""
-    try:
-        yield
-    except FileExistsError as error:
-        raise taken(path) from error
-    except OSError as error:
-        if error.errno == errno.ENOTEMPTY:
-            raise taken(path) from error
-        raise RunError(f"the run's folder {path} cannot be made: {error.strerror}") from error
-
-
-def is_taken(path: Path) -> bool:
-    """Whether anything but an empty folder lies there."""
-    return path.is_symlink() or (path.exists() and not (path.is_dir() and not any(path.iterdir())))
-
-
-def taken(path: Path) -> PlaceTakenError:
-    """The error that says what lies there."""
-    if (path / CONFIG).is_file():
-        return PlaceTakenError(
-            f"{path} holds a run already: choose another place with -o, or replace it with --overwrite"
-        )
-    return PlaceTakenError(f"{path} exists and is not a run: choose another place with -o")
-
-
-def _unfinished(path: Path) -> str:
-    """How the name of a folder begins while it is made to become this run."""
-    return f".{path.name}.new-"
-
-
-def _remove_unfinished(path: Path) -> None:
-    """What makers of this run left who were killed. One at work holds a lock on its folder before it writes there."""
-    for left in path.parent.glob(f"{glob.escape(_unfinished(path))}*"):
-        with suppress(OSError):
-            if left.is_dir() and any(left.iterdir()):
-                with files.locked(left):
-                    files.remove(left)
-
-
 def _no_folder(path: Path) -> str:
     if path.exists():
         return f"{path} is a file, not the folder of a run"
@@ -349,8 +208,3 @@ def _no_folder(path: Path) -> str:
         return f"there is no run {path}: replacing it was interrupted. The older one lies in {aside_of(path)}"
     near = did_you_mean(path.name, [one.name for one in path.parent.iterdir()]) if path.parent.is_dir() else ""
     return f"there is no run {path}.{near}"
-
-
-def aside_of(path: Path) -> Path:
-    """Where a run lies while another is made in its place."""
-    return path.with_name(f".{path.name}.old")

@@ -10,7 +10,8 @@ from types import TracebackType
 from unrolled import files
 from unrolled.errors import PlaceTakenError, RunError
 from unrolled.runs.events import Listener, RunEvent, Saved
-from unrolled.runs.folder import RunFolder, aside_of, check_own, is_taken, making, taken
+from unrolled.runs.folder import RunFolder
+from unrolled.runs.place import aside_of, check_own, is_taken, making, taken
 
 
 class Replacing:

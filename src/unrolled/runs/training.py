@@ -16,7 +16,8 @@ from unrolled.runs.building import held_out_symbols, initialised, text_task
 from unrolled.runs.checkpoints import Checkpoint
 from unrolled.runs.config import RunConfig
 from unrolled.runs.events import AlreadyDone, Listener, Prepared, Warned
-from unrolled.runs.folder import Identity, RunFolder, damage_told
+from unrolled.runs.folder import Identity, RunFolder
+from unrolled.runs.loading import damage_told
 from unrolled.runs.machine import Machine
 from unrolled.runs.replacing import Replacing
 from unrolled.runs.session import Session, Writer

@@ -15,7 +15,7 @@ import torch
 from unrolled.data import Text, Vocabulary, encode_with, found, reading
 from unrolled.errors import ConfigError, DataError, RunError
 from unrolled.generation import Strategy, generate
-from unrolled.runs.folder import load
+from unrolled.runs.loading import load
 from unrolled.training import evaluate as mean_nats
 
 Warn = Callable[[str], None]

@@ -1,0 +1,112 @@
+"""Where a new run may lie: what is in its way, and the folder in which it is made before it gets its name."""
+
+from __future__ import annotations
+
+import errno
+import glob
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from unrolled import files
+from unrolled.errors import PlaceTakenError, RunError
+from unrolled.runs.layout import CELL, CHECKPOINTS, CONFIG, IDENTITY, METRICS, SAMPLES
+from unrolled.runs.manifest import NAME
+
+
+@contextmanager
+def making(path: Path) -> Iterator[None]:
+    """Within the block, what the disk refuses becomes a RunError about the place of a new run."""
+    try:
+        yield
+    except FileExistsError as error:
+        raise taken(path) from error
+    except OSError as error:
+        if error.errno == errno.ENOTEMPTY:
+            raise taken(path) from error
+        raise RunError(f"the run's folder {path} cannot be made: {error.strerror}") from error
+
+
+def is_taken(path: Path) -> bool:
+    """Whether anything but an empty folder lies there."""
+    return path.is_symlink() or (path.exists() and not (path.is_dir() and not any(path.iterdir())))
+
+
+def taken(path: Path) -> PlaceTakenError:
+    """The error that says what lies there."""
+    if (path / CONFIG).is_file():
+        return PlaceTakenError(
+            f"{path} holds a run already: choose another place with -o, or replace it with --overwrite"
+        )
+    return PlaceTakenError(f"{path} exists and is not a run: choose another place with -o")
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """A folder to fill. After the block it is called `path` and is on the disk, whole; if the block fails, it is gone.
+
+    Raises:
+        RunError: something lies there already, or it cannot be made.
+    """
+    with making(path):
+        _make_parents(path)
+        if is_taken(path):
+            raise taken(path)
+        _remove_unfinished(path)
+        new = path.with_name(f"{_unfinished(path)}{secrets.token_hex(4)}")
+        files.make_folder(new)
+        try:
+            with files.locked(new):
+                yield new
+                files.sync(new)
+                files.rename(new, path)
+        except BaseException:
+            if new.exists():
+                files.remove(new)
+            raise
+
+
+def _unfinished(path: Path) -> str:
+    """How the name of a folder begins while it is made to become this run."""
+    return f".{path.name}.new-"
+
+
+def _remove_unfinished(path: Path) -> None:
+    """What makers of this run left who were killed. One at work holds a lock on its folder before it writes there."""
+    for left in path.parent.glob(f"{glob.escape(_unfinished(path))}*"):
+        with suppress(OSError):
+            if left.is_dir() and any(left.iterdir()):
+                with files.locked(left):
+                    files.remove(left)
+
+
+def _make_parents(path: Path) -> None:
+    """The folders above a run's."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise RunError(f"the run's folder {path} cannot be made: {path.parent} is no folder") from error
+
+
+def check_own(path: Path) -> None:
+    """Check that a folder is a run and holds nothing else.
+
+    Raises:
+        RunError: it is not, or it does.
+    """
+    if path.is_symlink() or not all((path / name).is_file() for name in (CONFIG, CELL, NAME)):
+        raise RunError(f"{path} exists and is not a run: choose another place with -o")
+    known = {*IDENTITY, NAME, METRICS, SAMPLES, CHECKPOINTS, "tensorboard"}
+    others = [one for one in path.iterdir() if one.name not in known or one.is_symlink()]
+    others += [one for one in (path / SAMPLES).glob("*") if not one.name.startswith(("step-", ".new"))]
+    others += [one for one in (path / CHECKPOINTS).glob("*") if not one.is_dir() or one.is_symlink()]
+    if others:
+        raise RunError(
+            f"{path} holds more than a run ({others[0]}): it is not overwritten. Choose another place with -o"
+        )
+
+
+def aside_of(path: Path) -> Path:
+    """Where a run lies while another is made in its place."""
+    return path.with_name(f".{path.name}.old")
