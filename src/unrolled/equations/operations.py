@@ -85,6 +85,24 @@ OPERATIONS: dict[str, Operation] = {
     "concat": Operation(range(1, 1000), _concat),
 }
 
+# What only derivatives have; they are made by `derivative`, and no stored graph holds them.
+#
+#     rows_where(mask, a, b)               a in the rows where the mask (a leaf, true or false for a row) holds, else b
+#     linear_transposed(g, matrix)         g times the matrix, as wide as it has columns
+#     outer(g, value)                      the sum over rows and steps of g times value: a matrix
+#     column_sum(g)                        the sum over rows and steps: a vector
+#     pad(g)                               g from `start` on, zeros before and behind it
+#     sigmoid_gradient(g, y)               g y (1 - y), for y = sigmoid(a)
+#     tanh_gradient(g, y)                  g (1 - y y), for y = tanh(a)
+#     normalised(value)                    less its mean and divided by its deviation, over the units of each row
+#     normalised_gradient(g, value)        the gradient of value, from that of normalised(value)
+#     product(value, matrix, init)         linear, added to what init holds; the init may be missing
+#     product_transposed(g, matrix, init)  linear_transposed, the same
+DERIVED = (
+    "rows_where", "linear_transposed", "outer", "column_sum", "pad", "sigmoid_gradient", "tanh_gradient", "normalised",
+    "normalised_gradient", "product", "product_transposed",
+)  # fmt: skip
+
 # What stands in a graph without being computed, with its attributes.
 LEAVES: dict[str, Mapping[str, type]] = {
     "input": {},

@@ -1,0 +1,142 @@
+// The contract between Unrolled's Python and its engine: what a program is, and what each pointer must hold.
+// Knows pointers, shapes and time. Knows neither Python, nor gradients, nor text.
+//
+// A program computes values for B rows over T steps. It has five phases, in this order:
+//
+//   once     one row, no time       what parameters alone say
+//   before   all T * B rows         what the loop needs and no state is needed for
+//   loop     B rows, step by step   forwards (t = 0, 1 ...) or backwards (t = T-1, T-2 ...)
+//   after    all T * B rows         what a state is needed for and no state needs
+//   final    one row, no time       sums over all rows and steps, and what follows from them
+//
+// and in each a list of stages. A stage is a segment (element-wise instructions, tile by tile), a product with a packed
+// matrix, or a sum over all rows and steps.
+//
+// Every value lies in a buffer: element (t, row, column) at data + t * step + row * ld + column, counted in elements.
+// In the flat phases the T * B rows of a buffer must lie evenly, so step == B * ld, unless step is 0. A vector has
+// ld == step == 0. The caller owns all buffers and gives each the size its use needs; a state that is carried is read
+// in a buffer that ends one step before (or behind) the one in which it is written. Nothing is read that neither the
+// caller nor an earlier stage has written, except the slot of the first step of a carried state: the caller fills it.
+// Buffers may not overlap, but a carried value may be written over the one it follows.
+
+#pragma once
+#include <cstdint>
+
+extern "C" {
+
+struct UnrolledBuffer {
+    void *data;
+    int64_t ld;
+    int64_t step;
+};
+
+// Where an instruction finds an operand: in a register of the tile, a buffer, or a constant.
+struct UnrolledOperand {
+    int32_t kind;    // UNROLLED_NOTHING, _REGISTER, _BUFFER, _CONSTANT
+    int32_t index;   // of the register, the buffer, or the constant
+    int32_t column;  // of a buffer: the first
+};
+
+enum { UNROLLED_NOTHING, UNROLLED_REGISTER, UNROLLED_BUFFER, UNROLLED_CONSTANT };
+
+// result = operation(operands), element by element over `width` columns. The result may lie where an operand lies.
+struct UnrolledInstruction {
+    int32_t operation;  // see UnrolledOperation
+    int32_t width;
+    UnrolledOperand result;
+    UnrolledOperand operands[3];
+    double number;      // of a norm: eps
+};
+
+enum UnrolledOperation {
+    // one operand
+    UNROLLED_COPY, UNROLLED_NEGATIVE, UNROLLED_ABSOLUTE, UNROLLED_EXP, UNROLLED_LOG, UNROLLED_SQRT, UNROLLED_SIN,
+    UNROLLED_COS, UNROLLED_SIGMOID, UNROLLED_TANH, UNROLLED_RELU, UNROLLED_SOFTPLUS,
+    // two
+    UNROLLED_ADD, UNROLLED_SUBTRACT, UNROLLED_MULTIPLY, UNROLLED_DIVIDE, UNROLLED_MAXIMUM, UNROLLED_MINIMUM,
+    UNROLLED_POWER, UNROLLED_GREATER, UNROLLED_GREATER_EQUAL, UNROLLED_LESS, UNROLLED_LESS_EQUAL,
+    UNROLLED_SIGMOID_GRADIENT,  // g, y:  g * y * (1 - y)
+    UNROLLED_TANH_GRADIENT,     // g, y:  g * (1 - y * y)
+    // three
+    UNROLLED_WHERE,             // a comparison (1 or 0), a, b
+    UNROLLED_ROWS_WHERE,        // a mask of bytes [T, B] (a buffer with ld 1), a, b
+    UNROLLED_MULTIPLY_ADD,      // a * b + c
+    // whole rows
+    UNROLLED_NORMALISED,        // (a - mean) / sqrt(variance + eps), over the units of each row
+    UNROLLED_NORMALISED_GRADIENT,  // g, a: the gradient of a from that of normalised(a)
+    UNROLLED_OPERATIONS
+};
+
+// destination[r, n] = init[r, n] + sum over k of value[r, k] * matrix[k, n], added in the order of k, one by one:
+// the same bits for any number of rows, threads and steps. The columns are `parts` equal ones, each packed on its own.
+// `init`: -1 for zeros; the destination's own buffer and column to add to what is there; a vector for a bias.
+struct UnrolledProduct {
+    int32_t value, value_column;
+    int32_t matrix;
+    int32_t destination, destination_column;
+    int32_t init, init_column;
+};
+
+// A matrix for products: data [rows, columns] of the type of the program, row by row.
+// transposed == 0:  the product is as wide as it has rows (W v);  1: as it has columns (W^T g).
+struct UnrolledMatrix {
+    int32_t rows, columns, transposed, parts;
+};
+
+// destination[n, k] = sum over all rows r and steps of gradient[r, n] * value[r, k], n below `rows`, k below `columns`;
+// gradient == -1 and rows == 1: of value[r, k]. The rows are added in fixed blocks: the same bits for any threads.
+struct UnrolledSum {
+    int32_t gradient, gradient_column, rows;
+    int32_t value, value_column, columns;
+    int32_t destination;  // row by row, without gaps
+};
+
+struct UnrolledStage {
+    int32_t kind;    // UNROLLED_SEGMENT, _PRODUCT, _SUM
+    int32_t phase;
+    int32_t first;   // of the instructions; or the product, or the sum
+    int32_t count;   // of instructions
+    int32_t sliced;  // of a segment: how wide all its values are, if any range of columns can be computed alone; else 0
+    int32_t barrier; // in the loop: where units are split among threads, all have to arrive before this stage begins
+};
+
+enum { UNROLLED_SEGMENT, UNROLLED_PRODUCT, UNROLLED_SUM };
+enum { UNROLLED_ONCE, UNROLLED_BEFORE, UNROLLED_LOOP, UNROLLED_AFTER, UNROLLED_FINAL };
+
+struct UnrolledProgram {
+    int32_t type;       // UNROLLED_FLOAT32, _FLOAT64, _BFLOAT16 (matrices and their operands; all else is float32)
+    int32_t registers, widest;  // how many a tile has; the widest value of an instruction
+    int32_t stage_count, matrix_count, constant_count;
+    const UnrolledStage *stages;
+    const UnrolledInstruction *instructions;
+    const UnrolledProduct *products;
+    const UnrolledSum *sums;
+    const UnrolledMatrix *matrices;
+    const double *constants;
+};
+
+enum { UNROLLED_FLOAT32, UNROLLED_FLOAT64, UNROLLED_BFLOAT16 };
+
+// How many bytes `unrolled_pack` fills for one matrix.
+int64_t unrolled_packed_size(const UnrolledMatrix *matrix, int32_t type);
+// Lay a matrix out for products. `data` has the type float, or double for UNROLLED_FLOAT64; `packed` is 64-byte aligned.
+void unrolled_pack(const UnrolledMatrix *matrix, int32_t type, const void *data, void *packed, int32_t threads);
+
+// Run a program. `packed`: one for each matrix. `backwards`: the loop runs from T-1 to 0. `threads`: how many may work; `split`: how they share the loop. The bits
+// depend on neither. Returns 0, or UNROLLED_NO_MEMORY.
+int32_t unrolled_run(const UnrolledProgram *program, const UnrolledBuffer *buffers, const void *const *packed,
+                     int64_t steps, int64_t batch, int32_t backwards, int32_t threads, int32_t split);
+
+enum { UNROLLED_BY_RULE, UNROLLED_BY_ROWS, UNROLLED_BY_UNITS };
+
+enum { UNROLLED_NO_MEMORY = 1 };
+
+// The levels of instructions: "generic", "avx2", "avx512", "avx512bf16" ...; those that this processor has, in rising
+// order, and the one in use. `unrolled_use_level` returns 0 for one that it lacks.
+int32_t unrolled_levels(void);
+const char *unrolled_level_name(int32_t level);
+int32_t unrolled_has_level(int32_t level);
+int32_t unrolled_level(void);
+int32_t unrolled_use_level(int32_t level);
+const char *unrolled_version(void);
+}

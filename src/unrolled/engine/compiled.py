@@ -1,0 +1,194 @@
+"""A graph made ready for the engine: its forward and its backward program, for given sizes. Knows no tensors.
+
+Neither program depends on how many steps or rows a sequence has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from unrolled.engine.emission import Program, emit
+from unrolled.engine.fusion import fused
+from unrolled.engine.homes import Buffer
+from unrolled.engine.partition import kept_values
+from unrolled.equations import Graph, Width
+from unrolled.equations.derivative import Derivative, Step, derive, step_of
+
+Resolve = Callable[[Width], int]
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """Programs for sequences. `reason`: why there is none.
+
+    Buffers of a program are told apart by their `kind`:
+
+        input, output            x, and what the layer gives out where that is no state
+        before, after            a state (`name`) as the step begins, and as it ends: the same memory, a step apart
+        parameter                by its slot
+        reset, valid             masks
+        made                     what the program needs besides; the forward's are read again by the backward as `kept`
+        gradient output, gradient state before / after, gradient input, gradient parameter
+    """
+
+    forward: Program | None
+    backward: Program | None
+    output_state: str | None  # the state that is the output
+    reason: str = ""
+
+
+class NotForTheEngineError(Exception):
+    """What the engine has no word for; says why."""
+
+
+def compiled(
+    graph: Graph, input_size: int, hidden_size: int, *, with_reset: bool, with_lengths: bool, with_gradients: bool
+) -> Compiled:
+    """The programs of a graph; without gradients, the forward one alone, which keeps nothing."""
+
+    def resolve(width: Width) -> int:
+        return width.resolve(input_size, hidden_size)
+
+    step = step_of(graph, with_reset=with_reset, with_lengths=with_lengths)
+    try:
+        _check(step)
+        derivative = derive(step) if with_gradients else None
+        return _compiled(step, derivative, resolve)
+    except NotForTheEngineError as error:
+        return Compiled(None, None, None, str(error))
+
+
+def _compiled(step: Step, derivative: Derivative | None, resolve: Resolve) -> Compiled:
+    output_state = next((name for name, place in step.after.items() if place == step.output), None)
+    kept = set() if derivative is None else set(_kept(step, derivative, resolve))
+    forward = _forward(step, resolve, kept, output_state)
+    backward = None if derivative is None else _backward(step, derivative, resolve, forward, output_state)
+    return Compiled(forward, backward, output_state)
+
+
+def _check(step: Step) -> None:
+    tape = step.tape
+    for name, place in {"the output": step.output, **step.after}.items():
+        if tape.is_vector(place):
+            raise NotForTheEngineError(f"{name} comes from parameters alone")
+    for node in tape.nodes:
+        if node.operation == "linear" and tape.is_vector(node.operands[0]):
+            raise NotForTheEngineError("a matrix is multiplied with a learned vector")
+
+
+def _leaves(step: Step, resolve: Resolve) -> dict[int, tuple[Buffer, int]]:
+    """Where the leaves of a step lie."""
+    given: dict[int, tuple[Buffer, int]] = {}
+    for place, node in enumerate(step.tape.nodes):
+        width = 1 if node.width is None else resolve(node.width)
+        match node.operation:
+            case "input":
+                given[place] = Buffer("input", "", "history", width), 0
+            case "state":
+                given[place] = Buffer("before", node.attributes["name"], "history", width), 0
+            case "parameter":
+                given[place] = Buffer("parameter", node.attributes["slot"], "vector", width), 0
+            case "mask":
+                given[place] = Buffer(node.attributes["name"], "", "mask", 1), 0
+    return given
+
+
+def _kept(step: Step, derivative: Derivative, resolve: Resolve) -> list[int]:
+    nodes = step.tape.nodes[: derivative.forward]
+    behind = step.tape.nodes[derivative.forward :]
+    needed = {operand for node in behind for operand in node.operands if operand < derivative.forward}
+    free = [place for place, node in enumerate(nodes) if not node.operands or step.tape.is_vector(place)]
+    free += [*step.after.values(), step.output]
+    return kept_values(nodes, needed, free, lambda place: 1 if (w := nodes[place].width) is None else resolve(w))
+
+
+def _slots(step: Step, places: Mapping[int, int]) -> dict[int, int]:
+    """Where the parameters stand on a fused tape, and their slots."""
+    return {
+        places[place]: node.attributes["slot"]
+        for place, node in enumerate(step.tape.nodes)
+        if node.operation == "parameter" and place in places
+    }
+
+
+def _forward(step: Step, resolve: Resolve, kept: set[int], output_state: str | None) -> Program:
+    results = [(place, _state(step, name, "after", resolve)) for name, place in step.after.items()]
+    if output_state is None:
+        width = step.tape.nodes[step.output].width
+        assert width is not None
+        results.append((step.output, Buffer("output", "", "history", resolve(width))))
+    given = _leaves(step, resolve)
+    tape, places = fused(step.tape, [*(place for place, _ in results), *kept], given, step.before.values())
+    program = emit(
+        tape,
+        resolve,
+        given={places[place]: home for place, home in given.items() if place in places},
+        results=[(places[place], buffer) for place, buffer in results],
+        carried={places[place]: places[step.after[name]] for name, place in step.before.items() if place in places},
+        kept={places[place] for place in kept},
+        slots=_slots(step, places),
+    )
+    program.kept = {place: program.homes[places[place]] for place in kept}
+    return program
+
+
+def _state(step: Step, name: str, kind: str, resolve: Resolve) -> Buffer:
+    width = step.tape.nodes[step.before[name]].width
+    assert width is not None
+    return Buffer(kind, name, "history", resolve(width))
+
+
+def _backward(
+    step: Step, derivative: Derivative, resolve: Resolve, forward: Program, output_state: str | None
+) -> Program:
+    given = _leaves(step, resolve)
+    for name, place in step.after.items():
+        given.setdefault(place, (_state(step, name, "after", resolve), 0))
+    if output_state is None:
+        width = step.tape.nodes[step.output].width
+        assert width is not None
+        given.setdefault(step.output, (Buffer("output", "", "history", resolve(width)), 0))
+    for place, home in forward.kept.items():
+        buffer = forward.buffers[home.buffer]
+        kind = "kept" if buffer.kind == "made" else buffer.kind
+        name = home.buffer if buffer.kind == "made" else buffer.name
+        given[place] = Buffer(kind, name, "history", buffer.width), home.column
+    results: list[tuple[int, Buffer]] = []
+    carried: dict[int, int] = {}
+    of_output = step.tape.nodes[derivative.of_output].width
+    assert of_output is not None
+    given[derivative.of_output] = Buffer("gradient output", "", "history", resolve(of_output)), 0
+    for name, leaf in derivative.of_after.items():
+        width = _state(step, name, "after", resolve).width
+        given[leaf] = Buffer("gradient state after", name, "history", width), 0
+        before = derivative.of_before[name]
+        before = step.tape.number(0.0) if before is None else before
+        carried[leaf] = before
+        results.append((before, Buffer("gradient state before", name, "history", width)))
+    if derivative.of_input is not None:
+        width = _width_of_input(step, resolve)
+        results.append((derivative.of_input, Buffer("gradient input", "", "history", width)))
+    for slot, place in derivative.of_parameters.items():
+        node = step.tape.nodes[place]
+        assert node.width is not None
+        size = resolve(node.width)
+        if node.operation == "outer":
+            size *= resolve(Width.parse(node.attributes["columns"]))
+        results.append((place, Buffer("gradient parameter", slot, "vector", size)))
+    tape, places = fused(step.tape, [place for place, _ in results], given, carried)
+    return emit(
+        tape,
+        resolve,
+        given={places[place]: home for place, home in given.items() if place in places},
+        results=[(places[place], buffer) for place, buffer in results],
+        carried={places[leaf]: places[place] for leaf, place in carried.items() if leaf in places},
+        kept=set(),
+        slots=_slots(step, places),
+    )
+
+
+def _width_of_input(step: Step, resolve: Resolve) -> int:
+    width = step.tape.nodes[step.input].width
+    assert width is not None
+    return resolve(width)

@@ -1,0 +1,100 @@
+"""The engine's library: finding it, and the structures of native/unrolled.h. Knows ctypes, no graphs."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from ctypes import POINTER, Structure, c_char_p, c_double, c_int32, c_int64, c_void_p
+from functools import cache
+from pathlib import Path
+
+NAME = "libunrolled_engine.so"
+
+
+class CBuffer(Structure):
+    """UnrolledBuffer."""
+
+    _fields_ = [("data", c_void_p), ("ld", c_int64), ("step", c_int64)]  # noqa: RUF012 (ctypes reads it)
+
+
+class COperand(Structure):
+    """UnrolledOperand."""
+
+    _fields_ = [("kind", c_int32), ("index", c_int32), ("column", c_int32)]  # noqa: RUF012
+
+
+class CInstruction(Structure):
+    """UnrolledInstruction."""
+
+    _fields_ = [  # noqa: RUF012
+        ("operation", c_int32), ("width", c_int32), ("result", COperand), ("operands", COperand * 3),
+        ("number", c_double),
+    ]  # fmt: skip
+
+
+class CProduct(Structure):
+    """UnrolledProduct."""
+
+    _fields_ = [  # noqa: RUF012
+        ("value", c_int32), ("value_column", c_int32), ("matrix", c_int32), ("destination", c_int32),
+        ("destination_column", c_int32), ("init", c_int32), ("init_column", c_int32),
+    ]  # fmt: skip
+
+
+class CMatrix(Structure):
+    """UnrolledMatrix."""
+
+    _fields_ = [("rows", c_int32), ("columns", c_int32), ("transposed", c_int32), ("parts", c_int32)]  # noqa: RUF012
+
+
+class CSum(Structure):
+    """UnrolledSum."""
+
+    _fields_ = [  # noqa: RUF012
+        ("gradient", c_int32), ("gradient_column", c_int32), ("rows", c_int32), ("value", c_int32),
+        ("value_column", c_int32), ("columns", c_int32), ("destination", c_int32),
+    ]  # fmt: skip
+
+
+class CStage(Structure):
+    """UnrolledStage."""
+
+    _fields_ = [  # noqa: RUF012
+        ("kind", c_int32), ("phase", c_int32), ("first", c_int32), ("count", c_int32), ("sliced", c_int32),
+        ("barrier", c_int32),
+    ]  # fmt: skip
+
+
+class CProgram(Structure):
+    """UnrolledProgram."""
+
+    _fields_ = [  # noqa: RUF012
+        ("type", c_int32), ("registers", c_int32), ("widest", c_int32),
+        ("stage_count", c_int32), ("matrix_count", c_int32), ("constant_count", c_int32),
+        ("stages", POINTER(CStage)), ("instructions", POINTER(CInstruction)), ("products", POINTER(CProduct)),
+        ("sums", POINTER(CSum)), ("matrices", POINTER(CMatrix)), ("constants", POINTER(c_double)),
+    ]  # fmt: skip
+
+
+@cache
+def library() -> ctypes.CDLL | None:
+    """The engine's library; None where the package was installed without one."""
+    path = Path(os.environ.get("UNROLLED_LIBRARY") or Path(__file__).parent / NAME)
+    try:
+        found = ctypes.CDLL(str(path))
+    except OSError:
+        return None
+    found.unrolled_packed_size.restype = c_int64
+    found.unrolled_packed_size.argtypes = [POINTER(CMatrix), c_int32]
+    found.unrolled_pack.restype = None
+    found.unrolled_pack.argtypes = [POINTER(CMatrix), c_int32, c_void_p, c_void_p, c_int32]
+    found.unrolled_run.restype = c_int32
+    found.unrolled_run.argtypes = [POINTER(CProgram), POINTER(CBuffer), POINTER(c_void_p), c_int64, c_int64, c_int32,
+                                   c_int32, c_int32]  # fmt: skip
+    for name in ("unrolled_levels", "unrolled_level"):
+        getattr(found, name).restype = c_int32
+        getattr(found, name).argtypes = []
+    found.unrolled_level_name.restype = c_char_p
+    for name in ("unrolled_level_name", "unrolled_has_level", "unrolled_use_level"):
+        getattr(found, name).argtypes = [c_int32]
+    return found
