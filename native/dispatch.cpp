@@ -79,5 +79,5 @@ int32_t unrolled_use_level(int32_t level) {
     return 1;
 }
 
-const char *unrolled_version(void) { return UNROLLED_VERSION; }
+const char *unrolled_sources(void) { return UNROLLED_SOURCES; }
 }

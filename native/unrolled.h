@@ -22,6 +22,8 @@
 #pragma once
 #include <cstdint>
 
+#define UNROLLED_PUBLIC __attribute__((visibility("default")))
+
 extern "C" {
 
 struct UnrolledBuffer {
@@ -118,13 +120,13 @@ struct UnrolledProgram {
 enum { UNROLLED_FLOAT32, UNROLLED_FLOAT64, UNROLLED_BFLOAT16 };
 
 // How many bytes `unrolled_pack` fills for one matrix.
-int64_t unrolled_packed_size(const UnrolledMatrix *matrix, int32_t type);
+UNROLLED_PUBLIC int64_t unrolled_packed_size(const UnrolledMatrix *matrix, int32_t type);
 // Lay a matrix out for products. `data` has the type float, or double for UNROLLED_FLOAT64; `packed` is 64-byte aligned.
-void unrolled_pack(const UnrolledMatrix *matrix, int32_t type, const void *data, void *packed, int32_t threads);
+UNROLLED_PUBLIC void unrolled_pack(const UnrolledMatrix *matrix, int32_t type, const void *data, void *packed, int32_t threads);
 
 // Run a program. `packed`: one for each matrix. `backwards`: the loop runs from T-1 to 0. `threads`: how many may work; `split`: how they share the loop. The bits
 // depend on neither. Returns 0, or UNROLLED_NO_MEMORY.
-int32_t unrolled_run(const UnrolledProgram *program, const UnrolledBuffer *buffers, const void *const *packed,
+UNROLLED_PUBLIC int32_t unrolled_run(const UnrolledProgram *program, const UnrolledBuffer *buffers, const void *const *packed,
                      int64_t steps, int64_t batch, int32_t backwards, int32_t threads, int32_t split);
 
 enum { UNROLLED_BY_RULE, UNROLLED_BY_ROWS, UNROLLED_BY_UNITS };
@@ -133,10 +135,11 @@ enum { UNROLLED_NO_MEMORY = 1 };
 
 // The levels of instructions: "generic", "avx2", "avx512", "avx512bf16" ...; those that this processor has, in rising
 // order, and the one in use. `unrolled_use_level` returns 0 for one that it lacks.
-int32_t unrolled_levels(void);
-const char *unrolled_level_name(int32_t level);
-int32_t unrolled_has_level(int32_t level);
-int32_t unrolled_level(void);
-int32_t unrolled_use_level(int32_t level);
-const char *unrolled_version(void);
+UNROLLED_PUBLIC int32_t unrolled_levels(void);
+UNROLLED_PUBLIC const char *unrolled_level_name(int32_t level);
+UNROLLED_PUBLIC int32_t unrolled_has_level(int32_t level);
+UNROLLED_PUBLIC int32_t unrolled_level(void);
+UNROLLED_PUBLIC int32_t unrolled_use_level(int32_t level);
+// The SHA-256 of the sources that this library was built from: of the hashes of all files of native/, in the order of their names.
+UNROLLED_PUBLIC const char *unrolled_sources(void);
 }

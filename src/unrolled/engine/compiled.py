@@ -6,7 +6,7 @@ Neither program depends on how many steps or rows a sequence has.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from unrolled.engine.emission import Program, emit
 from unrolled.engine.fusion import fused
@@ -42,18 +42,28 @@ class NotForTheEngineError(Exception):
     """What the engine has no word for; says why."""
 
 
-def compiled(
-    graph: Graph, input_size: int, hidden_size: int, *, with_reset: bool, with_lengths: bool, with_gradients: bool
-) -> Compiled:
+@dataclass(frozen=True)
+class Variant:
+    """Which masks a program reads, and which gradients it has to give: none, all, or all but the input's."""
+
+    with_reset: bool = False
+    with_lengths: bool = False
+    with_gradients: bool = False
+    with_input_gradient: bool = False
+
+
+def compiled(graph: Graph, input_size: int, hidden_size: int, variant: Variant) -> Compiled:
     """The programs of a graph; without gradients, the forward one alone, which keeps nothing."""
 
     def resolve(width: Width) -> int:
         return width.resolve(input_size, hidden_size)
 
-    step = step_of(graph, with_reset=with_reset, with_lengths=with_lengths)
+    step = step_of(graph, with_reset=variant.with_reset, with_lengths=variant.with_lengths)
     try:
         _check(step)
-        derivative = derive(step) if with_gradients else None
+        derivative = derive(step) if variant.with_gradients else None
+        if derivative is not None and not variant.with_input_gradient:
+            derivative = replace(derivative, of_input=None)
         return _compiled(step, derivative, resolve)
     except NotForTheEngineError as error:
         return Compiled(None, None, None, str(error))

@@ -92,6 +92,7 @@ class Program:
     constants: list[float] = field(default_factory=list)
     registers: int = 1
     widest: int = 1
+    in_place: set[int] = field(default_factory=set)  # buffers of carried values that need not be kept for all steps
     homes: dict[int, Home] = field(default_factory=dict)
     kept: dict[int, Home] = field(default_factory=dict)
 
@@ -140,6 +141,7 @@ class _Emission:
                 self.copies.append((place, buffer))
             else:
                 settled[place] = buffer
+        self.carried = carried
         self.homes = Homes(self.schedule, resolve, given, settled, kept)
         self.slots = slots
         self.program = Program(buffers=self.homes.buffers, homes=self.homes.of)
@@ -148,6 +150,9 @@ class _Emission:
         for phase in Phase:
             self._phase(phase)
         self._set_barriers()
+        self.program.in_place = {
+            buffer for leaf, result in self.carried.items() if (pair := self._pair(leaf, result)) for buffer in pair
+        }
         return self.program
 
     # ---- phases and stages ----
@@ -305,6 +310,49 @@ class _Emission:
             return Operand(2, home.buffer, home.column)
         return Operand(1, registers.of(one, number))
 
+    # ---- carried values ----
+
+    def _pair(self, leaf: int, result: int) -> tuple[int, int] | None:
+        """The buffers of a carried value as the step begins and as it ends, if the second may lie over the first.
+
+        So it is if the first was read, by elements, when the second is written, and no other phase reads either.
+        """
+        begins, ends = self.homes.of[leaf], self.homes.of.get(result)
+        if ends is None or self.homes.buffers[ends.buffer].kind != "gradient state before":
+            return None
+        reads = [use for use in self._uses(begins.buffer) if not use.writes]
+        writes = [use for use in self._uses(ends.buffer) if use.writes]
+        others = [use for use in self._uses(ends.buffer) if not use.writes]
+        if len(writes) != 1 or others or any(use.phase != Phase.LOOP or use.is_whole for use in (*reads, *writes)):
+            return None
+        return (begins.buffer, ends.buffer) if all(use.when <= writes[0].when for use in reads) else None
+
+    def _uses(self, buffer: int) -> list[_Use]:
+        """Every read and write of a buffer, but a product's of the sum that it adds to in place."""
+        uses = []
+        for number, stage in enumerate(self.program.stages):
+            if stage.kind == 0:
+                for line in range(stage.first, stage.first + stage.count):
+                    one = self.program.instructions[line]
+                    for operand in one.operands:
+                        if operand.kind == 2 and operand.index == buffer:
+                            uses.append(_Use(stage.phase, (number, line), False, False))
+                    if one.result.kind == 2 and one.result.index == buffer:
+                        uses.append(_Use(stage.phase, (number, line), True, False))
+            elif stage.kind == 1:
+                product = self.program.products[stage.first]
+                if product.value.buffer == buffer:
+                    uses.append(_Use(stage.phase, (number, 0), False, True))
+                if product.init is not None and product.init.buffer == buffer and product.init != product.destination:
+                    uses.append(_Use(stage.phase, (number, 0), False, False))
+                if product.destination.buffer == buffer and product.init != product.destination:
+                    uses.append(_Use(stage.phase, (number, 0), True, False))
+            else:
+                one_sum = self.program.sums[stage.first]
+                read = [one_sum.value, *([] if one_sum.gradient is None else [one_sum.gradient])]
+                uses += [_Use(stage.phase, (number, 0), False, True) for home in read if home.buffer == buffer]
+        return uses
+
     # ---- threads ----
 
     def _set_barriers(self) -> None:
@@ -337,6 +385,15 @@ class _Emission:
             return False
         self.program.matrices[product.matrix] = matrix._replace(parts=wide // width)
         return True
+
+
+class _Use(NamedTuple):
+    """A read or a write of a buffer: in which phase, when, and whether as a whole, by all threads."""
+
+    phase: int
+    when: tuple[int, int]
+    writes: bool
+    is_whole: bool
 
 
 class _Line(NamedTuple):

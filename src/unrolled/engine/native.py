@@ -13,6 +13,7 @@ from torch import Tensor
 from unrolled.engine.compiled import Compiled
 from unrolled.engine.emission import Program
 from unrolled.engine.homes import Buffer, Home
+from unrolled.engine.memory import Block, Pool
 from unrolled.engine.library import (
     CBuffer,
     CInstruction,
@@ -28,9 +29,10 @@ from unrolled.engine.library import (
 _TYPES = {torch.float32: 0, torch.float64: 1}
 _BFLOAT16 = 2
 _NO_MEMORY = 1
+_POOL = Pool()
 
 
-class Callable_:
+class Executable:
     """A program in the form of native/unrolled.h."""
 
     def __init__(self, program: Program, dtype: torch.dtype, *, narrow: bool) -> None:
@@ -59,17 +61,17 @@ class Callable_:
             len(program.constants), stages, instructions, products, sums, self.matrices, constants,
         )  # fmt: skip
 
-    def pack(self, parameters: Sequence[Tensor], threads: int) -> list[Tensor]:
-        """The matrices laid out for products."""
-        packed = []
+    def pack(self, parameters: Sequence[Tensor], threads: int) -> tuple[list[Tensor], list[Block]]:
+        """The matrices laid out for products, and what has to be kept as long as they are used."""
+        packed, blocks = [], []
         for number, (matrix, size) in enumerate(zip(self.program.matrices, self.packed_sizes, strict=True)):
-            memory = torch.empty(size + 64, dtype=torch.uint8)
-            memory = memory[-memory.data_ptr() % 64 :]
+            memory, block = _POOL.take((size // 4,), torch.float32)
+            blocks.append(block)
             self._library.unrolled_pack(
                 self.matrices[number], self.type, parameters[matrix.slot].data_ptr(), memory.data_ptr(), threads
             )
             packed.append(memory)
-        return packed
+        return packed, blocks
 
     def run(
         self,
@@ -123,6 +125,13 @@ class Trace:
     batch: int
     reverse: bool
     tensors: dict[tuple[str, Any], Tensor] = field(default_factory=dict)
+    blocks: list[Block] = field(default_factory=list)
+
+    def made(self, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+        """Memory that nobody sees outside the engine, for as long as this is used."""
+        tensor, block = _POOL.take(shape, dtype)
+        self.blocks.append(block)
+        return tensor
 
 
 class Sequences:
@@ -132,10 +141,12 @@ class Sequences:
         assert compiled.forward is not None
         self.compiled = compiled
         self.dtype = dtype
-        self._forward = Callable_(compiled.forward, dtype, narrow=narrow)
+        self._forward = Executable(compiled.forward, dtype, narrow=narrow)
         self._backward = (
-            None if compiled.backward is None else Callable_(compiled.backward, dtype, narrow=narrow)
+            None if compiled.backward is None else Executable(compiled.backward, dtype, narrow=narrow)
         )
+        back = compiled.backward
+        self._in_place = set() if back is None else {back.buffers[number].name for number in back.in_place}
 
     def forward(
         self,
@@ -154,7 +165,7 @@ class Sequences:
         tensors = trace.tensors
         tensors["input", ""] = x
         for name, mask in masks.items():
-            tensors[name, ""] = mask
+            tensors[name, ""] = mask.contiguous()  # bools are bytes
         for slot, parameter in enumerate(parameters):
             tensors["parameter", slot] = parameter
         for name, value in state.items():
@@ -163,7 +174,7 @@ class Sequences:
             tensors["history", name] = history
         program = self._forward.program
         places = [self._place(number, buffer, trace, reverse=reverse) for number, buffer in enumerate(program.buffers)]
-        packed = self._forward.pack(parameters, threads)
+        packed, _blocks = self._forward.pack(parameters, threads)
         self._forward.run(places, packed, steps, batch, backwards=reverse, threads=threads, split=split)
         after = {name: tensors["history", name][0 if reverse else steps] for name in state}
         if self.compiled.output_state is None:
@@ -189,15 +200,23 @@ class Sequences:
         tensors = here.tensors
         tensors["gradient output", ""] = of_output
         for name, value in of_after.items():
-            history = torch.empty((steps + 1, *value.shape), dtype=self.dtype)
+            if name in self._in_place:
+                tensors["gradient history", name] = value.clone()
+                continue
+            history = here.made((steps + 1, *value.shape), self.dtype)
             history[0 if reverse else steps] = value
             tensors["gradient history", name] = history
         program = self._backward.program
         places = [self._place(number, buffer, here, reverse=reverse) for number, buffer in enumerate(program.buffers)]
         parameters = [trace.tensors["parameter", slot] for slot in range(self._parameter_count(trace))]
-        packed = self._backward.pack(parameters, threads)
+        packed, _blocks = self._backward.pack(parameters, threads)
         self._backward.run(places, packed, steps, batch, backwards=not reverse, threads=threads, split=split)
-        of_before = {name: tensors["gradient history", name][steps if reverse else 0] for name in of_after}
+        last = steps if reverse else 0
+        of_before = {
+            name: history if name in self._in_place else history[last].clone()
+            for name in of_after
+            for history in [tensors["gradient history", name]]
+        }
         of_x = tensors.get(("gradient input", ""))
         of_parameters = [
             tensors["gradient parameter", slot].view_as(one)
@@ -223,6 +242,8 @@ class Sequences:
                 return base + is_later * batch * width * size, *row
             case "gradient state before" | "gradient state after":
                 base = trace.tensors["gradient history", buffer.name].data_ptr()
+                if buffer.name in self._in_place:
+                    return base, width, 0
                 is_later = (buffer.kind == "gradient state after") != reverse
                 return base + is_later * batch * width * size, *row
             case "reset" | "valid":
@@ -238,7 +259,9 @@ class Sequences:
         shape = {"history": (steps, batch, width), "step": (batch, width), "vector": (width,)}[buffer.span]
         tensor = trace.tensors.get(key)
         if tensor is None:
-            tensor = trace.tensors[key] = torch.empty(shape, dtype=self.dtype)
+            is_inside = buffer.kind == "made"
+            tensor = trace.made(shape, self.dtype) if is_inside else torch.empty(shape, dtype=self.dtype)
+            trace.tensors[key] = tensor
         return (tensor.data_ptr(), *{"history": row, "step": (width, 0), "vector": (0, 0)}[buffer.span])
 
     @staticmethod

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from unrolled.engine.masks import Masks, masks_of, without_padding
 from unrolled.engine.table import function_of
 from unrolled.equations import Graph, Width
 from unrolled.equations.operations import LEAVES
@@ -91,24 +92,29 @@ class Reference:
         Returns:
             The output `[T, B, width]` and the states after the last step that was computed.
         """
-        steps = len(x)
-        valid = None if lengths is None else _valid(steps, lengths)
+        masks = masks_of(len(x), lengths, reset, reverse=reverse)
         if lengths is not None:
-            x = _without_padding(x, lengths)
-        starts = None if reset is None else reset.unsqueeze(-1)
-        if starts is not None and valid is not None:
-            starts = starts & valid
+            x = without_padding(x, lengths)
+        return self.run_masked(x, state, parameters, masks, reverse=reverse)
+
+    def run_masked(
+        self, x: Tensor, state: State, parameters: Sequence[Tensor], masks: Masks, *, reverse: bool
+    ) -> tuple[Tensor, State]:
+        """The same, with lengths and resets as masks; x has no padding any more."""
+        steps = len(x)
+        valid, starts = masks.get("valid"), masks.get("reset")
         constants = self._constants(x, parameters)
         inputs = x.contiguous().unbind()
         outputs: list[Tensor] = [x] * steps
         for t in reversed(range(steps)) if reverse else range(steps):
-            boundary = t + 1 if reverse else t
-            if starts is not None and boundary < steps:
-                state = {name: torch.where(starts[boundary], 0.0, value) for name, value in state.items()}
+            if starts is not None:
+                begins = starts[t].unsqueeze(-1)
+                state = {name: torch.where(begins, 0.0, value) for name, value in state.items()}
             outputs[t], new = self._step(list(constants), inputs[t], state)
             if valid is not None:
-                outputs[t] = torch.where(valid[t], outputs[t], 0.0)
-                new = {name: torch.where(valid[t], value, state[name]) for name, value in new.items()}
+                goes_on = valid[t].unsqueeze(-1)
+                outputs[t] = torch.where(goes_on, outputs[t], 0.0)
+                new = {name: torch.where(goes_on, value, state[name]) for name, value in new.items()}
             state = new
         return torch.stack(outputs), state
 
@@ -178,24 +184,6 @@ class Reference:
     def _cut(self, operands: tuple[int, ...], pieces: list[int]) -> _Instruction:
         sizes = [self.resolve(Width.parse(self.graph.nodes[at].attributes["width"])) for at in pieces]
         return _Instruction(lambda value: value.split(sizes, dim=-1), operands, tuple(pieces))
-
-
-def _valid(steps: int, lengths: Tensor) -> Tensor:
-    """`[T, B, 1]`: true where a row has not ended yet."""
-    return (torch.arange(steps, device=lengths.device).unsqueeze(1) < lengths).unsqueeze(-1)
-
-
-def _without_padding(x: Tensor, lengths: Tensor) -> Tensor:
-    """X with each row's last real step in the place of its padding.
-
-    What is computed there is thrown away. But its derivatives are multiplied by zero on the way back, and must
-    be finite for that: so the padding, which may hold NaN, is not computed on, and neither are zeros, where a
-    cell may have a pole.
-    """
-    last = (lengths - 1).clamp(min=0)
-    steps = torch.arange(len(x), device=x.device).unsqueeze(1)
-    real = x.gather(0, torch.minimum(steps, last).unsqueeze(-1).expand_as(x))
-    return torch.where((lengths > 0).unsqueeze(-1), real, 0.0)
 
 
 def _aligned(value: Tensor) -> Tensor:

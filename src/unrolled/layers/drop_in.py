@@ -14,14 +14,14 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from unrolled import cells
-from unrolled.engine import Reference, State
+from unrolled.engine import Program, State
 from unrolled.equations import Cell
 from unrolled.layers.stack import Direction, run_stack, zero_state
 
 
 @lru_cache(maxsize=256)
-def _program(cell: Cell, input_size: int, hidden_size: int) -> Reference:
-    return Reference(cell.graph, input_size, hidden_size)
+def _program(cell: Cell, input_size: int, hidden_size: int) -> Program:
+    return Program(cell.graph, input_size, hidden_size)
 
 
 class _DropIn(nn.RNNBase):

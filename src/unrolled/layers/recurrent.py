@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.cells import find
-from unrolled.engine import Reference, State
+from unrolled.engine import Program, State
 from unrolled.equations import Cell, Graph
 from unrolled.errors import CellError, ShapeError
 from unrolled.layers.initial import fill
@@ -65,10 +65,10 @@ class Recurrent(nn.Module):
         self.batch_first = batch_first
         self.dropout = dropout
         width = input_size
-        program = Reference(self.graph, width, hidden_size)
+        program = Program(self.graph, width, hidden_size)
         for place in range(num_layers):
             if width != program.input_size:  # layers of one width share a program
-                program = Reference(self.graph, width, hidden_size)
+                program = Program(self.graph, width, hidden_size)
             layer = _Parameters(program, device, dtype)
             if bidirectional:
                 layer.add_module("reverse", _Parameters(program, device, dtype))
@@ -181,7 +181,7 @@ class Recurrent(nn.Module):
 class _Parameters(nn.Module):
     """The parameters of one layer in one direction, by the names that the graph gives them."""
 
-    def __init__(self, program: Reference, device: torch.device | str | None, dtype: torch.dtype | None) -> None:
+    def __init__(self, program: Program, device: torch.device | str | None, dtype: torch.dtype | None) -> None:
         super().__init__()
         self.program = program
         for parameter, shape in zip(program.graph.parameters, program.parameter_shapes(), strict=True):

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from unrolled.engine import Reference, State
+from unrolled.engine import Program, State
 from unrolled.errors import ShapeError, did_you_mean
 from unrolled.shapes import check_shape, check_tensor
 
@@ -22,7 +22,7 @@ from unrolled.shapes import check_shape, check_tensor
 class Direction:
     """One layer in one direction: what it computes, and the parameters in the order of the graph's slots."""
 
-    program: Reference
+    program: Program
     parameters: Sequence[Tensor]
 
 

@@ -1,0 +1,80 @@
+"""Which engine runs: the wish of the user, and what stands in its way. Knows tensors' properties, no equations."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from unrolled.engine.library import library
+from unrolled.errors import ConfigError, did_you_mean
+
+Engine = Literal["auto", "native", "reference"]
+_DTYPES = (torch.float32, torch.float64)
+_wish: ContextVar[Engine | None] = ContextVar("unrolled.engine.choice", default=None)
+
+
+@contextmanager
+def use_engine(engine: Engine) -> Iterator[None]:
+    """Within the block layers run on that engine.
+
+    Args:
+        engine: "native"; "reference" (torch, step by step); or "auto": native where it can, else reference.
+
+    Raises:
+        ConfigError: there is no such engine, or the package was installed without the native one.
+    """
+    token = _wish.set(_checked(engine, "use_engine"))
+    try:
+        yield
+    finally:
+        _wish.reset(token)
+
+
+def wish() -> Engine:
+    """What the user wants: `use_engine`, else the environment variable UNROLLED_ENGINE, else "auto".
+
+    Raises:
+        ConfigError: the variable names no engine, or the native one, which is not there.
+    """
+    return _wish.get() or _checked(os.environ.get("UNROLLED_ENGINE") or "auto", "UNROLLED_ENGINE")
+
+
+def _checked(engine: str, where: str) -> Engine:
+    known = get_args(Engine)
+    if engine not in known:
+        raise ConfigError(
+            f"{where}: there is no engine {engine!r}: {', '.join(known)}.{did_you_mean(str(engine), known)}"
+        )
+    if engine == "native" and library() is None:
+        raise ConfigError(f"{where}: the native engine was not built when Unrolled was installed: see 'unrolled doctor'")
+    return engine  # type: ignore[return-value]
+
+
+def obstacle(x: Tensor, others: Sequence[Tensor]) -> str:
+    """Why the engine cannot run on these tensors; empty if it can."""
+    if library() is None:
+        return "the native engine was not built when Unrolled was installed"
+    for one in (x, *others):
+        if type(one) not in (Tensor, nn.Parameter):
+            return f"a tensor is a {type(one).__name__}"
+        if one.device.type != "cpu":
+            return f"a tensor is on {one.device}"
+        if one.dtype != x.dtype:
+            return "the tensors are of different types"
+    if x.dtype not in _DTYPES:
+        return f"the tensors are {x.dtype}"
+    if torch._C._are_functorch_transforms_active():
+        return "a transform of torch.func is at work"
+    if torch.autograd.forward_ad._current_level >= 0:
+        return "derivatives are computed forwards"
+    if torch.is_autocast_enabled("cpu"):
+        return "autocast is on"
+    if torch.jit.is_tracing():
+        return "the layer is traced"
+    return ""

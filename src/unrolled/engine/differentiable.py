@@ -1,0 +1,108 @@
+"""The engine under autograd: its backward program is the derivative of its forward one. Knows no layers.
+
+The engine has no derivative of the derivative. Where one is asked for (`create_graph=True`), the sequence is run again on
+the reference, and autograd differentiates that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.autograd.function import FunctionCtx
+
+from unrolled.engine.native import Sequences, Trace
+from unrolled.engine.reference import Reference, State
+
+
+class _Call(NamedTuple):
+    """What a run is about, besides the tensors that have gradients."""
+
+    reference: Reference
+    sequences: Sequences
+    states: tuple[str, ...]
+    masks: Mapping[str, Tensor]
+    reverse: bool
+
+
+class Differentiable:
+    """A compiled graph, differentiable by autograd."""
+
+    def __init__(self, reference: Reference, sequences: Sequences) -> None:
+        self.reference = reference
+        self.sequences = sequences
+
+    def run(
+        self, x: Tensor, state: State, parameters: Sequence[Tensor], masks: Mapping[str, Tensor], *, reverse: bool
+    ) -> tuple[Tensor, State]:
+        """The output `[T, B, width]` and the states after the last step."""
+        call = _Call(self.reference, self.sequences, tuple(state), masks, reverse)
+        if self.sequences.compiled.backward is None:
+            output, after, _ = _forward(call, x, list(state.values()), parameters)
+            return output, after
+        output, *finals = _Run.apply(call, x, *state.values(), *parameters)
+        return output, dict(zip(state, finals, strict=True))
+
+
+def _forward(
+    call: _Call, x: Tensor, states: Sequence[Tensor], parameters: Sequence[Tensor]
+) -> tuple[Tensor, State, Trace]:
+    return call.sequences.forward(
+        x.contiguous(),
+        dict(zip(call.states, states, strict=True)),
+        [one.contiguous() for one in parameters],
+        call.masks,
+        reverse=call.reverse,
+        threads=torch.get_num_threads(),
+    )
+
+
+class _Run(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, call: _Call, x: Tensor, *arrays: Tensor) -> tuple[Tensor, ...]:  # type: ignore[override]
+        count = len(call.states)
+        output, after, trace = _forward(call, x, arrays[:count], arrays[count:])
+        ctx.call, ctx.trace = call, trace
+        # own tensors on the same memory: views of a tensor that nobody sees could not be changed in place
+        results = [_own(output), *(_own(value) for value in after.values())]
+        ctx.save_for_backward(x, *arrays, results[0])
+        return tuple(results)
+
+    @staticmethod
+    def backward(ctx: FunctionCtx, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        call: _Call = ctx.call  # type: ignore[attr-defined]
+        x, *arrays, _ = ctx.saved_tensors  # type: ignore[attr-defined]  # (refuses what was changed in place)
+        if torch.is_grad_enabled():
+            return (None, *_again(call, [x, *arrays], gradients))
+        of_output, *of_after = gradients
+        of_x, of_states, of_parameters = call.sequences.backward(
+            ctx.trace,  # type: ignore[attr-defined]
+            of_output.contiguous(),
+            dict(zip(call.states, of_after, strict=True)),
+            threads=torch.get_num_threads(),
+        )
+        return (None, of_x, *(of_states[name] for name in call.states), *of_parameters)
+
+
+def _own(value: Tensor) -> Tensor:
+    """The same memory, as a tensor that is no view."""
+    return torch.empty(0, dtype=value.dtype).set_(
+        value.untyped_storage(), value.storage_offset(), value.shape, value.stride()
+    )
+
+
+def _again(call: _Call, arrays: Sequence[Tensor], gradients: Sequence[Tensor]) -> list[Tensor | None]:
+    """The gradients as functions that can be differentiated again."""
+    count = len(call.states)
+    x, states, parameters = arrays[0], arrays[1 : 1 + count], arrays[1 + count :]
+    output, after = call.reference.run_masked(
+        x, dict(zip(call.states, states, strict=True)), parameters, call.masks, reverse=call.reverse
+    )
+    wanted = [one for one in arrays if one.requires_grad]
+    found = torch.autograd.grad(
+        [output, *after.values()], wanted, list(gradients), create_graph=True, allow_unused=True
+    )
+    by_place = iter(found)
+    return [next(by_place) if one.requires_grad else None for one in arrays]

@@ -1,0 +1,100 @@
+"""A graph in a layer of given sizes, run by whichever engine can: the seam between layers and engines.
+
+Knows no layers, and owns no parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from unrolled.engine.choice import obstacle, wish
+from unrolled.engine.compiled import Variant, compiled
+from unrolled.engine.differentiable import Differentiable
+from unrolled.engine.masks import masks_of, without_padding
+from unrolled.engine.native import Sequences
+from unrolled.engine.reference import Reference, State
+from unrolled.equations import Graph, Width
+from unrolled.errors import ConfigError
+
+
+class Program:
+    """Runs a graph.
+
+    Shapes: x `[B, D]` or `[T, B, D]`, each state `[B, width]`, parameters as `parameter_shapes` in their order.
+    """
+
+    def __init__(self, graph: Graph, input_size: int, hidden_size: int) -> None:
+        self.graph = graph
+        self.input_size = input_size
+        self.hidden_size = hidden_size
+        self.reference = Reference(graph, input_size, hidden_size)
+        self._sequences: dict[tuple[Variant, torch.dtype], Sequences | str] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Program, (self.graph, self.input_size, self.hidden_size)
+
+    def resolve(self, width: Width) -> int:
+        """A width in units."""
+        return width.resolve(self.input_size, self.hidden_size)
+
+    def parameter_shapes(self) -> list[tuple[int, ...]]:
+        """The shape of each parameter, in the order of the slots."""
+        return self.reference.parameter_shapes()
+
+    def step(self, x: Tensor, state: State, parameters: Sequence[Tensor]) -> tuple[Tensor, State]:
+        """One time step: x `[B, D]`, each state `[B, width]`; the output `[B, width]` and the new states."""
+        output, after = self.run(x.unsqueeze(0), state, parameters)
+        return output.squeeze(0), after
+
+    def run(
+        self,
+        x: Tensor,
+        state: State,
+        parameters: Sequence[Tensor],
+        *,
+        lengths: Tensor | None = None,
+        reset: Tensor | None = None,
+        reverse: bool = False,
+    ) -> tuple[Tensor, State]:
+        """All steps of a sequence; arguments and results are those of `Reference.run`.
+
+        Raises:
+            ConfigError: the native engine is asked for, and cannot run this.
+        """
+        needs_gradients = torch.is_grad_enabled() and any(
+            one.requires_grad for one in (x, *state.values(), *parameters)
+        )
+        variant = Variant(reset is not None, lengths is not None, needs_gradients, needs_gradients and x.requires_grad)
+        found = self._native(x, [*state.values(), *parameters], variant)
+        if isinstance(found, str):
+            return self.reference.run(x, state, parameters, lengths=lengths, reset=reset, reverse=reverse)
+        masks = masks_of(len(x), lengths, reset, reverse=reverse)
+        if lengths is not None:
+            x = without_padding(x, lengths)
+        return Differentiable(self.reference, found).run(x, state, parameters, masks, reverse=reverse)
+
+    def plan(self, x: Tensor, others: Sequence[Tensor]) -> str:
+        """Which engine would run on tensors like these: "native", or "reference: " and why."""
+        found = self._native(x, others, Variant())
+        return f"reference: {found}" if isinstance(found, str) else "native"
+
+    def _native(self, x: Tensor, others: Sequence[Tensor], variant: Variant) -> Sequences | str:
+        """What runs it in the engine, or why it has to be the reference."""
+        wanted = wish()
+        if wanted == "reference":
+            return "it was asked for"
+        found: Sequences | str = obstacle(x, others) or self._compiled(variant, x.dtype)
+        if isinstance(found, str) and wanted == "native":
+            raise ConfigError(f"the native engine cannot run this: {found}. Use the engine 'auto' or 'reference'")
+        return found
+
+    def _compiled(self, variant: Variant, dtype: torch.dtype) -> Sequences | str:
+        key = variant, dtype
+        if key not in self._sequences:
+            made = compiled(self.graph, self.input_size, self.hidden_size, variant)
+            self._sequences[key] = made.reason if made.forward is None else Sequences(made, dtype)
+        return self._sequences[key]
