@@ -1,6 +1,6 @@
 """char-rnn's own experiment on tiny Shakespeare: its model, split, initial values and optimiser, over several seeds.
 
-    python -m benchmarks.char_rnn TEXT [--cell lstm] [--seeds 3] [--steps 402 1000] [--over-time sum]
+    python -m benchmarks.char_rnn TEXT [--cell lstm] [--seeds 3] [--steps 402 1000] [--loss-reduction sum]
 
 TEXT is the file `input.txt` of the published losses (1,115,394 characters, 65 different). The settings are those of
 the preset: `unrolled train TEXT --preset char-rnn`. The split: each of 50 streams is cut into 446 chunks, the first 423
@@ -16,11 +16,11 @@ import statistics
 import time
 from pathlib import Path
 
-from unrolled import RunConfig, Trainer, cells
+from unrolled import RunConfig, cells
 from unrolled.data import Encoded, encode, found
 from unrolled.runs import preset
 from unrolled.runs.building import initialised, text_task
-from unrolled.training import Stepped
+from unrolled.training import Stepped, Trainer
 
 SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
 
@@ -40,8 +40,8 @@ def main() -> None:
 def _train(text: Encoded, arguments: argparse.Namespace, seed: int) -> dict[int, float]:
     """One seed: the held-out loss, in nats per character, after each of the steps asked for."""
     changes = {"cell": arguments.cell, "seed": seed, "steps": max(arguments.steps), "samples": 0, "evaluations": 1}
-    if arguments.over_time == "mean":
-        changes |= {"over_time": "mean", "grad_clip": 5.0 / 50}
+    if arguments.loss_reduction == "mean":
+        changes |= {"loss_reduction": "mean", "grad_clip": 5.0 / 50}
     options = {name: value for name, value in preset("char-rnn").items() if name != "epochs"}
     config = RunConfig(**options | changes)
     model = initialised(config, len(text.vocabulary), cells.find(config.cell).graph)
@@ -64,7 +64,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--cell", default="lstm", choices=["lstm", "gru", "gru_v3", "rnn"])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int, nargs="+", default=[402, 1000])
-    parser.add_argument("--over-time", default="sum", choices=["sum", "mean"], help="of the losses of a chunk")
+    parser.add_argument("--loss-reduction", default="sum", choices=["sum", "mean"], help="of the losses of a chunk")
     return parser.parse_args()
 
 

@@ -19,10 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from unrolled import RunConfig, Trainer, cells
+from unrolled import RunConfig, cells
 from unrolled.runs import preset
 from unrolled.runs.building import initialised, text_task
-from unrolled.training import Stepped
+from unrolled.training import Stepped, Trainer
 
 WHERE = {
     "W_xh": "rnn.layer0.weight_h_x",

@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     from unrolled.generation import Strategy, generate
     from unrolled.layers import GRU, LSTM, RNN, Recurrent
     from unrolled.models import LanguageModel, LanguageModelConfig
-    from unrolled.runs import RunConfig, evaluate, load, resume, sample, train
-    from unrolled.training import Trainer, TrainingConfig
+    from unrolled.runs import RunConfig, evaluate, load, preset, resume, sample, train
 
 _ROOMS = {
     "equations": ("Cell", "Graph", "cell"),
@@ -38,16 +37,15 @@ _ROOMS = {
     "generation": ("Strategy", "generate"),
     "layers": ("GRU", "LSTM", "RNN", "Recurrent"),
     "models": ("LanguageModel", "LanguageModelConfig"),
-    "runs": ("RunConfig", "evaluate", "load", "resume", "sample", "train"),
-    "training": ("Trainer", "TrainingConfig"),
+    "runs": ("RunConfig", "evaluate", "load", "preset", "resume", "sample", "train"),
 }  # fmt: skip
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
 __all__ = [
     "GRU", "LSTM", "RNN", "Cell", "CellError", "ConfigError", "DataError", "EquationError", "GenerationError", "Graph",
     "GraphError", "LanguageModel", "LanguageModelConfig", "Recurrent", "RunConfig", "RunError", "ShapeError",
-    "Strategy", "Trainer", "TrainingConfig", "TrainingError", "UnrolledError", "cell", "cells", "evaluate", "generate",
-    "load", "ops", "resume", "sample", "train",
+    "Strategy", "TrainingError", "UnrolledError", "cell", "cells", "evaluate", "generate",
+    "load", "ops", "preset", "resume", "sample", "train",
 ]  # fmt: skip
 
 

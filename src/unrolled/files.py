@@ -1,4 +1,4 @@
-"""Files that survive a crash: every touch of the disk that a run depends on. Knows bytes and names, no runs.
+"""Files that survive a crash: every call by which a run changes the disk, or reads itself back. Knows no runs.
 
 What is written here is synced: first the bytes, then the folder that holds their name. A folder is published by
 renaming it when all that lies in it is synced, so under its name it is whole or absent. Each call of the system goes
@@ -22,18 +22,18 @@ system: Any = os  # the calls: open, write, fsync, close, rename ...
 
 _BLOCK = 1 << 20
 _BETWEEN_TRIES = 0.01  # seconds between two tries to lock a folder
-_APPENDED = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+_APPENDED = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 Result = TypeVar("Result")
 
 
-def write(path: Path, blocks: Iterable[bytes], mode: int = 0o666) -> str:
+def write(path: Path, blocks: Iterable[bytes]) -> str:
     """A new file with these bytes, synced. Returns their SHA-256 in hexadecimal.
 
     Raises:
         OSError: the file exists, or the disk refuses.
     """
     digest = hashlib.sha256()
-    handle = _again(system.open, path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    handle = _again(system.open, path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     try:
         for block in blocks:
             digest.update(block)
@@ -45,9 +45,10 @@ def write(path: Path, blocks: Iterable[bytes], mode: int = 0o666) -> str:
 
 
 def append(path: Path, content: bytes) -> None:
-    """More bytes at the end of a file, made if it is not there. Not synced: see `sync`."""
+    """More bytes at the end of a regular file, made if it is not there. Not synced: see `sync`."""
     handle = _again(system.open, path, _APPENDED, 0o666)
     try:
+        _check_regular(handle)
         _write_all(handle, content)
     finally:
         close(handle)
@@ -73,8 +74,26 @@ def cut(path: Path, size: int) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """A new, empty folder."""
+    """A new, empty folder. Its name is not synced: see `sync`."""
     _again(system.mkdir, path)
+
+
+def make_parents(path: Path) -> None:
+    """The folders above a path, where they are missing; each new name is on the disk when this returns.
+
+    Raises:
+        OSError: something else lies in the place of one, or the disk refuses.
+    """
+    parent = path.parent
+    if parent.is_dir():
+        return
+    make_parents(parent)
+    try:
+        make_folder(parent)
+    except FileExistsError:
+        if not parent.is_dir():  # else another process was faster
+            raise
+    sync(parent.parent)
 
 
 def rename(old: Path, new: Path) -> None:
@@ -132,10 +151,17 @@ def open_to_read(path: Path) -> int:
         OSError: it is not there, or something else.
     """
     handle: int = _again(system.open, path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    if not stat.S_ISREG(_again(system.fstat, handle).st_mode):
+    try:
+        _check_regular(handle)
+    except OSError:
         close(handle)
-        raise OSError(errno.EINVAL, "it is not a regular file")
+        raise
     return handle
+
+
+def _check_regular(handle: int) -> None:
+    if not stat.S_ISREG(_again(system.fstat, handle).st_mode):
+        raise OSError(errno.EINVAL, "it is not a regular file")
 
 
 def size_of(handle: int) -> int:

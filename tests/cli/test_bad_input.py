@@ -121,7 +121,7 @@ TRAIN = {
     "a device that does not exist": (["--device", "gpu"], "the device 'gpu' cannot be used"),
     "a typo in a file of options": (
         ["--config", "options.json"],
-        "the options, and options.json: there is no option 'hiden_size'. Did you mean 'hidden_size'?",
+        "the options, those in options.json included: there is no option 'hiden_size'. Did you mean 'hidden_size'?",
     ),
     "a list of options": (["--config", "list.json"], "list.json holds list, wanted options with names"),
     "a broken file of options": (["--config", "broken.json"], "broken.json is not JSON"),

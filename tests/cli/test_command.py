@@ -53,7 +53,7 @@ def test_train_as_json(place):
     ran = unrolled("train", "text.py", *SMALL, "--steps", 12, "-o", "other", "--json", cwd=place)
     events = [json.loads(line) for line in ran.stdout.splitlines()]
     kinds = {event["event"] for event in events}
-    assert kinds == {"prepared", "planned", "stepped", "evaluated", "sampledue", "sampled", "saved", "finished"}
+    assert kinds == {"prepared", "planned", "stepped", "evaluated", "sample_due", "sampled", "saved", "finished"}
     assert events[0]["path"] == "other"
     assert not ran.stderr
 

@@ -6,7 +6,9 @@ import gzip
 import io
 import os
 import re
+import shutil
 import socket
+import subprocess
 import sys
 import threading
 from types import SimpleNamespace
@@ -104,7 +106,7 @@ READ = {
         _file("x" * ((1 << 20) - 1) + "\u4e16y"),
         ["x" * ((1 << 20) - 1) + "\u4e16y"],
     ),
-    "a long line": (_file("word " * 300_000), ["word " * 300_000]),
+    "a line of 1.5 MB": (_file("word " * 300_000), ["word " * 300_000]),
     "a name with spaces": (_file("x y", "a name with spaces.txt"), ["x y"]),
     "a name in another script": (_file("x y", "\u4e16\u754c.txt"), ["x y"]),
     "a name with a newline": (_file("x y", "a\nb.txt"), ["x y"]),
@@ -125,6 +127,53 @@ READ = {
 def test_what_is_read(tmp_path, case):
     make, wanted = READ[case]
     assert _text(make(tmp_path)) == wanted
+
+
+ENCODE = """
+import sys
+import numpy as np
+from unrolled.data import encode, found
+
+def peak():
+    return next(int(line.split()[1]) << 10 for line in open("/proc/self/status") if line.startswith("VmHWM"))
+
+with found([sys.argv[1]]) as places:
+    before = peak()
+    encoded = encode(places, sys.argv[2], 300, "concatenated")
+    (ids,) = encoded.texts()
+    for place in (0, len(ids) // 2, len(ids) - 21):
+        print(ascii(encoded.vocabulary.decode(np.asarray(ids[place : place + 21]).tolist())))
+    print(len(ids), peak() - before)
+"""
+
+
+@pytest.mark.proof
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("tokens", ["characters", "bytes"])
+def test_a_line_of_a_gigabyte(tmp_path, tokens):
+    """No newline to cut it at, and characters over the edges of blocks: it is encoded in 128 MB of memory at most."""
+    path, unit, count = tmp_path / "text.txt", "the\u4e16 ", 153_391_690
+    with path.open("wb") as file:
+        for _ in range(count // 10_690):
+            file.write(unit.encode() * 10_690)
+        file.write(unit.encode() * (count % 10_690))
+    assert path.stat().st_size >= 1 << 30
+    try:
+        child = subprocess.run(
+            [sys.executable, "-c", ENCODE, path, tokens], stdout=subprocess.PIPE, text=True, check=True, timeout=1000,
+            env={**os.environ, "UNROLLED_CACHE": str(tmp_path / "cache")},
+        )  # fmt: skip
+    finally:
+        path.unlink()
+        shutil.rmtree(tmp_path / "cache", ignore_errors=True)
+    *read, last = child.stdout.splitlines()
+    symbols = unit.encode() if tokens == "bytes" else unit
+    length, memory = map(int, last.split())
+    assert length == len(symbols) * count
+    assert memory < 128 << 20
+    for place, text in zip((0, length // 2, length - 21), read, strict=True):
+        wanted = (symbols * 6)[place % len(symbols) :][:21]
+        assert text == ascii(wanted.decode("utf-8", "replace") if tokens == "bytes" else wanted)
 
 
 PAIRS = {"tokens": "pairs", "vocab_size": 300}

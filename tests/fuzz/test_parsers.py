@@ -1,6 +1,7 @@
 """Whatever bytes are given to what reads them: an error of ours, or something that was read; never anything else.
 
-UNROLLED_FUZZ_SECONDS is how long each reader is tried in the proofs (60 seconds, if it is not set).
+UNROLLED_FUZZ_SECONDS is how long each reader is tried in the proofs (60 seconds, if it is not set). What is tried
+there is new each time; a failure says the UNROLLED_FUZZ_SEED with which the same is tried again.
 """
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
+import secrets
 import struct
 import time
 from pathlib import Path
@@ -149,24 +152,57 @@ def mutated(seed, rng):
     return bytes(content)
 
 
-@pytest.mark.parametrize("seconds", [0.3, pytest.param(None, marks=[pytest.mark.proof, pytest.mark.timeout(7200)])])
-@pytest.mark.parametrize("reader", list(_seeds()))
-def test_a_reader_reads_or_refuses(reader, seconds):
-    read, seed = _seeds()[reader]
-    read(seed)
-    limit = seconds or float(os.environ.get("UNROLLED_FUZZ_SECONDS", "60"))
-    started, tried, accepted, rng = time.monotonic(), 0, 0, random.Random(7 if seconds else None)
+def _fuzzed(reader, read, seed, limit, number):
+    """Give a reader mutations of the seed for so many seconds; the number says which."""
+    print(f"{reader}: UNROLLED_FUZZ_SEED={number}")
+    started, tried, accepted, rng = time.monotonic(), 0, 0, random.Random(number)
     while time.monotonic() - started < limit:
         content = mutated(seed, rng)
         began = time.monotonic()
+        tried += 1
         try:
             read(content)
             accepted += 1
         except UnrolledError:
             pass
         except BaseException as error:
-            raise AssertionError(f"{type(error).__name__} from {content[:3000]!r}") from error
-        assert time.monotonic() - began < 20, content[:3000]
-        tried += 1
+            raise AssertionError(f"{type(error).__name__} {_where(reader, number, tried, content)}") from error
+        assert time.monotonic() - began < 20, f"too slow {_where(reader, number, tried, content)}"
     print(f"{reader}: {tried:,} tried, {accepted:,} accepted in {limit:g} s")
-    assert tried > 20
+    return tried
+
+
+def _where(reader, number, tried, content):
+    return f"with UNROLLED_FUZZ_SEED={number}, at try {tried:,} of {reader}: {content[:3000]!r}"
+
+
+def _number(default):
+    return int(os.environ.get("UNROLLED_FUZZ_SEED", default))
+
+
+@pytest.mark.parametrize("seconds", [0.3, pytest.param(None, marks=[pytest.mark.proof, pytest.mark.timeout(7200)])])
+@pytest.mark.parametrize("reader", list(_seeds()))
+def test_a_reader_reads_or_refuses(reader, seconds):
+    read, seed = _seeds()[reader]
+    read(seed)
+    limit = seconds or float(os.environ.get("UNROLLED_FUZZ_SECONDS", "60"))
+    assert _fuzzed(reader, read, seed, limit, _number(7 if seconds else secrets.randbits(32))) > 20
+
+
+def test_a_finding_can_be_repeated(monkeypatch, capsys):
+    """A failure names the seed; with it, the same fails again at the same try."""
+
+    def careless(content):
+        if b"]" in content:
+            raise ValueError("an error of others")
+        raise UnrolledError("refused")
+
+    told = []
+    for number in (secrets.randbits(32), None):
+        if number is None:
+            monkeypatch.setenv("UNROLLED_FUZZ_SEED", re.search(r"UNROLLED_FUZZ_SEED=(\d+)", told[0])[1])
+        with pytest.raises(AssertionError, match=r"^ValueError with UNROLLED_FUZZ_SEED=\d+, at try ") as failed:
+            _fuzzed("careless", careless, b"a text", 20, _number(number))
+        assert f"UNROLLED_FUZZ_SEED={_number(number)}\n" in capsys.readouterr().out
+        told.append(str(failed.value))
+    assert told[0] == told[1]

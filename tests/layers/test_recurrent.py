@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import unrolled
-from tests.cells.checks import CASES, B, D, H, T, layer_of, random_state
+from tests.cells.checks import CASES, B, D, H, T, _in_pieces, _same, layer_of, random_state
 from unrolled import CellError, Recurrent, ShapeError, cell, cells
 from unrolled.ops import absolute, affine, bias, linear, log, split, tanh, weight
 
@@ -175,6 +175,137 @@ def test_the_reverse_direction_is_the_forward_one_on_the_reversed_text(case):
         assert torch.equal(final[name][1:], value)
 
 
+def _in_single_steps(layer, x, state):
+    outputs = []
+    for row in x:
+        output, state = layer.step(row, state)
+        outputs.append(output)
+    return torch.stack(outputs), state
+
+
+@pytest.mark.parametrize("one", ["lstm", "gru_v3"])
+@pytest.mark.parametrize("hidden_size", [64, 130])
+@pytest.mark.parametrize("batch", [1, 33])
+@pytest.mark.parametrize("input_size", [64, 65])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_whole_is_pieces_is_steps_at_larger_sizes(one, hidden_size, batch, input_size, dtype):
+    """Tolerance 0, where a product goes by blocks and threads, and rows start in the middle of a cache line, or not."""
+    layer = Recurrent(one, input_size, hidden_size, num_layers=2, dtype=dtype)
+    x = torch.randn(T, batch, input_size, dtype=dtype)
+    state = {name: torch.randn_like(value) for name, value in layer.zero_state(batch).items()}
+    whole = layer(x, state)
+    _same(_in_pieces(layer, x, state, [1, 4, 2]), whole)
+    _same(_in_single_steps(layer, x, state), whole)
+
+
+every_half = pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
+
+
+@every_cell
+@every_half
+def test_half_precision(case, dtype):
+    """The numbers of float64, rounded; whole = pieces = steps with tolerance 0, too; gradients of the same type."""
+    layer = layer_of(case.cell, dtype, 2)
+    exact = Recurrent(case.cell, D, H, 2, dtype=torch.float64)
+    exact.load_state_dict(layer.state_dict())
+    x, state = torch.randn(T, B, D, dtype=dtype), random_state(layer)
+    output, final = layer(x, state)
+    _same(_in_pieces(layer, x, state, [1, 4, 2]), (output, final))
+    _same(_in_single_steps(layer, x, state), (output, final))
+    want, last = exact(x.double(), {name: value.double() for name, value in state.items()})
+    for got, value in [(output, want), *((final[name], last[name]) for name in last)]:
+        assert got.dtype == dtype
+        _about(got, value, 16 * torch.finfo(dtype).eps)
+    output.sum().backward()
+    for parameter in layer.parameters():
+        assert parameter.grad.dtype == dtype
+        assert parameter.grad.isfinite().all()
+
+
+def _about(got, want, tolerance):
+    torch.testing.assert_close(got.to(want), want, rtol=tolerance, atol=tolerance)
+
+
+@every_cell
+@every_half
+def test_half_precision_with_lengths_and_resets(case, dtype):
+    layer = both_ways(case.cell).to(dtype)
+    reset = torch.zeros(T, B, dtype=torch.bool)
+    reset[2] = True
+    output, final = layer(torch.randn(T, B, D, dtype=dtype), lengths=LENGTHS, reset=reset)
+    assert {output.dtype, *(value.dtype for value in final.values())} == {dtype}
+    assert output.isfinite().all()
+    assert (output[4:, 0] == 0).all()
+
+
+@every_cell
+def test_autocast(case):
+    """Products in bfloat16, gradients in float32; what comes out of one call, of either type, goes into the next."""
+    layer = layer_of(case.cell, torch.float32, 2)
+    x, state = torch.randn(T, B, D), random_state(layer)
+    want, last = layer(x, state)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        output, final = layer(x, state)
+        pieces, carried = _in_pieces(layer, x, state, [1, 4, 2])
+    _same((pieces, carried), (output, final))
+    for got, value in [(output, want), *((final[name], last[name]) for name in last)]:
+        _about(got, value, 16 * torch.finfo(torch.bfloat16).eps)
+    assert not torch.equal(output.float(), want), "nothing was cast"
+    output.float().sum().backward()
+    for parameter in layer.parameters():
+        assert parameter.grad.dtype == torch.float32
+        assert parameter.grad.isfinite().all()
+
+
+def _called(layer):
+    """The layer as a function of its parameters, too."""
+    return lambda parameters, x, state: torch.func.functional_call(layer, parameters, (x, state))
+
+
+@every_cell
+def test_vmap(case):
+    """Four at once, each with weights, a text and states of its own: what each gives alone."""
+    layer = layer_of(case.cell, torch.float64, 2)
+    x, states = torch.randn(4, T, B, D, dtype=torch.float64), [random_state(layer) for _ in range(4)]
+    parameters = {name: torch.randn(4, *value.shape).to(value) / 2 for name, value in layer.named_parameters()}
+    together = {name: torch.stack([state[name] for state in states]) for name in states[0]}
+    output, final = torch.func.vmap(_called(layer))(parameters, x, together)
+    for number, state in enumerate(states):
+        layer.load_state_dict({name: value[number] for name, value in parameters.items()})
+        alone, last = layer(x[number], state)
+        _about(output[number], alone, 1e-12)
+        for name, value in last.items():
+            _about(final[name][number], value, 1e-12)
+
+
+@every_cell
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:DeprecationWarning")  # torch warns of itself
+def test_jvp(case):
+    """The derivative J along a direction d, weighed by w, is that of a plain call backwards: w . Jd = d . J'w."""
+    layer = layer_of(case.cell, torch.float64, 2)
+    state = random_state(layer)
+    parameters = {name: value.detach() for name, value in layer.named_parameters()}
+    point = (parameters, torch.randn(T, B, D, dtype=torch.float64), state)
+    along = ({name: torch.randn_like(value) for name, value in parameters.items()}, torch.randn_like(point[1]))
+    along = (*along, {name: torch.randn_like(value) for name, value in state.items()})
+    got, slopes = torch.func.jvp(_called(layer), point, along)
+
+    inputs = [one.requires_grad_() for one in (point[1], *state.values())]
+    want = layer(point[1], state)
+    weights = [torch.randn_like(one) for one in _flat(*want)]
+    backwards = torch.autograd.grad(_dot(weights, _flat(*want)), [*layer.parameters(), *inputs])
+    _about(got[0], want[0].detach(), 1e-12)
+    _about(_dot(weights, _flat(*slopes)), _dot([*along[0].values(), *_flat(*along[1:])], backwards), 1e-12)
+
+
+def _flat(output, state):
+    return [output, *state.values()]
+
+
+def _dot(these, those):
+    return sum((one * other).sum() for one, other in zip(these, those, strict=True))
+
+
 def test_batch_first():
     layer = both_ways(cells.gru)
     turned = copy.deepcopy(layer)
@@ -276,7 +407,7 @@ def _refused(message, **changes):
 
 
 def test_sizes_are_checked():
-    _refused("hidden_size=0: give a whole number, 1 or more", hidden_size=0)
+    _refused("hidden_size=0: give a whole number from 1 to 1,000,000,000", hidden_size=0)
     _refused("input_size=2.5", input_size=2.5)
     _refused("num_layers=-1", num_layers=-1)
     _refused("dropout=1", dropout=1)

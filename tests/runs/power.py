@@ -76,7 +76,9 @@ class Recording(Disk):
         *above, name = relative.split(os.sep)
         folder = self.root
         for one in above:
-            folder = folder.names.setdefault(one, Node(True))  # made behind our back: taken as lasting
+            # a run is made by calls that we see; the cache of texts, which can be made again, is taken as lasting
+            assert one in folder.names or above[0] == "cache", f"{path} was made behind our back"
+            folder = folder.names.setdefault(one, Node(True))
         return folder, name
 
     def _happened(self, event):

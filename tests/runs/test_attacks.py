@@ -11,10 +11,11 @@ import sys
 
 import pytest
 
-from unrolled import ConfigError, DataError, RunConfig, RunError, files, resume, train
+from unrolled import ConfigError, DataError, RunConfig, RunError, files, load, resume, train
 from unrolled.data import encode, found
 from unrolled.data.streams import side_by_side
 from unrolled.runs import Saved, compare
+from unrolled.runs import folder as folder_module
 from unrolled.runs.folder import RunFolder
 from unrolled.runs.place import aside_of
 
@@ -210,3 +211,78 @@ def test_sigterm_before_there_is_work_exits_as_sigterm(tmp_path):
         process.send_signal(signal.SIGTERM)
         process.communicate()
     assert process.returncode == 128 + signal.SIGTERM
+
+
+@pytest.mark.parametrize("name", [".run.new-notes", ".run.new-0123abcd", ".run.old"])
+def test_what_is_not_ours_is_not_removed(tmp_path, name):
+    """Folders that look like leftovers of a run, and hold something else."""
+    other = tmp_path / name
+    other.mkdir()
+    (other / "letter.txt").write_text("precious")
+    path = tmp_path / "run"
+    train(_config(tmp_path), path)
+    if name == ".run.old":
+        with pytest.raises(RunError, match=r"\.run\.old exists and is not a run"):
+            train(_config(tmp_path), path, overwrite=True)
+    assert (other / "letter.txt").read_text() == "precious"
+
+
+def test_a_run_that_could_not_be_read_back_is_not_made(tmp_path, monkeypatch):
+    monkeypatch.setitem(folder_module._LARGEST_OF, "cell.json", 100)
+    with pytest.raises(RunError, match=r"cell\.json would have .* bytes, more than the 100 that are read back"):
+        train(_config(tmp_path), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_older_run_is_told_of(tmp_path):
+    """The process was killed while it replaced a run, before its first save."""
+    path = tmp_path / "run"
+    train(_config(tmp_path), path)
+    path.rename(tmp_path / ".run.old")
+    shutil.copytree(tmp_path / ".run.old", path)
+    shutil.rmtree(path / "checkpoints")
+    (path / "checkpoints").mkdir()
+    with pytest.raises(RunError, match=r"no weights.*The older run that it was to replace lies in .*\.run\.old"):
+        load(path)
+
+
+def test_a_pipe_in_the_place_of_the_metrics_stops_nothing_for_ever(tmp_path):
+    path = tmp_path / "run"
+    train(_config(tmp_path), path)
+    (path / "metrics.jsonl").unlink()
+    os.mkfifo(path / "metrics.jsonl")
+    with pytest.raises(RunError, match="cannot be written"):
+        resume(path, 20)
+
+
+def test_folders_that_are_no_checkpoints_hide_none(tmp_path):
+    path = tmp_path / "run"
+    train(_config(tmp_path), path)
+    step = load(path).step
+    for number in range(101, 110):
+        (path / "checkpoints" / f"{number:04d}").mkdir()
+    found = load(path)
+    assert found.step == step
+    assert found.warnings
+
+
+def test_an_empty_folder_of_samples_may_be_missing(tmp_path):
+    """Git keeps no empty folders."""
+    path = tmp_path / "run"
+    train(_config(tmp_path, samples=0), path)
+    (path / "samples").rmdir()
+    assert resume(path, 20) == path
+
+
+@pytest.mark.parametrize("line", ["torch.set_default_dtype(torch.float64)", "torch.set_default_device('meta')",
+                                  "torch.set_grad_enabled(False)"])  # fmt: skip
+def test_a_file_of_cells_does_not_change_torch(tmp_path, line):
+    file = tmp_path / "mine.py"
+    file.write_text(
+        f"import torch\nfrom unrolled import cell\nfrom unrolled.ops import affine, tanh\n{line}\n\n"
+        "@cell\ndef mine(x, h):\n    return tanh(affine(x, h))\n"
+    )
+    path = tmp_path / "run"
+    train(_config(tmp_path, cell=f"{file}:mine"), path)
+    file.unlink()
+    assert load(resume(path, 20)).step == 20

@@ -269,6 +269,41 @@ GRAPH = {
 WIDE = {"operation": "concat", "operands": [1] * 900, "width": "900H"}
 WIDER = {"operation": "concat", "operands": [2] * 900, "width": "810000H"}
 
+
+def _many(count, entry):
+    """So many entries of an object of JSON, each under a name of its own."""
+    told = json.dumps(entry)
+    return ", ".join(f'"t{number}": {told}' for number in range(count))
+
+
+def _nodes(count):
+    def attack(path):
+        nodes = ", ".join([json.dumps(GRAPH["nodes"][0])] * count)
+        _put(path, CELL, json.dumps(GRAPH | {"nodes": "HERE"}).replace('"HERE"', f"[{nodes}]"))
+
+    return attack
+
+
+def _operations(count):
+    """A graph in order, of so many operations one after another; not the run's."""
+
+    def attack(path):
+        row = [{"operation": "tanh", "operands": [place + 1], "width": "H"} for place in range(count)]
+        states = [GRAPH["states"][0] | {"after": count + 1}]
+        _put(path, CELL, json.dumps(GRAPH | {"nodes": GRAPH["nodes"] + row, "states": states, "output": count + 1}))
+
+    return attack
+
+
+def _files(count):
+    facts = {"size": 1, "sha256": "0" * 64}
+    return lambda path: (path / NAME).write_text(f'{{"files": {{{_many(count, facts)}}}, "format": 1}}')
+
+
+def _tensors(count):
+    return _header(lambda h: json.dumps(h)[:-1].encode() + b", " + _many(count, h["read_out.bias"]).encode() + b"}")
+
+
 HOSTILE = {
     "config: empty": _bytes(CONFIG, ""),
     "config: not JSON": _bytes(CONFIG, "{"),
@@ -306,7 +341,9 @@ HOSTILE = {
     "cell: a state called __class__": _bytes(
         CELL, json.dumps(GRAPH | {"states": [GRAPH["states"][0] | {"name": "__class__"}]})
     ),
-    "cell: a million nodes": _bytes(CELL, json.dumps(GRAPH | {"nodes": [GRAPH["nodes"][0]] * 30_000})),
+    "cell: a million nodes": _nodes(1_000_000),
+    "cell: 27,000 nodes, which fit into a file": _nodes(27_000),
+    "cell: 15,000 operations, which fit into a file": _operations(15_000),
     "tokenizer: empty": _bytes(TOKENIZER, ""),
     "tokenizer: deep": _bytes(TOKENIZER, _deep("[", "]")),
     "tokenizer: a number": _bytes(TOKENIZER, "7"),
@@ -327,7 +364,8 @@ HOSTILE = {
     "manifest: a path upwards": _named("../../etc/passwd"),
     "manifest: a path from the root": _named("/etc/passwd"),
     "manifest: a huge size": _manifest(files={CELL: {"size": 10**30, "sha256": "0" * 64}}),
-    "manifest: a million files": _manifest(files={str(n): {"size": 1, "sha256": "0" * 64} for n in range(9_000)}),
+    "manifest: a million files": _files(1_000_000),
+    "manifest: 9,000 files, which fit into a file": _files(9_000),
     "manifest: a pipe": _instead(NAME, os.mkfifo),
     "a cell that is a link": _instead(CELL, _link(None)),
     "a cell that is a pipe": _instead(CELL, os.mkfifo),
@@ -340,7 +378,8 @@ HOSTILE = {
     "weights: a deep header": _header(lambda _: _deep("[", "]").encode()),
     "weights: not UTF-8": _header(lambda _: b"\xff\xfe"),
     "weights: twice the same tensor": _header(lambda h: json.dumps(h).encode()[:-1] + b', "read_out.bias": {}}'),
-    "weights: a million tensors": _header(lambda h: h.update({f"t{n}": h["read_out.bias"] for n in range(50_000)})),
+    "weights: a million tensors": _tensors(1_000_000),
+    "weights: 50,000 tensors": _header(lambda h: h.update({f"t{n}": h["read_out.bias"] for n in range(50_000)})),
     "weights: one tensor more": _header(lambda h: h.update(more=h["read_out.bias"])),
     "weights: one tensor less": _header(lambda h: h.pop("read_out.bias") and None),
     "weights: a name upwards": _header(lambda h: h.update({"../x": h.pop("read_out.bias")})),
@@ -371,7 +410,7 @@ HOSTILE = {
         lambda h: h.pop(next(name for name in h if name.endswith("exp_avg_sq"))) and None, TENSORS
     ),
     "standing: far behind the end": _json(STANDING, progress__step=10**9),
-    "standing: all the way and more": _json(STANDING, progress__way=1e308),
+    "standing: all the way and more": _json(STANDING, progress__looked_until=1e308),
     "standing: the best is yet to come": _json(STANDING, progress__best={"step": 10**6, "loss": 1.0}),
     "standing: evaluations of 400 digits": _json(STANDING, progress__evaluations=10**400),
     "standing: empty": _bytes(STANDING, ""),
@@ -441,6 +480,7 @@ def test_a_hostile_run_is_refused(tmp_path, made, case):
     assert not loaded.startswith("!"), loaded
     assert loaded != "accepted" or case.startswith(("text: ", "states: ", "config: a long"))  # what only training reads
     assert len(resumed) < 2000
+    assert "fit into a file" not in case or "more than the 1,048,576 that" not in resumed
     assert load_seconds < 1
     assert resume_seconds < 1
     assert seen == []

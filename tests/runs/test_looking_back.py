@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import statistics
 import sys
 import time
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from unrolled import ConfigError, RunConfig, RunError
 from unrolled.runs import Saved, compare, load, resume, sinks, train, tried
+from unrolled.runs.comparison import interval_of_median
 from unrolled.runs.learning_rate import find_learning_rate
 from unrolled.runs.sinks import logging_to
 
@@ -48,7 +51,7 @@ def test_the_table_of_runs(runs, tmp_path):
     shutil.rmtree(place / "rnn-3" / "checkpoints")
     (place / "rnn-3" / "checkpoints").mkdir()
     (place / "no run").mkdir()
-    rows = {one.name: one for one in tried(place)}
+    rows = {one.path.rpartition("/")[2]: one for one in tried(place)}
     assert set(rows) == {f"{cell}-{seed}" for cell in ("rnn", "gru") for seed in (1, 2, 3)}
     whole = [one for one in tried(place) if one.best_loss is not None]
     assert [one.best_loss for one in whole] == sorted(one.best_loss for one in whole)
@@ -67,10 +70,10 @@ def test_seeds_are_a_group(runs, tmp_path):
     groups = compare(paths)
     assert sorted(group.what for group in groups) == ["cell=gru", "cell=rnn"]
     for group in groups:
-        losses = {one.name: one.best_loss for one in tried(runs)}
-        assert list(group.losses) == [losses[name.rpartition("/")[2]] for name in group.runs]
+        losses = {one.path: one.best_loss for one in tried(runs)}
+        assert list(group.losses) == [losses[path] for path in group.runs]
         assert group.median == statistics.median(group.losses)
-        assert min(group.losses) <= group.low <= group.median <= group.high <= max(group.losses)
+        assert group.interval is None  # three seeds cannot say
     assert groups[0].median <= groups[1].median
     assert [group.what for group in compare(paths[:3])] == ["only the seed"]
     longer = shutil.copytree(paths[0], tmp_path / "longer")
@@ -78,6 +81,17 @@ def test_seeds_are_a_group(runs, tmp_path):
     assert {group.what for group in compare([paths[0], longer])} == {"steps=8", "steps=11"}
     with pytest.raises(RunError, match="two different runs or more"):
         compare(paths[:1])
+
+
+def test_the_interval_of_a_median_holds_what_it_says():
+    assert interval_of_median([1.0] * 5) is None
+    assert interval_of_median([3.0, 1.0, 2.0, 6.0, 5.0, 4.0]) == (1.0, 6.0)
+    assert interval_of_median([float(one) for one in range(20)]) == (5.0, 14.0)  # as in tables
+    random = np.random.default_rng(0)
+    for count in (6, 11, 30):
+        spans = [interval_of_median(random.exponential(size=count)) for _ in range(4000)]
+        held = sum(low <= math.log(2) <= high for low, high in spans) / len(spans)
+        assert held > 0.94
 
 
 def test_a_learning_rate_is_found(tmp_path):
@@ -174,3 +188,24 @@ def test_what_is_no_sink():
         logging_to(["trackio"]),
     ):
         pass
+
+
+def test_a_cell_that_never_gives_a_number_has_no_learning_rate(tmp_path):
+    (tmp_path / "c.py").write_text(
+        "from unrolled import cell\nfrom unrolled.ops import affine, log\n\n"
+        "@cell\ndef mine(x, h):\n    return log(affine(x, h) - 100)\n"
+    )
+    with pytest.raises(ConfigError, match="no finite number from the first step on"):
+        find_learning_rate(_config(tmp_path, steps=20, cell=f"{tmp_path / 'c.py'}:mine"))
+
+
+def test_a_folder_of_somebody_else_hides_no_run(runs, monkeypatch):
+    real = type(runs).is_file
+
+    def is_file(path):
+        if "gru-2" in str(path):
+            raise PermissionError(13, "Permission denied")
+        return real(path)
+
+    monkeypatch.setattr(type(runs), "is_file", is_file)
+    assert len(tried(runs)) == 5

@@ -15,6 +15,8 @@ from unrolled import files as files_module
 from unrolled.runs import Saved, resume, train
 from unrolled.runs.folder import RunFolder
 
+RUN = "new/folders/run"
+
 
 def _recorded(tmp_path, monkeypatch):
     """A run that was made, and made longer, on a recording disk; after how many events it had saved which step."""
@@ -30,8 +32,8 @@ def _recorded(tmp_path, monkeypatch):
             if isinstance(event, Saved):
                 saved.append((len(disk.events), event.step))
 
-        train(RunConfig(**OPTIONS, data=[str(text)]), place / "run", listen=listen)
-        resume(place / "run", 9, listen=listen)
+        train(RunConfig(**OPTIONS, data=[str(text)]), place / RUN, listen=listen)
+        resume(place / RUN, 9, listen=listen)
     assert [step for _, step in saved] == [2, 4, 6, 9]
     return disk, saved
 
@@ -64,7 +66,7 @@ def test_the_power_goes(tmp_path, monkeypatch, states):
         for _, choose in zip(range(each), _choices(rng), strict=False):
             left = tmp_path / "left"
             lay_out(left, disk.root, *after_a_cut(disk.events[:end], choose))
-            step = _check(left / "run", must_be_there=end >= made)
+            step = _check(left / RUN, must_be_there=end >= made)
             assert step >= max([step for place, step in saved if place <= end], default=0), end
             shutil.rmtree(left)
             tried += 1
@@ -104,7 +106,7 @@ def test_the_test_would_notice(tmp_path, monkeypatch, forgotten):
             left = tmp_path / "left"
             lay_out(left, disk.root, *after_a_cut(disk.events[:end], choose))
             try:
-                step = _check(left / "run", must_be_there=bool(saved) and end >= saved[0][0])
+                step = _check(left / RUN, must_be_there=bool(saved) and end >= saved[0][0])
                 bad += step < max([step for place, step in saved if place <= end], default=0)
             except (UnrolledError, AssertionError, OSError):
                 bad += 1
@@ -112,7 +114,7 @@ def test_the_test_would_notice(tmp_path, monkeypatch, forgotten):
     assert bad
 
 
-def _unsynced_write(path, blocks, mode=0o666):
+def _unsynced_write(path, blocks):
     content = b"".join(blocks)
     files_module.append(path, content)
     return files_module.sha256_of(content)

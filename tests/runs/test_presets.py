@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from unrolled import ConfigError, RunConfig, cells, load
+from unrolled import ConfigError, RunConfig, cell, cells, load
 from unrolled.data import encode, found
+from unrolled.ops import affine, norm, sigmoid, tanh
 from unrolled.runs import preset, resume, train
 from unrolled.runs.building import initialised, text_task
 from unrolled.training import Stepped
@@ -22,17 +23,37 @@ def _config(**changes):
     return RunConfig(**STEPS | {"steps": 30, "samples": 0} | changes)
 
 
-@pytest.mark.parametrize(("cell", "count"), [("lstm", 240_321), ("gru_v3", 182_337), ("rnn", 66_369)])
-def test_parameters(cell, count):
-    config = _config(cell=cell)
-    model = initialised(config, 65, cells.find(cell).graph)
+@pytest.mark.parametrize(("written", "count"), [(STEPS["cell"], 240_321), ("gru_v3", 182_337), ("rnn", 66_369)])
+def test_parameters(written, count):
+    model = initialised(_config(cell=written), 65, cells.find(written).graph)
     assert sum(one.numel() for one in model.parameters()) == count
     for name, value in model.named_parameters():
-        is_forget = cell == "lstm" and name.endswith("bias_i_x")
+        is_forget = written == STEPS["cell"] and name.endswith("bias_i_x")
         drawn = torch.cat([value[:128], value[256:]]) if is_forget else value
         assert 0.07 < drawn.abs().max() <= 0.08
         if is_forget:
             assert (value[128:256] == 1).all()
+
+
+@cell
+def other_gates(x, h, c):
+    """Not `lstm`: the forget gate stands last, and the cell is normalised."""
+    o, i, g, f = affine(x, h, parts=4, bias_init=[None, None, None, 2.0])
+    c = sigmoid(f) * c + sigmoid(i) * tanh(g)
+    return sigmoid(o) * tanh(norm(c)), c
+
+
+@pytest.mark.parametrize("init", ["uniform", "normal"])
+def test_what_a_cell_states_stays(init):
+    """The preset's initial values take the place of defaults: a cell's own forget bias and gains are left alone."""
+    config = _config(init=init, num_layers=1, hidden_size=16)
+    rnn = initialised(config, 65, other_gates.graph).rnn.layer0
+    assert (rnn.bias_o_x[48:] == 2).all()
+    assert (rnn.gain_h == 1).all()
+    others = torch.cat([rnn.bias_o_x[:48], rnn.bias_o_h, rnn.bias_h])
+    assert (others.abs() <= 0.08).all()
+    assert bool(others.any()) == (init == "uniform")
+    assert 0.02 < rnn.weight_o_x.abs().max() <= 0.08
 
 
 def test_the_split():

@@ -14,8 +14,7 @@ import torch
 from unrolled import ConfigError, DataError, RunConfig, RunError, Strategy, TrainingError, evaluate, load, sample, train
 from unrolled.data import encoding, reading
 from unrolled.runs import Prepared, Sampled, Saved, doctor, resume
-from unrolled.training import Evaluated, Finished, Stepped
-from unrolled.training import evaluate as mean_nats
+from unrolled.training import Evaluated, Finished, Stepped, mean_nats
 
 TEXT = "the cat sat on the mat.\n" * 200
 CELL = """

@@ -10,9 +10,20 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from unrolled import DataError, LanguageModel, LanguageModelConfig, Trainer, TrainingConfig, TrainingError
+from unrolled import DataError, LanguageModel, LanguageModelConfig, TrainingError
 from unrolled.data import Streams, reading
-from unrolled.training import Evaluated, Finished, Planned, SampleDue, Stepped, TextTask, evaluate
+from unrolled.training import (
+    Evaluated,
+    Finished,
+    Planned,
+    SampleDue,
+    Stepped,
+    TextTask,
+    Trainer,
+    TrainingConfig,
+    agenda,
+    mean_nats,
+)
 from unrolled.training import loop as loop_module
 from unrolled.training import text as text_module
 from unrolled.training.optim import Optimizer, clip_gradients, rate_at
@@ -74,13 +85,13 @@ def _next_weights(optimizer, weight, gradient, memory, step, rate):
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "rmsprop", "adagrad"])
-@pytest.mark.parametrize(("over_time", "clip", "grad_clip"), [("mean", "norm", 0.3), ("sum", "value", 0.2)])
-def test_the_loop_by_hand(optimizer, over_time, clip, grad_clip):
+@pytest.mark.parametrize(("loss_reduction", "clip", "grad_clip"), [("mean", "norm", 0.3), ("sum", "value", 0.2)])
+def test_the_loop_by_hand(optimizer, loss_reduction, clip, grad_clip):
     """Every step over the end of an epoch, redone from the equations: states, loss, clipping, rate, update."""
     config = {"warmup": 3, "decay": 0.3, "steps": 35, "weight_decay": 0.1, "samples": 0}
     exact = LanguageModel(LanguageModelConfig(vocab_size=5, hidden_size=16), "gru").double()
     trainer = _trainer(
-        model=exact, optimizer=optimizer, over_time=over_time, clip=clip, grad_clip=grad_clip, **config
+        model=exact, optimizer=optimizer, loss_reduction=loss_reduction, clip_mode=clip, grad_clip=grad_clip, **config
     )  # fmt: skip
     model = copy.deepcopy(trainer.task.model)
     list(trainer.run())
@@ -92,7 +103,7 @@ def test_the_loop_by_hand(optimizer, over_time, clip, grad_clip):
         state = None if chunk.starts.all() else {name: value.detach() for name, value in state.items()}
         logits, state = model(chunk.ids, state)
         loss = -logits.log_softmax(-1).gather(-1, chunk.targets.unsqueeze(-1)).mean()
-        loss = loss * (10 if over_time == "sum" else 1)
+        loss = loss * (10 if loss_reduction == "sum" else 1)
         parameters = dict(model.named_parameters())
         gradients = dict(zip(parameters, torch.autograd.grad(loss, list(parameters.values())), strict=True))
         norm = torch.cat([one.flatten() for one in gradients.values()]).norm()
@@ -131,7 +142,7 @@ class FakeTime:
 
 def _slow(monkeypatch, trainer, time, step=0.0, evaluation=0.0):
     """Let every step and every evaluation take so many seconds."""
-    forward, read = trainer.task.model.forward, text_module.evaluate
+    forward, read = trainer.task.model.forward, text_module.mean_nats
 
     def slow_forward(ids, state=None):
         time.now += step if trainer.task.model.training else 0.0
@@ -142,7 +153,7 @@ def _slow(monkeypatch, trainer, time, step=0.0, evaluation=0.0):
         return read(*arguments)
 
     trainer.task.model.forward = slow_forward
-    monkeypatch.setattr(text_module, "evaluate", slow_evaluate)
+    monkeypatch.setattr(text_module, "mean_nats", slow_evaluate)
 
 
 def test_epochs_become_steps():
@@ -269,7 +280,7 @@ def test_clipping_by_norm_keeps_the_direction():
 def test_clipping_by_value_cuts_each_element():
     one = torch.nn.Parameter(torch.zeros(5))
     one.grad = torch.tensor([-9.0, -0.1, 0.0, 0.1, 9.0])
-    clip_gradients([one], TrainingConfig(grad_clip=0.5, clip="value"))
+    clip_gradients([one], TrainingConfig(grad_clip=0.5, clip_mode="value"))
     assert one.grad.tolist() == pytest.approx([-0.5, -0.1, 0, 0.1, 0.5])
 
 
@@ -278,7 +289,7 @@ def test_evaluation_is_the_mean_over_every_symbol():
     model = LanguageModel(LanguageModelConfig(vocab_size=5, hidden_size=16, dropout=0.5), "lstm").train()
     ids = np.random.default_rng(0).integers(0, 5, 2_345)
     text = torch.from_numpy(ids).unsqueeze(1)
-    loss = evaluate(model, [reading(ids)])
+    loss = mean_nats(model, [reading(ids)])
     assert model.training
     logits, _ = model.eval()(text[:-1])
     want = torch.nn.functional.cross_entropy(logits.squeeze(1), text[1:, 0])
@@ -299,7 +310,7 @@ def test_evaluation_does_not_touch_the_training_state():
 def test_a_long_text_is_evaluated_in_streams():
     model = LanguageModel(LanguageModelConfig(vocab_size=5, hidden_size=8), "rnn")
     ids = np.tile(IDS, 5)[:5_999]
-    assert evaluate(model, [reading(ids)]) == pytest.approx(evaluate(model, [reading(ids[:3000])]), rel=1e-2)
+    assert mean_nats(model, [reading(ids)]) == pytest.approx(mean_nats(model, [reading(ids[:3000])]), rel=1e-2)
 
 
 @pytest.mark.parametrize(
@@ -312,4 +323,4 @@ def test_a_configuration_is_checked(options):
 
 
 def test_the_shares_of_samples_end_with_the_last_step():
-    assert loop_module._early(5) == pytest.approx([1, 0.3162, 0.1, 0.0316], rel=1e-3)
+    assert agenda._early(5) == pytest.approx([1, 0.3162, 0.1, 0.0316], rel=1e-3)

@@ -55,7 +55,7 @@ def _read_call(text: str) -> tuple[str, dict[str, Any]]:
 
 def _from_file(path: Path, name: str) -> Cell:
     module = _run_file(path)
-    found = getattr(module, name, None)
+    found = vars(module).get(name)
     if isinstance(found, Cell):
         return found
     cells = [key for key, value in vars(module).items() if isinstance(value, Cell)]
@@ -74,10 +74,13 @@ def _run_file(path: Path) -> ModuleType:
         raise CellError(f"{path} is not a Python file: its name should end in .py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
+    streams = sys.stdout, sys.stderr
     try:
         spec.loader.exec_module(module)
     except (UnrolledError, KeyboardInterrupt):
         raise
     except BaseException as error:  # also SystemExit: the file is asked for a cell, not to end the program
         raise CellError(f"{path} cannot be run: {described(error)}") from error
+    finally:
+        sys.stdout, sys.stderr = streams
     return module

@@ -6,7 +6,9 @@ from unrolled.equations.ops import affine, elementwise, linear, sigmoid, units
 
 @cell(widths={"h": "projection"})
 def lstm(x, h, c, *, activation="tanh", bias="each", forget_bias=None, projection=None):
-    """Long short-term memory: one (4n x 2n) matrix (Hochreiter & Schmidhuber 1997; Gers et al. 2000).
+    """Long short-term memory (Hochreiter & Schmidhuber 1997; Gers et al. 2000).
+
+    The slide's one matrix (4n x 2n) stands as two, one for x and one for h, as in torch.nn.
 
     activation: of the candidate g and of the cell's output; bias: "each" matrix its own, "shared" by both, or
     None; forget_bias: the initial value of the forget gate's bias (1 in Jozefowicz et al. 2015; None: as

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.panel import Panel
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeRemainingColumn
 from rich.text import Text
 
 from unrolled.cli.terminal import printable
-from unrolled.runs import AlreadyDone, Prepared, RunEvent, Sampled, Warned
+from unrolled.runs import AlreadyDone, Listener, Prepared, RunEvent, Sampled, Warned, named
 from unrolled.training import Evaluated, Finished, Planned, Stepped
-
-Listener = Callable[[RunEvent], None]
 
 _LINE_EVERY = 10.0  # seconds
 _SMOOTHING = 0.95
@@ -38,7 +36,7 @@ def showing(console: Console, *, as_json: bool) -> Iterator[Listener]:
 
 def show_json(event: RunEvent) -> None:
     """One object a line."""
-    print(json.dumps({"event": type(event).__name__.lower(), **asdict(event)}), flush=True)
+    print(json.dumps(named(event)), flush=True)
 
 
 def nats_and_bits(nats: float, unit: str) -> str:
@@ -52,6 +50,7 @@ class _Lines:
     def __init__(self, console: Console) -> None:
         self.console = console
         self.unit = "character"
+        self.path = ""
         self.total: int | None = None
         self.smooth: float | None = None
         self._last_line = time.monotonic()
@@ -60,7 +59,7 @@ class _Lines:
         """Print what there is to say of an event."""
         match event:
             case Prepared():
-                self.unit = event.unit
+                self.unit, self.path = event.unit, event.path
                 self._print_prepared(event)
             case Planned():
                 self.total = event.total
@@ -83,7 +82,7 @@ class _Lines:
                 )
 
     def status(self, event: Stepped) -> str:
-        """Where training stands, in a line."""
+        """Where training stands, in a line; the loss is a running mean over the last steps."""
         assert self.smooth is not None
         step = f"step {event.step:,}" + (f" of {self.total:,}" if self.total else "")
         return (
@@ -101,9 +100,14 @@ class _Lines:
         skipped = f" ({event.skipped} others passed over: no UTF-8 text, or not to be read)" if event.skipped else ""
         files = f", {event.files} files{skipped}" if event.files > 1 or event.skipped else ""
         self._line(f"text     {event.text}{files}: {event.train + event.held_out:,} {self.unit}s,"
-                   f" {event.vocabulary} different; the last {event.held_out:,} are held out")  # fmt: skip
+                   f" {event.vocabulary} different; {self._held_out(event)}")  # fmt: skip
         self._line(f"model    {event.cell}, {event.parameters:,} parameters")
         self._line(f"run      {event.path}" + (f", from step {event.step:,} on" if event.step else ""))
+
+    @staticmethod
+    def _held_out(event: Prepared) -> str:
+        ends = {"end": "the last {:,} are held out", "streams": "{:,} at the ends of the streams are held out"}
+        return ends[event.split].format(event.held_out) if event.held_out else "none are held out"
 
     def _print_finished(self, event: Finished) -> None:
         ends = {
@@ -111,32 +115,36 @@ class _Lines:
             "time": "the time is over, before all steps were made",
             "interrupted": "stopped, and saved",
         }
-        self._line(f"{ends[event.reason]}: {event.step:,} steps in {event.elapsed:.0f} s", "bold")
+        learned = "" if self.smooth is None else f", {nats_and_bits(self.smooth, self.unit)} in training"
+        self._line(f"{ends[event.reason]}: {event.step:,} steps in {event.elapsed:.0f} s{learned}", "bold")
+        if event.reason == "time":
+            steps = f" --steps {2 * event.step}" if self.total is None else ""
+            self._line(f"to go on: unrolled resume {shlex.quote(self.path)}{steps}")
 
     def _line(self, text: str, style: str = "") -> None:
         self.console.print(Text(printable(text), style=style), soft_wrap=True)
 
 
 def _live(console: Console) -> Iterator[Listener]:
-    """A bar that moves, and above it what stays: the evaluations and the samples."""
-    bar = Progress(
-        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeRemainingColumn()
-    )
+    """A line and a bar that move, and above them what stays: the evaluations and the samples."""
+    bar = Progress(BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     task = bar.add_task("", total=None)
+    status = Text(no_wrap=True, overflow="ellipsis")
     lines = _Lines(console)
 
     def listen(event: RunEvent) -> None:
         match event:
             case Stepped():
                 lines.smooth = _smoothed(lines.smooth, event.loss)
-                bar.update(task, completed=event.step, total=lines.total, description=lines.status(event))
+                status.plain = lines.status(event)
+                bar.update(task, completed=event.step, total=lines.total)
             case Sampled():
                 title = f"what it writes after {event.step:,} steps"
                 console.print(Panel(Text(printable(event.text)), title=title, title_align="left", border_style="cyan"))
             case _:
                 lines.show(event)
 
-    with Live(bar, console=console, refresh_per_second=8, transient=True):
+    with Live(Group(status, bar), console=console, refresh_per_second=8, transient=True):
         yield listen
 
 

@@ -6,7 +6,7 @@ import io
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,16 +27,9 @@ def main() -> None:
     # A thread of torch that waits spins briefly and then sleeps (docs/decisions/0003-threads.md). torch's
     # library of threads reads this when it is loaded.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # closed by the caller
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 (until the process ends)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal that lacks a character shows a question mark
+    _prepare_output()
     try:
-        with _uninterrupted():
-            from unrolled.cli.commands import app
-
+        app = _loaded()
         try:
             app()
         finally:
@@ -49,11 +42,44 @@ def main() -> None:
     except BrokenPipeError:  # whoever read our output has stopped reading
         _give_up_output()
         sys.exit(128 + signal.SIGPIPE)
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and "can't allocate memory" not in str(error):
+            raise
+        complain("error", "there is not enough memory: give a smaller --hidden-size, --batch-size or --seq-length")
+        sys.exit(1)
     except OSError as error:
         _give_up_output()
         what = f"{str(error.filename)!r} cannot be used" if error.filename else "the output cannot be written"
         complain("error", f"{what}: {error.strerror}")
         sys.exit(1)
+
+
+def _prepare_output() -> None:
+    """Both streams are open, and print any character."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the caller
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 (until the process ends)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that lacks a character shows a question mark
+
+
+def _loaded() -> Callable[[], None]:
+    """The command, with the libraries that it needs.
+
+    Raises:
+        UnrolledError: they cannot be loaded.
+    """
+    try:
+        Path.cwd()  # (torch ends the process without a word where there is none)
+    except FileNotFoundError:
+        raise UnrolledError("the current folder does not exist any more: go to another one") from None
+    try:
+        with _uninterrupted():
+            from unrolled.cli.commands import app
+    except ImportError as error:
+        raise UnrolledError(f"a library cannot be loaded: {error}") from error
+    return app
 
 
 @contextmanager

@@ -10,6 +10,10 @@ def printable(text: str) -> str:
     return "".join(one if one.isprintable() or one in "\n\t" else "\N{REPLACEMENT CHARACTER}" for one in text)
 
 
+_MOST = 4000  # characters of a message
+
+
 def complain(kind: str, message: object) -> None:
     """`error: ...` or `warning: ...` where errors go."""
-    print(printable(f"{kind}: {message}"), file=sys.stderr)
+    text = printable(f"{kind}: {message}")
+    print(text if len(text) <= _MOST else f"{text[:_MOST]}...", file=sys.stderr)

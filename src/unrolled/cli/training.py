@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,7 +16,7 @@ from unrolled.cli.options import LENGTHS, with_run_options
 from unrolled.cli.signals import Stopped, StopSignals
 from unrolled.errors import ConfigError
 from unrolled.runs import (
-    AlreadyDone,
+    Listener,
     Prepared,
     RunConfig,
     RunEvent,
@@ -29,7 +29,6 @@ from unrolled.runs import (
     validated,
 )
 
-Listener = Callable[[RunEvent], None]
 ConfigFile = Annotated[
     Path | None, typer.Option(help="a JSON or TOML file of options, by the same names", show_default=False)
 ]
@@ -69,7 +68,7 @@ def train_command(
     def work(listen: Listener, stop: StopSignals) -> Path:
         return train(wanted, out, overwrite=overwrite, listen=listen, should_stop=stop)
 
-    _run(work, log, as_json=as_json, data=wanted.data)
+    _run(work, log, as_json=as_json)
 
 
 @app.command("resume")
@@ -89,7 +88,7 @@ def resume_command(
     def work(listen: Listener, stop: StopSignals) -> Path:
         return resume(run, steps, listen=listen, should_stop=stop)
 
-    _run(work, log, as_json=as_json, data=("FILE",))
+    _run(work, log, as_json=as_json)
 
 
 @app.command("lr-find")
@@ -123,24 +122,22 @@ def _wanted(options: dict[str, Any], config: Path | None, preset_name: str | Non
         if any(name in more for name in LENGTHS):  # a length replaces any other
             wanted = {name: value for name, value in wanted.items() if name not in LENGTHS}
         wanted |= more
-    source = "the options" if config is None else f"the options, and {config}"
+    source = "the options" if config is None else f"the options, those in {config} included"
     return validated(RunConfig, wanted, source, ConfigError)
 
 
-def _run(
-    work: Callable[[Listener, StopSignals], Path], log: list[str] | None, *, as_json: bool, data: Sequence[str]
-) -> None:
-    """Do the work of a command on these texts while its events are shown, until it ends or a signal stops it."""
+def _run(work: Callable[[Listener, StopSignals], Path], log: list[str] | None, *, as_json: bool) -> None:
+    """Do the work of a command while its events are shown, until it ends or a signal stops it."""
     console = Console(highlight=False)
     console.width = console.width or 80  # (COLUMNS=0 would show nothing)
-    was_done = False
+    prepared: Prepared | None = None
     with StopSignals() as stop, showing(console, as_json=as_json) as show, logging_to(log or []) as also:
 
         def listen(event: RunEvent) -> None:
-            nonlocal was_done
+            nonlocal prepared
             if isinstance(event, Prepared):
+                prepared = event
                 stop.begin()
-            was_done = was_done or isinstance(event, AlreadyDone)
             show(event)
             also(event)
 
@@ -150,21 +147,22 @@ def _run(
             raise typer.Exit(128 + stopped.number) from None
     if stop.received is not None:
         if not as_json:
-            console.print(f"\nGo on with: unrolled resume {path}", soft_wrap=True)
+            console.print(f"\nGo on with: unrolled resume {shlex.quote(str(path))}", soft_wrap=True)
         raise typer.Exit(128 + stop.received)
-    if not as_json and not was_done:
-        console.print(_next_steps(path, data), soft_wrap=True)
+    if not as_json and prepared is not None:
+        console.print(_next_steps(prepared), soft_wrap=True)
 
 
-def _next_steps(path: Path, data: Sequence[str]) -> str:
-    run, prompt = shlex.quote(str(path)), "" if data else ' --prompt "def "'
+def _next_steps(run: Prepared) -> str:
+    path, prompt = shlex.quote(run.path), "" if run.data else ' --prompt "def "'
+    other = "gru_v3" if run.cell.startswith("lstm") else "lstm"
     commands = {
-        f"unrolled sample {run}{prompt} --temperature 0.7": "let it write",
-        f"unrolled eval {run} FILE": "how well it predicts another text",
+        f"unrolled sample {path}{prompt} --temperature 0.7": "let it write",
+        f"unrolled eval {path} FILE": "how well it predicts another text",
         "unrolled train FILE --minutes 5": "learn a text of yours",
-        shlex.join(["unrolled", "train", *data, "--cell", "lstm"]): "the same with another cell",
+        shlex.join(["unrolled", "train", *run.data, "--cell", other]): "this text with another cell",
         "unrolled runs": "what was tried so far",
-        "unrolled cells lstm": "a cell's equation and parameters",
+        f"unrolled cells {other}": "a cell's equation and parameters",
     }
     wide = max(map(len, commands))
     return "\n".join(["", "Try next:", *(f"  {command:<{wide}}   {what}" for command, what in commands.items())])

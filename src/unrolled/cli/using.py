@@ -20,7 +20,7 @@ from unrolled.cli.app import AsJson, Best, RunPath, app, columns, print_json, ta
 from unrolled.cli.terminal import complain, printable
 from unrolled.data import corpora
 from unrolled.generation import Strategy
-from unrolled.runs import Tried, compare, doctor, evaluate, sample, tried
+from unrolled.runs import Group, Tried, compare, doctor, evaluate, sample, tried
 
 _data = typer.Typer(no_args_is_help=True, help="Named corpora: what there is, fetching one, looking into it.")
 app.add_typer(_data, name="data")
@@ -82,7 +82,11 @@ def runs_command(
         for one in found:
             print_json(asdict(one))
         return
-    print(columns(("run", "cell", "parameters", "text", "steps", "held out", "time", ""), [_row(one) for one in found]))
+    print(
+        columns(
+            ("run", "cell", "parameters", "text", "steps", "nats, held out", "time", ""), [_row(one) for one in found]
+        )
+    )
 
 
 @app.command("compare")
@@ -97,11 +101,14 @@ def compare_command(
             print_json(asdict(group))
         return
     rows = [
-        (f"{group.median:.4f}", f"{group.low:.4f} to {group.high:.4f}", str(len(group.losses)), group.what)
+        (f"{group.median:.4f}", _span(min(group.losses), max(group.losses)), _interval(group), str(len(group.losses)),
+         group.what)
         for group in groups
-    ]
-    print(columns(("median nats", "interval", "seeds", "what differs"), rows))
-    print("\nlowest held-out loss of each run; interval: 95 % of the medians of samples drawn from it with return")
+    ]  # fmt: skip
+    print(columns(("median nats", "range", "95 % interval", "runs", "what differs"), rows))
+    print("\nthe lowest held-out loss of each run; an interval of the median needs six seeds or more")
+    if not groups[0].same_text:
+        _warn("these runs hold out different texts, or count in different symbols: their losses do not compare")
 
 
 @_data.command("list")
@@ -167,14 +174,22 @@ def doctor_command(as_json: AsJson = False) -> None:
         raise typer.Exit(1)
 
 
+def _span(low: float, high: float) -> str:
+    return f"{low:.4f} to {high:.4f}"
+
+
+def _interval(group: Group) -> str:
+    return "" if group.interval is None else _span(*group.interval)
+
+
 def _warn(message: str) -> None:
     complain("warning", message)
 
 
 def _row(one: Tried) -> tuple[str, ...]:
-    loss = "" if one.best_loss is None else f"{one.best_loss:.4f}"
+    loss = "" if one.best_loss is None else f"{one.best_loss:.4f} per {one.unit}"
     steps = f"{one.step:,}" if one.total in (None, one.step) else f"{one.step:,} of {one.total:,}"
-    return (one.name, one.cell, f"{one.parameters:,}", one.text[:40], steps, loss, f"{one.elapsed:.0f} s", one.remark)
+    return (one.path, one.cell, f"{one.parameters:,}", one.text[:40], steps, loss, f"{one.elapsed:.0f} s", one.remark)
 
 
 def _text(one: Description) -> str:

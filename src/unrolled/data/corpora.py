@@ -49,7 +49,7 @@ def names() -> list[str]:
 
 def listed() -> list[tuple[Corpus, Path | None]]:
     """Every corpus, and where it lies if it is there already."""
-    return [(one, path if (path := _path(one)).is_file() else None) for one in _CORPORA]
+    return [(one, path if _is_here(path := _path(one)) else None) for one in _CORPORA]
 
 
 def find(name: str) -> Corpus:
@@ -71,7 +71,7 @@ def text_of(name: str) -> Path:
         DataError: it was not fetched yet.
     """
     corpus = find(name)
-    if not (path := _path(corpus)).is_file():
+    if not _is_here(path := _path(corpus)):
         raise DataError(f"the corpus {name} is not here yet: fetch it with 'unrolled data get {name}'")
     return path
 
@@ -84,7 +84,7 @@ def fetch(name: str, say: Say = lambda _: None) -> Path:
     """
     corpus = find(name)
     path = _path(corpus)
-    if path.is_file():
+    if _is_here(path):
         say(f"{name} is here already: {path}")
         return path
     say(f"fetching {corpus.what}, {corpus.size}, from {corpus.origin}")
@@ -106,6 +106,13 @@ def fetch(name: str, say: Say = lambda _: None) -> Path:
 
 def _path(corpus: Corpus) -> Path:
     return cache_folder("corpora") / f"{corpus.name}.txt"
+
+
+def _is_here(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a cache that cannot be read has nothing
+        return False
 
 
 def _plays(folder: Path) -> Iterator[str]:

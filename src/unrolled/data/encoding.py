@@ -41,7 +41,10 @@ _LEARNED_FROM = 64 << 20  # characters at most, from which words and pairs are c
 
 
 class TextFile(BaseModel):
-    """What a stored text is: its name, how many symbols each part has, and the SHA-256 of its ids."""
+    """What a stored text is: its name, how many symbols each part has, and the SHA-256 of its ids.
+
+    `width`: bytes of an id; `files`: how many were read; `skipped`: how many were no text.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

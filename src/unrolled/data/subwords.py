@@ -244,7 +244,7 @@ def _library() -> Any:
         import tokenizers
     except ImportError as error:
         raise ConfigError(
-            "words and byte pairs need the library 'tokenizers': pip install 'unrolled[subwords]'. Characters and"
+            "words and byte pairs need the library 'tokenizers': pip install tokenizers. Characters and"
             " bytes (--tokens) need nothing more"
         ) from error
     return tokenizers

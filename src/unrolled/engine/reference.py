@@ -59,7 +59,7 @@ class Reference:
         ]
 
     def step(self, x: Tensor, state: State, parameters: Sequence[Tensor]) -> tuple[Tensor, State]:
-        """One time step: the output `[B, width]` and the new states."""
+        """One time step: x `[B, D]`, each state `[B, width]`; the output `[B, width]` and the new states."""
         return self._step(self._constants(x, parameters), x, state)
 
     def named_values(self, x: Tensor, state: State, parameters: Sequence[Tensor]) -> dict[str, Tensor]:

@@ -103,6 +103,11 @@ class Symbol:
     def __getitem__(self, key: object) -> NoReturn:
         raise EquationError("a value is indexed: cut it into equal parts with split(value, parts)")
 
+    def __setitem__(self, key: object, value: object) -> NoReturn:
+        raise EquationError("a part of a value is assigned: a value does not change. Make another: concat, where")
+
+    __delitem__ = __getitem__
+
     def __iter__(self) -> NoReturn:
         raise EquationError(
             "one value is unpacked or looped over: affine(..., parts=n) and split(value, n) give n values"

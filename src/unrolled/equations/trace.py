@@ -184,7 +184,7 @@ def _returned(answer: Any, states: Mapping[str, Width], tracer: _Tracer) -> tupl
 
 def _located(cell: str, error: BaseException) -> EquationError:
     """The same error with the cell and the line of the user's code that caused it."""
-    frame = _user_frame(error.__traceback__)
+    frame = _user_frame(error.__traceback__, first=isinstance(error, RecursionError))
     told = str(error) if isinstance(error, UnrolledError) else described(error)
     where = f"\n  {frame.filename}:{frame.lineno}, in {frame.name}: {frame.line}".rstrip(": ") if frame else ""
     kind = AttributeEquationError if isinstance(error, AttributeEquationError) else EquationError
@@ -195,11 +195,11 @@ def _located(cell: str, error: BaseException) -> EquationError:
 _NOT_THE_USER = ("unrolled.equations", "torch", "numpy")
 
 
-def _user_frame(trail: TracebackType | None) -> traceback.FrameSummary | None:
-    """The innermost line of the user's own code: the one that asked for something."""
+def _user_frame(trail: TracebackType | None, *, first: bool) -> traceback.FrameSummary | None:
+    """The innermost line of the user's own code: the one that asked for something. `first`: the outermost."""
     lines = [
         traceback.FrameSummary(frame.f_code.co_filename, line, frame.f_code.co_name)
         for frame, line in traceback.walk_tb(trail)
         if not str(frame.f_globals.get("__name__", "")).startswith(_NOT_THE_USER)
     ]
-    return lines[-1] if lines else None
+    return lines[0 if first else -1] if lines else None

@@ -60,7 +60,11 @@ class Strategy:
         return probabilities if self.top_p is None else _keep_top_p(probabilities, self.top_p)
 
     def choose(self, logits: Tensor, generator: torch.Generator) -> Tensor:
-        """One id for each row: logits `[B, V]`, ids `[B]`."""
+        """One id for each row: logits `[B, V]`, ids `[B]` int64.
+
+        Raises:
+            GenerationError: a row with NaN, infinity, or no finite logit.
+        """
         return torch.multinomial(self.probabilities(logits), 1, generator=generator).squeeze(-1)
 
 

@@ -17,10 +17,13 @@ from unrolled.models import LanguageModel, evaluating
 def generate(
     model: LanguageModel, prompt: Ids, length: int, strategy: Strategy, generator: torch.Generator
 ) -> Iterator[int]:
-    """The ids that the model writes after the prompt, one by one.
+    """The ids that the model writes after the prompt `[P]`, one by one, `length` in all.
 
     Without a prompt the first id is drawn evenly from the vocabulary, as in char-rnn. Dropout is off at each
     step; between two ids the model is in the mode in which it was.
+
+    Raises:
+        GenerationError: the model's logits are no finite numbers.
     """
     if len(prompt) == 0 and length > 0:
         prompt = torch.randint(model.config.vocab_size, (1,), generator=generator).numpy()
@@ -29,10 +32,11 @@ def generate(
     state: State | None = None
     for one in prompt:
         logits, state = _step(model, torch.tensor([int(one)]), state)
-    for _ in range(length):
+    for left in reversed(range(length)):
         chosen = strategy.choose(logits, generator)
         yield int(chosen)
-        logits, state = _step(model, chosen, state)
+        if left:
+            logits, state = _step(model, chosen, state)
 
 
 def _step(model: LanguageModel, ids: Tensor, state: State | None) -> tuple[Tensor, State]:

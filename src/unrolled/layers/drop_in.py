@@ -1,7 +1,8 @@
 """`RNN`, `LSTM` and `GRU` as torch.nn has them, run as equations. Knows torch's layout of the weights.
 
 Each subclasses torch's own layer and overrides `forward`: the parameters, their initial values and names, the
-repr and every argument are torch's. The equation is handed views of them, with the gates in its own order.
+repr and every argument are torch's. The equation is handed them with the gates in its own order: the parameters
+themselves where the order is the same, else a copy that gradients flow through.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ class _DropIn(nn.RNNBase):
             return self._forward_packed(input, hx)
         if input.dim() not in (2, 3):
             raise ValueError(f"{type(self).__name__}: expected input to be 2-D or 3-D, got {input.dim()}-D")
+        if input.shape[0 if input.dim() == 2 or not self.batch_first else 1] == 0:
+            raise RuntimeError("expected the sequence to have at least one time step")
         if input.dim() == 2:
             return self._forward_unbatched(input, hx)
         x = input.transpose(0, 1) if self.batch_first else input
@@ -88,11 +91,11 @@ class _DropIn(nn.RNNBase):
             for layer in range(self.num_layers)
         ]
         return [
-            [Direction(program, self._views(layer * directions + place)) for place in range(directions)]
+            [Direction(program, self._in_order(layer * directions + place)) for place in range(directions)]
             for layer, program in enumerate(programs)
         ]
 
-    def _views(self, place: int) -> list[Tensor]:
+    def _in_order(self, place: int) -> list[Tensor]:
         """One layer's parameters in the order of the equation: for x, for h, and the projection if any."""
         w_x, w_h, *rest = self.all_weights[place]
         arrays = [w_x, rest[0], w_h, rest[1]] if self.bias else [w_x, w_h]

@@ -10,10 +10,14 @@ from torch import Tensor
 from unrolled.equations import Initial, Parameter
 from unrolled.errors import CellError
 
+UNSTATED = (Initial(), Initial("constant", (0.0,)))  # torch.nn's own, and zero: what a cell gets without asking
+
 
 @torch.no_grad()
-def fill(tensor: Tensor, parameter: Parameter, hidden_size: int) -> None:
+def fill(tensor: Tensor, parameter: Parameter, hidden_size: int, *, only_stated: bool = False) -> None:
     """Fill a parameter with its initial value, part by part, from torch's default generator.
+
+    `only_stated`: only the parts for which the cell states one that is neither torch.nn's default nor zero.
 
     Raises:
         CellError: its rows cannot be cut into as many parts as it has initial values.
@@ -22,7 +26,8 @@ def fill(tensor: Tensor, parameter: Parameter, hidden_size: int) -> None:
     if len(tensor) % parts:
         raise CellError(f"parameter {parameter.name}: {len(tensor)} rows cannot be cut into {parts} equal parts")
     for piece, initial in zip(tensor.chunk(parts), parameter.initial, strict=True):
-        _fill(piece, initial, hidden_size)
+        if not (only_stated and initial in UNSTATED):
+            _fill(piece, initial, hidden_size)
 
 
 def _fill(piece: Tensor, initial: Initial, hidden_size: int) -> None:

@@ -77,11 +77,14 @@ class Recurrent(nn.Module):
         self.output_size = width
         self.reset_parameters()
 
-    def reset_parameters(self) -> None:
-        """Draw every parameter's initial value again, from torch's default generator."""
+    def reset_parameters(self, *, only_stated: bool = False) -> None:
+        """Draw every parameter's initial value again, from torch's default generator.
+
+        `only_stated`: only where the cell states one (a forget bias, a gain, "orthogonal"); the others stay.
+        """
         for module in self.modules():
             if isinstance(module, _Parameters):
-                module.reset_parameters()
+                module.reset_parameters(only_stated=only_stated)
 
     def forward(
         self,
@@ -100,7 +103,8 @@ class Recurrent(nn.Module):
             reset: `[T, B]` bool: where true, a new segment starts, from states of zero.
 
         Returns:
-            The output `[T, B, output_size]` and the states after the last step.
+            The output `[T, B, output_size]`, and the states after the last step: name -> `[L, B, width]`, where L
+            counts layers times directions.
 
         Raises:
             ShapeError: another shape or type; a state for a bidirectional layer, which has none to go on from.
@@ -187,10 +191,10 @@ class _Parameters(nn.Module):
         for parameter, shape in zip(program.graph.parameters, program.parameter_shapes(), strict=True):
             self.register_parameter(parameter.name, nn.Parameter(_empty(parameter.name, shape, device, dtype)))
 
-    def reset_parameters(self) -> None:
+    def reset_parameters(self, *, only_stated: bool = False) -> None:
         """Draw the initial values."""
         for parameter in self.program.graph.parameters:
-            fill(getattr(self, parameter.name), parameter, self.program.hidden_size)
+            fill(getattr(self, parameter.name), parameter, self.program.hidden_size, only_stated=only_stated)
 
     def extra_repr(self) -> str:
         """The parameters, with their shapes."""
@@ -226,7 +230,7 @@ def _graph_of(cell: Cell | Graph | str) -> Graph:
 def _check_sizes(**sizes: int) -> None:
     for name, size in sizes.items():
         if type(size) is not int or not 1 <= size <= _MOST:
-            raise ShapeError(f"{name}={size!r}: give a whole number, 1 or more")
+            raise ShapeError(f"{name}={size!r}: give a whole number from 1 to {_MOST:,}")
 
 
 def _lengths(lengths: Tensor | Sequence[int], steps: int, batch: int, device: torch.device) -> Tensor:

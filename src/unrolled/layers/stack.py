@@ -1,7 +1,7 @@
 """A stack of layers in one or both directions over a sequence. Knows programs and tensors, owns no parameters.
 
 One mechanism for every recurrent layer: `Recurrent` hands it its own parameters, the drop-in layers hand it
-views of torch's.
+torch's, with the gates in the order of the equation.
 """
 
 from __future__ import annotations

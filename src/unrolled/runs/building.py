@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -15,6 +17,19 @@ from unrolled.training import TextTask
 
 _CHAR_RNN = 0.08  # its parameters come from U(-0.08, 0.08)
 _GIST = 0.01  # min-char-rnn's matrices come from N(0, 0.01), its biases are zero
+
+
+@contextmanager
+def torch_as_it_is() -> Iterator[None]:
+    """After the block, torch has the default type and device that it had, and keeps gradients if it did."""
+    dtype, device, grad = torch.get_default_dtype(), torch.get_default_device(), torch.is_grad_enabled()
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(dtype)
+        if torch.get_default_device() != device:
+            torch.set_default_device(device)
+        torch.set_grad_enabled(grad)
 
 
 def made_model(config: RunConfig, symbols: int, graph: Graph) -> LanguageModel:
@@ -80,16 +95,15 @@ def initialised(config: RunConfig, symbols: int, graph: Graph) -> LanguageModel:
 
 @torch.no_grad()
 def _draw_again(model: LanguageModel, init: str) -> None:
-    """The initial values of char-rnn, whose LSTM has 1 in the forget gate of the first bias, or of min-char-rnn."""
-    for name, parameter in model.named_parameters():
+    """The initial values of char-rnn, or of min-char-rnn, wherever the cell states none of its own."""
+    for parameter in model.parameters():
         if init == "uniform":
             parameter.uniform_(-_CHAR_RNN, _CHAR_RNN)
         elif parameter.dim() > 1:
             parameter.normal_(0.0, _GIST)
         else:
             parameter.zero_()
-        if init == "uniform" and model.rnn.graph.cell == "lstm" and name.endswith("bias_i_x"):
-            parameter[model.rnn.hidden_size : 2 * model.rnn.hidden_size] = 1.0
+    model.rnn.reset_parameters(only_stated=True)
 
 
 def text_task(config: RunConfig, model: LanguageModel, texts: list[Text]) -> TextTask:

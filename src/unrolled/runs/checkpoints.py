@@ -11,7 +11,7 @@ Kept are the newest, the one before it, and the one with the lowest held-out los
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -31,7 +31,8 @@ MODEL, TENSORS, STANDING = "model.safetensors", "state.safetensors", "state.json
 _NEW, _OLD = ".new", ".old"
 _LARGEST_STANDING = 1 << 16  # bytes
 _KEPT = 2  # of the newest
-_MOST_TRIED = 5  # more than are ever kept: the newest two, the best, and what an interrupted save may leave
+_TOLD = 3  # of those that are damaged
+_MOST_TRIED = 100  # many more than are ever kept: the newest two, the best, and what an interrupted save may leave
 
 More = TypeVar("More")
 
@@ -108,12 +109,26 @@ class Checkpoints:
         Raises:
             RunError: it is damaged, or its weights are others than expected.
         """
-        folder = CheckedFolder(self._place(number), (MODEL, TENSORS, STANDING))
-        path = folder.folder / STANDING
-        values = parsed_json(folder.read(STANDING, _LARGEST_STANDING), path)
-        standing = validated(Standing, values, str(path), RunError)
+        folder = self._checked(number)
+        standing = _standing(folder)
         content = folder.read(MODEL, tensors.largest(expected))
         return Checkpoint(number, standing, tensors.from_bytes(content, expected, folder.folder / MODEL), folder)
+
+    def newest_standing(self) -> Standing | None:
+        """Where training stands, of the newest that can say; its tensors are not read. None if there never was one.
+
+        Raises:
+            RunError: there are some, and none can say.
+        """
+        damaged: list[str] = []
+        for number in self.numbers()[:_MOST_TRIED]:
+            try:
+                return _standing(self._checked(number))
+            except RunError as error:
+                damaged.append(str(error))
+        if damaged:
+            raise RunError(f"no checkpoint of the run can be read: {told(damaged)}")
+        return None
 
     def newest(
         self, expected: Mapping[str, Tensor], more: Callable[[Checkpoint], More]
@@ -131,7 +146,7 @@ class Checkpoints:
             except RunError as error:
                 damaged.append(str(error))
         if damaged:
-            raise RunError("no checkpoint of the run can be read: " + "; ".join(damaged) + ". Train it again")
+            raise RunError(f"no checkpoint of the run can be read: {told(damaged)}. Train it again")
         return None
 
     def best(self, expected: Mapping[str, Tensor]) -> Checkpoint | None:
@@ -156,6 +171,9 @@ class Checkpoints:
             if newer > number:
                 self._remove(newer)
 
+    def _checked(self, number: int) -> CheckedFolder:
+        return CheckedFolder(self._place(number), (MODEL, TENSORS, STANDING))
+
     def _prune(self, best: int | None) -> None:
         for number in self.numbers()[_KEPT:]:
             if number != best:
@@ -175,3 +193,15 @@ class Checkpoints:
         for name in (_NEW, _OLD):
             if (self.folder / name).is_symlink() or (self.folder / name).exists():
                 files.remove(self.folder / name)
+
+
+def told(damaged: Sequence[str]) -> str:
+    """Why checkpoints were passed over, in a line: the newest few."""
+    more = f"; and {len(damaged) - _TOLD} more" if len(damaged) > _TOLD else ""
+    return "; ".join(damaged[:_TOLD]) + more
+
+
+def _standing(folder: CheckedFolder) -> Standing:
+    path = folder.folder / STANDING
+    values = parsed_json(folder.read(STANDING, _LARGEST_STANDING), path)
+    return validated(Standing, values, str(path), RunError)

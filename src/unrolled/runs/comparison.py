@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import statistics
 from collections import defaultdict
@@ -10,27 +11,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from unrolled import files
 from unrolled.errors import RunError
 from unrolled.runs.config import RunConfig
 from unrolled.runs.folder import RunFolder
 
-_DRAWS = 10_000  # samples with return, for an interval
+_CONFIDENCE = 0.95
+_WITHOUT_EFFECT = ("seed", "samples", "sample_length", "sample_temperature", "save_minutes")
+_WHAT_IS_READ = ("data", "mix", "tokens", "vocab_size", "val_frac", "split")  # what held-out losses are of
 
 
 @dataclass(frozen=True)
 class Tried:
-    """A run in a line. `best_loss`: the lowest held-out loss, mean nats per token; `elapsed`: seconds of training."""
+    """A run in a line. `best_loss`: the lowest held-out loss, mean nats per `unit`; `elapsed`: seconds of training."""
 
-    name: str
+    path: str
     cell: str
     parameters: int
     text: str
     seed: int
     step: int
     total: int | None
+    unit: str
     best_loss: float | None
     best_step: int | None
     elapsed: float
@@ -39,28 +41,34 @@ class Tried:
 
 @dataclass(frozen=True)
 class Group:
-    """Runs that differ in nothing but the seed. `low` to `high`: the 95 % interval of the median."""
+    """Runs that differ in nothing but the seed, and their lowest held-out losses, mean nats per token.
+
+    `same_text` is false where not all groups read, and hold out, the same: then their losses do not compare.
+
+    `interval` holds the median of all seeds with a confidence of at least 95 %; None below six runs, which cannot
+    say that much.
+    """
 
     what: str
     runs: tuple[str, ...]
     losses: tuple[float, ...]
     median: float
-    low: float
-    high: float
+    interval: tuple[float, float] | None
+    same_text: bool
 
 
 def tried(folder: Path) -> list[Tried]:
-    """Every run in a folder, the lowest held-out loss first. What cannot be read is listed with the reason.
+    """Every run in a folder, the lowest held-out loss of each unit first. One that cannot be read is listed with why.
 
     Raises:
         RunError: there is no such folder, or no run in it.
     """
     if not folder.is_dir():
         raise RunError(f"there is no folder {folder}: runs are made by 'unrolled train', in runs/ unless -o says else")
-    found = [_tried(path) for path in sorted(folder.iterdir()) if (path / "config.json").is_file()]
+    found = [_tried(path) for path in sorted(folder.iterdir()) if _seems_a_run(path)]
     if not found:
         raise RunError(f"there is no run in {folder}")
-    return sorted(found, key=lambda one: (one.best_loss is None, one.best_loss or 0.0, one.name))
+    return sorted(found, key=lambda one: (one.best_loss is None, one.unit, one.best_loss or 0.0, one.path))
 
 
 def compare(paths: Sequence[Path]) -> list[Group]:
@@ -80,9 +88,10 @@ def compare(paths: Sequence[Path]) -> list[Group]:
         if loss is None:
             raise RunError(f"{path} has no held-out loss to compare: it was stopped before its first evaluation")
         options = config.model_dump()
-        what = ", ".join(f"{name}={options[name]}" for name in different) or "only the seed"
+        what = ", ".join(f"{name}={_told(options[name])}" for name in different) or "only the seed"
         groups[what].append((str(path), loss))
-    made = [_group(what, members) for what, members in groups.items()]
+    same_text = not set(different).intersection(_WHAT_IS_READ)
+    made = [_group(what, members, same_text=same_text) for what, members in groups.items()]
     return sorted(made, key=lambda group: group.median)
 
 
@@ -92,22 +101,30 @@ def _as_trained(path: Path) -> RunConfig:
     return config if config.steps is None else config.model_copy(update={"steps": _tried(path).total or config.steps})
 
 
+def _seems_a_run(path: Path) -> bool:
+    try:
+        return (path / "config.json").is_file()
+    except OSError:  # a folder of somebody else
+        return False
+
+
 def _tried(path: Path) -> Tried:
     try:
         folder = RunFolder.at(path)
         identity = folder.identity()
         expected = identity.expected()
-        found = folder.checkpoints.weights(expected)
+        standing = folder.checkpoints.newest_standing()
     except RunError as error:
-        return Tried(path.name, "", 0, "", 0, 0, None, None, None, 0.0, f"cannot be read: {error}"[:100])
+        return Tried(str(path), "", 0, "", 0, 0, None, "", None, None, 0.0, f"cannot be read: {error}"[:100])
+    unit = identity.vocabulary.unit
     size = sum(value.numel() for value in expected.values())
-    facts = (path.name, identity.graph.cell, size, identity.about.name, identity.config.seed)
-    if found is None:
-        return Tried(*facts, 0, None, None, None, 0.0, "never saved")
-    progress = found.standing.progress
+    facts = (str(path), identity.graph.cell, size, identity.about.name, identity.config.seed)
+    if standing is None:
+        return Tried(*facts, 0, None, unit, None, None, 0.0, "never saved")
+    progress = standing.progress
     best = progress.best
     return Tried(
-        *facts, progress.step, progress.total,
+        *facts, progress.step, progress.total, unit,
         None if best is None else best.loss, None if best is None else best.step,
         progress.elapsed, _remark(folder, progress.step == progress.total),
     )  # fmt: skip
@@ -124,15 +141,33 @@ def _remark(folder: RunFolder, is_done: bool) -> str:
 
 
 def _different(configs: Sequence[RunConfig]) -> list[str]:
-    """The options in which they differ, besides the seed."""
+    """The options in which they differ, besides the seed and what has no effect on a loss."""
     dumped = [config.model_dump(mode="json") for config in configs]
-    names = [name for name in RunConfig.model_fields if name != "seed"]
+    names = [name for name in RunConfig.model_fields if name not in _WITHOUT_EFFECT]
     return [name for name in names if len({json.dumps(one[name]) for one in dumped}) > 1]
 
 
-def _group(what: str, members: list[tuple[str, float]]) -> Group:
+def _told(option: object) -> str:
+    return " ".join(map(str, option)) if isinstance(option, tuple) else str(option)
+
+
+def _group(what: str, members: list[tuple[str, float]], *, same_text: bool) -> Group:
     losses = [loss for _, loss in members]
-    drawn = np.random.default_rng(0).choice(losses, (_DRAWS, len(losses)))
-    low, high = np.quantile(np.median(drawn, axis=1), [0.025, 0.975])
     names = tuple(name for name, _ in members)
-    return Group(what, names, tuple(losses), statistics.median(losses), float(low), float(high))
+    return Group(what, names, tuple(losses), statistics.median(losses), interval_of_median(losses), same_text)
+
+
+def interval_of_median(values: Sequence[float]) -> tuple[float, float] | None:
+    """The narrowest pair of equally ranked values that holds the true median with 95 % confidence; None if none does.
+
+    Whatever the distribution, the median lies below the k-th smallest of n values with probability
+    P(Binomial(n, 1/2) < k) (Conover 1999, ch. 3.2).
+    """
+    ranked, count = sorted(values), len(values)
+    outside, kept = 0.0, None
+    for rank in range(count // 2):
+        outside += 2 * math.comb(count, rank) / 2**count
+        if outside > 1 - _CONFIDENCE:
+            break
+        kept = (ranked[rank], ranked[-1 - rank])
+    return kept

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
-from unrolled import files
 from unrolled.data import Mix, Tokens
 from unrolled.errors import ConfigError, UnrolledError, did_you_mean
 from unrolled.training import MOST, TrainingConfig
@@ -21,7 +19,7 @@ class RunConfig(TrainingConfig):
     """Everything that makes a run what it is: data, model and training."""
 
     task: Literal["text"] = "text"
-    data: tuple[str, ...] = Field(
+    data: Annotated[tuple[str, ...], BeforeValidator(lambda one: (one,) if isinstance(one, str) else one)] = Field(
         default=(), strict=False, description="files, folders, globs, '-'; none: the default corpus"
     )
     mix: Mix = Field(
@@ -41,7 +39,8 @@ class RunConfig(TrainingConfig):
     dropout: float = Field(default=0.0, ge=0, lt=1)
     init: Literal["cell", "uniform", "normal"] = Field(
         default="cell",
-        description="initial values: the cell's own, U(-0.08, 0.08) (char-rnn), or N(0, 0.01) (min-char-rnn)",
+        description="initial values where the cell states none: its default, U(-0.08, 0.08) (char-rnn), or N(0, 0.01)"
+        " and zeros (min-char-rnn)",
     )
     sample_length: int = Field(default=300, ge=1, le=MOST)
     sample_temperature: float = Field(default=0.8, ge=0, allow_inf_nan=False)
@@ -71,22 +70,30 @@ def validated(kind: type[Model], values: Mapping[str, Any], what: str, error: ty
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """The options in a JSON or TOML file (by its ending).
+    """The options in a JSON or TOML file (by its ending); `hidden-size` and `hidden_size` are the same.
+
+    A run's own config.json is such a file.
 
     Raises:
         ConfigError: no such file, or not a file of options.
     """
+    is_toml = path.suffix.lower() == ".toml"
     try:
-        text = files.read(Path(os.path.realpath(path)), _LARGEST).decode()
-        values = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text, object_pairs_hook=without_doubles)
+        with path.open("rb") as file:
+            content = file.read(_LARGEST + 1)
+        if len(content) > _LARGEST:
+            raise ValueError(f"it has more than {_LARGEST:,} bytes")
+        text = content.decode("utf-8-sig")
+        values = tomllib.loads(text) if is_toml else json.loads(text, object_pairs_hook=without_doubles)
     except OSError as error:
         raise ConfigError(f"the options in {path} cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
-        kind = "TOML" if path.suffix == ".toml" else "JSON"
+        kind = "TOML" if is_toml else "JSON"
         raise ConfigError(f"{path} is not {kind}: {error}") from error
     if not isinstance(values, dict):
         raise ConfigError(f'{path} holds {type(values).__name__}, wanted options with names: {{"hidden_size": 128}}')
-    return values
+    values.pop("format", None)  # of a run
+    return {name.replace("-", "_"): value for name, value in values.items()}
 
 
 def without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

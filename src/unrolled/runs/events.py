@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from unrolled.training import Event
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """The run is about to start: on what, how large it is, and after how many steps. Sizes count symbols."""
+    """The run is about to start: on what, how large it is, and after how many steps. Sizes count symbols.
+
+    `data` are the names under which the text was asked for, `text` is what it is called. `split` says where the
+    held-out symbols lie: at the "end" of each text, or of each of the "streams".
+    """
 
     path: str
     text: str
@@ -22,6 +28,8 @@ class Prepared:
     cell: str
     parameters: int
     unit: str
+    split: str
+    data: tuple[str, ...]
     step: int
 
 
@@ -58,3 +66,8 @@ class AlreadyDone:
 
 RunEvent = Prepared | Warned | Sampled | Saved | AlreadyDone | Event
 Listener = Callable[[RunEvent], None]
+
+
+def named(event: RunEvent) -> dict[str, Any]:
+    """An event as an object for JSON: `{"event": "sample_due", "step": 16}`."""
+    return {"event": re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(event).__name__).lower(), **asdict(event)}

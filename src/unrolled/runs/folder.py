@@ -63,7 +63,7 @@ class RunFolder:
         """A new folder for a run. It is there whole or not at all.
 
         Raises:
-            RunError: something lies there already, or it cannot be made.
+            RunError: something lies there already, it cannot be made, or a part of it would be too large to be read.
         """
         options = {"format": FORMAT, **config.model_dump(mode="json", exclude_none=True)}
         contents = {
@@ -72,9 +72,9 @@ class RunFolder:
             TOKENIZER: text.vocabulary.to_json(),
             ABOUT: text.about.to_json().decode(),
         }
-        blocks: dict[str, Iterable[bytes]] = {
-            name: [value.encode("utf-8", "surrogatepass")] for name, value in contents.items()
-        }
+        encoded = {name: value.encode("utf-8", "surrogatepass") for name, value in contents.items()}
+        _check_sizes(encoded)
+        blocks: dict[str, Iterable[bytes]] = {name: [content] for name, content in encoded.items()}
         with new_folder(path) as new:
             fill_folder(new, blocks | {TEXT: files.blocks_of(text.path)})
             for name in (CHECKPOINTS, SAMPLES):
@@ -127,14 +127,14 @@ class RunFolder:
             RunError: a file is missing, or not as it was written.
         """
         folder = CheckedFolder(self.path, IDENTITY)
-        options = parsed_json(folder.read(CONFIG, _LARGEST), self.path / CONFIG)
+        options = parsed_json(folder.read(CONFIG, _LARGEST_OF[CONFIG]), self.path / CONFIG)
         if options.pop("format", None) != FORMAT:
             raise RunError(f"{self.path / CONFIG} is not of format {FORMAT}: this run is of another version")
         config = validated(RunConfig, options, str(self.path / CONFIG), RunError)
         try:
-            graph = Graph.from_json(folder.read(CELL, _LARGEST).decode())
-            about = TextFile.model_validate_json(folder.read(ABOUT, _LARGEST))
-            vocabulary = read_vocabulary(folder.read(TOKENIZER, _LARGEST_TOKENIZER))
+            graph = Graph.from_json(folder.read(CELL, _LARGEST_OF[CELL]).decode())
+            about = TextFile.model_validate_json(folder.read(ABOUT, _LARGEST_OF[ABOUT]))
+            vocabulary = read_vocabulary(folder.read(TOKENIZER, _LARGEST_OF[TOKENIZER]))
         except (GraphError, DataError, ValidationError, UnicodeDecodeError) as error:
             raise RunError(f"the run in {self.path} is damaged: {error}") from error
         if folder.size(TEXT) != sum(about.parts) * about.width or vocabulary.width != about.width:
@@ -158,6 +158,7 @@ class RunFolder:
         target = self.path / SAMPLES / f"step-{step:07d}.txt"
         new = target.with_name(".new")
         with writing(self.path):
+            files.make_parents(target)  # an empty folder is easily lost when a run is copied
             for path in (new, target):
                 if path.is_symlink() or path.exists():
                     files.remove(path)
@@ -186,6 +187,25 @@ class RunFolder:
                 self.checkpoints.drop_after(checkpoint.number)
             if path.is_file():
                 files.cut(path, size)
+
+
+_LARGEST_OF = {CONFIG: _LARGEST, CELL: _LARGEST, ABOUT: _LARGEST, TOKENIZER: _LARGEST_TOKENIZER}
+_SMALLER = {
+    CONFIG: "Name a folder or a pattern in the place of many files",
+    ABOUT: "Name a folder or a pattern in the place of many files",
+    CELL: "Write the cell with fewer operations",
+    TOKENIZER: "Its symbols are too long: use --tokens pairs or characters, or a smaller --vocab-size",
+}
+
+
+def _check_sizes(contents: Mapping[str, bytes]) -> None:
+    """Check that a run will be read back."""
+    for name, content in contents.items():
+        if len(content) > _LARGEST_OF[name]:
+            raise RunError(
+                f"the run's {name} would have {len(content):,} bytes, more than the {_LARGEST_OF[name]:,} that are read"
+                f" back. {_SMALLER[name]}"
+            )
 
 
 @contextmanager

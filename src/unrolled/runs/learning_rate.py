@@ -10,7 +10,7 @@ import numpy as np
 from unrolled import cells
 from unrolled.data import encode, found
 from unrolled.errors import ConfigError, TrainingError
-from unrolled.runs.building import initialised, text_task
+from unrolled.runs.building import initialised, text_task, torch_as_it_is
 from unrolled.runs.config import RunConfig
 from unrolled.training import Stepped, TextTask, Trainer
 
@@ -46,13 +46,15 @@ def find_learning_rate(config: RunConfig) -> FoundRate:
     steps = config.steps or _STEPS
     if steps < _FEWEST:
         raise ConfigError(f"--steps {steps}: a learning rate is found in {_FEWEST} steps or more")
-    graph = cells.find(config.cell).graph
+    with torch_as_it_is():
+        graph = cells.find(config.cell).graph
     with found(config.data) as places:
         text = encode(places, config.tokens, config.vocab_size, config.mix)
     model = initialised(config, len(text.vocabulary), graph).to(config.device)
     growth = (_TO / _FROM) ** (1 / (steps - 1))
     changes = {"steps": steps, "epochs": None, "minutes": None, "samples": 0}
     task = text_task(config, model, text.texts())
+    task.has_held_out = False  # nobody asks for its loss
     trainer = Trainer(task, config.model_copy(update=changes), rate=lambda step: _FROM * growth**step)
     rates, losses = _rise(trainer)
     return FoundRate(_steepest(rates, losses), tuple(rates), tuple(losses))
@@ -76,6 +78,10 @@ def _rise(trainer: Trainer[TextTask]) -> tuple[list[float], list[float]]:
 
 def _steepest(rates: list[float], losses: list[float]) -> float:
     """The rate at which the loss falls fastest in the logarithm of the rate, before its lowest point."""
+    if not losses:
+        raise ConfigError(
+            "the loss is no finite number from the first step on: 'unrolled train' says where it comes from"
+        )
     lowest = int(np.argmin(losses))
     if lowest < 2:
         raise ConfigError(

@@ -10,9 +10,10 @@ from unrolled.data import Vocabulary
 from unrolled.errors import RunError
 from unrolled.models import LanguageModel
 from unrolled.runs.building import made_model
-from unrolled.runs.checkpoints import Checkpoint
+from unrolled.runs.checkpoints import Checkpoint, told
 from unrolled.runs.config import RunConfig
 from unrolled.runs.folder import RunFolder
+from unrolled.runs.place import older_told
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ def load(path: str | PathLike[str], device: str = "cpu", *, best: bool = False) 
     if found is None:
         raise RunError(
             f"the run has no weights: {path} was stopped before its first save. Go on with 'unrolled resume {path}'"
+            f"{older_told(path)}"
         )
     model = made_model(identity.config, len(identity.vocabulary), identity.graph)
     model.load_state_dict(found.weights)
@@ -56,4 +58,4 @@ def damage_told(found: Checkpoint) -> tuple[str, ...]:
     """What a user should know when newer checkpoints are damaged."""
     if not found.damaged:
         return ()
-    return (f"{'; '.join(found.damaged)}. The checkpoint before it is used, of step {found.standing.progress.step:,}",)
+    return (f"{told(found.damaged)}. The checkpoint before it is used, of step {found.standing.progress.step:,}",)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-import glob
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -54,7 +54,7 @@ def new_folder(path: Path) -> Iterator[Path]:
         if is_taken(path):
             raise taken(path)
         _remove_unfinished(path)
-        new = path.with_name(f"{_unfinished(path)}{secrets.token_hex(4)}")
+        new = path.with_name(f".{path.name}.new-{secrets.token_hex(4)}")
         files.make_folder(new)
         try:
             with files.locked(new):
@@ -67,24 +67,21 @@ def new_folder(path: Path) -> Iterator[Path]:
             raise
 
 
-def _unfinished(path: Path) -> str:
-    """How the name of a folder begins while it is made to become this run."""
-    return f".{path.name}.new-"
-
-
 def _remove_unfinished(path: Path) -> None:
     """What makers of this run left who were killed. One at work holds a lock on its folder before it writes there."""
-    for left in path.parent.glob(f"{glob.escape(_unfinished(path))}*"):
-        with suppress(OSError):
-            if left.is_dir() and any(left.iterdir()):
-                with files.locked(left):
-                    files.remove(left)
+    pattern = re.compile(rf"\.{re.escape(path.name)}\.new-[0-9a-f]{{8}}")
+    for left in path.parent.iterdir():
+        if pattern.fullmatch(left.name):
+            with suppress(OSError):
+                if left.is_dir() and any(left.iterdir()) and not _strangers(left):
+                    with files.locked(left):
+                        files.remove(left)
 
 
 def _make_parents(path: Path) -> None:
     """The folders above a run's."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        files.make_parents(path)
     except (FileExistsError, NotADirectoryError) as error:
         raise RunError(f"the run's folder {path} cannot be made: {path.parent} is no folder") from error
 
@@ -97,14 +94,25 @@ def check_own(path: Path) -> None:
     """
     if path.is_symlink() or not all((path / name).is_file() for name in (CONFIG, CELL, NAME)):
         raise RunError(f"{path} exists and is not a run: choose another place with -o")
+    if others := _strangers(path):
+        raise RunError(
+            f"{path} holds more than a run ({others[0]}): it is not overwritten. Choose another place with -o"
+        )
+
+
+def _strangers(path: Path) -> list[Path]:
+    """What lies in a folder that no run has."""
     known = {*IDENTITY, NAME, METRICS, SAMPLES, CHECKPOINTS, "tensorboard"}
     others = [one for one in path.iterdir() if one.name not in known or one.is_symlink()]
     others += [one for one in (path / SAMPLES).glob("*") if not one.name.startswith(("step-", ".new"))]
     others += [one for one in (path / CHECKPOINTS).glob("*") if not one.is_dir() or one.is_symlink()]
-    if others:
-        raise RunError(
-            f"{path} holds more than a run ({others[0]}): it is not overwritten. Choose another place with -o"
-        )
+    return others
+
+
+def older_told(path: Path) -> str:
+    """What to say of the run that was to be replaced, if one lies aside still."""
+    aside = aside_of(path)
+    return f". The older run that it was to replace lies in {aside}" if aside.is_dir() else ""
 
 
 def aside_of(path: Path) -> Path:

@@ -100,6 +100,8 @@ def _set_aside(path: Path) -> None:
     """
     check_own(path)
     folder, aside = RunFolder(path), aside_of(path)
+    if aside.exists():
+        check_own(aside)
     with folder.locked(), making(path):
         if aside.exists() and not folder.checkpoints.numbers():
             files.remove(path)  # a replacement was killed before its first save: the older run is the better one

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 
 import torch
 
@@ -17,7 +16,7 @@ from unrolled.generation import Strategy, generate
 from unrolled.models import LanguageModel
 from unrolled.runs.checkpoints import Standing
 from unrolled.runs.config import RunConfig
-from unrolled.runs.events import Listener, RunEvent, Sampled, Saved
+from unrolled.runs.events import Listener, RunEvent, Sampled, Saved, named
 from unrolled.runs.folder import RunFolder, writing
 from unrolled.runs.machine import Machine
 from unrolled.training import Evaluated, Event, Finished, SampleDue, Stepped, TextTask, Trainer, seed_of
@@ -58,7 +57,7 @@ class Session:
 
     def _handle(self, event: Event, should_stop: ShouldStop) -> None:
         if isinstance(event, Stepped | Evaluated | Finished):
-            self.folder.log({"event": type(event).__name__.lower(), **asdict(event), "time": time.time()})
+            self.folder.log(named(event) | {"time": time.time()})
         match event:
             case Finished():
                 self._save()  # before it is said

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from unrolled import cells
 from unrolled.data import Encoded, encode, found
+from unrolled.equations import Cell
 from unrolled.errors import ConfigError, DataError, RunError
-from unrolled.runs.building import held_out_symbols, initialised, text_task
+from unrolled.runs.building import held_out_symbols, initialised, text_task, torch_as_it_is
 from unrolled.runs.checkpoints import Checkpoint
 from unrolled.runs.config import RunConfig
 from unrolled.runs.events import AlreadyDone, Listener, Prepared, Warned
@@ -28,6 +29,7 @@ def train(
     config: RunConfig,
     out: str | PathLike[str] | None = None,
     *,
+    cell: Cell | None = None,
     overwrite: bool = False,
     listen: Listener = lambda _: None,
     should_stop: Callable[[], bool] = lambda: False,
@@ -36,6 +38,7 @@ def train(
 
     Args:
         config: what to do.
+        cell: the cell to train, in the place of the one that `config.cell` names.
         out: the run's folder; None: the next free one, runs/CELL-1, runs/CELL-2 ...
         overwrite: replace a run that lies there, when the new one has been saved for the first time.
         listen: hears every event.
@@ -49,7 +52,10 @@ def train(
         TrainingError: training cannot go on; the run is as it was before the step that failed.
     """
     device = _device(config.device)
-    graph = cells.find(config.cell).graph
+    if cell is not None:
+        config = config.model_copy(update={"cell": repr(cell)})
+    with torch_as_it_is():  # a file of cells may change it, and a resume does not run that file
+        graph = (cells.find(config.cell) if cell is None else cell).graph
     place = Replacing(out, graph.cell, overwrite=overwrite)
     place.check()
     with found(config.data) as places:
@@ -154,6 +160,8 @@ def _prepared(folder: RunFolder, identity: Identity, task: TextTask, step: int) 
         cell=identity.graph.cell,
         parameters=sum(parameter.numel() for parameter in task.model.parameters()),
         unit=identity.vocabulary.unit,
+        split=identity.config.split,
+        data=identity.config.data,
         step=step,
     )
 

@@ -16,14 +16,17 @@ from unrolled.data import Text, Vocabulary, encode_with, found, reading
 from unrolled.errors import ConfigError, DataError, RunError
 from unrolled.generation import Strategy, generate
 from unrolled.runs.loading import load
-from unrolled.training import evaluate as mean_nats
+from unrolled.training import mean_nats
 
 Warn = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Score:
-    """How well a run predicts a text. `chars` are those that were predicted; `unseen` were left out."""
+    """How well a run predicts a text, per character (`perplexity`, too: e to the power of `nats_per_char`).
+
+    `chars` are those that were predicted; `unseen` says how often each unknown symbol was left out.
+    """
 
     nats_per_char: float
     bits_per_char: float
@@ -38,10 +41,10 @@ _LARGEST_EXPONENT = 700.0  # e to the power of more is no float
 
 def sample(
     path: str | PathLike[str],
-    prompt: str,
-    length: int,
-    strategy: Strategy,
-    seed: int,
+    prompt: str = "",
+    length: int = 500,
+    strategy: Strategy = Strategy(),  # noqa: B008 (frozen)
+    seed: int = 1,
     *,
     best: bool = False,
     warn: Warn = lambda _: None,
@@ -69,9 +72,9 @@ def sample(
 
 
 def evaluate(
-    path: str | PathLike[str], places: Sequence[str], *, best: bool = False, warn: Warn = lambda _: None
+    path: str | PathLike[str], places: str | Sequence[str], *, best: bool = False, warn: Warn = lambda _: None
 ) -> Score:
-    """How well a run predicts the text in these files, folders or globs ("-": standard input).
+    """How well a run predicts the text in a file, a folder or a pattern ("-": standard input), or in several.
 
     Raises:
         RunError: not a run. DataError: no text, or one with nothing to predict.
@@ -79,7 +82,10 @@ def evaluate(
     run = load(path, best=best)
     for warning in run.warnings:
         warn(warning)
-    with found(places) as sources, tempfile.TemporaryDirectory(prefix="unrolled-") as folder:
+    with (
+        found([places] if isinstance(places, str) else places) as sources,
+        tempfile.TemporaryDirectory(prefix="unrolled-") as folder,
+    ):
         text = encode_with(sources, run.vocabulary, Path(folder))
         (ids,) = text.texts()
         unit = run.vocabulary.unit

@@ -6,9 +6,9 @@ from unrolled.training.loop import Trainer
 from unrolled.training.noise import noise, seed_of
 from unrolled.training.progress import Best, Progress
 from unrolled.training.task import StepLoss, Task
-from unrolled.training.text import TextTask, evaluate
+from unrolled.training.text import TextTask, mean_nats
 
 __all__ = [
     "MOST", "Best", "Evaluated", "Event", "Finished", "Planned", "Progress", "SampleDue", "StepLoss", "Stepped", "Task",
-    "TextTask", "Trainer", "TrainingConfig", "evaluate", "noise", "seed_of",
+    "TextTask", "Trainer", "TrainingConfig", "mean_nats", "noise", "seed_of",
 ]  # fmt: skip

@@ -27,12 +27,14 @@ class TrainingConfig(BaseModel):
     decay: float = Field(default=0.4, ge=0, le=1, description="share of the steps in which the rate falls")
     epoch_decay: float = Field(default=1.0, gt=0, le=1, description="what the rate is multiplied by after an epoch")
     epoch_decay_after: int = Field(default=10, ge=1, le=MOST, description="the first epoch after which it is")
-    over_time: Literal["mean", "sum"] = Field(
+    loss_reduction: Literal["mean", "sum"] = Field(
         default="mean", description="gradient of the loss's mean over a chunk's steps, or of its sum (char-rnn)"
     )
     grad_clip: float = Field(default=1.0, ge=0, allow_inf_nan=False, description="0: never")
-    clip: Literal["norm", "value"] = Field(default="norm", description="of the whole gradient, or element by element")
-    explosion: float = Field(
+    clip_mode: Literal["norm", "value"] = Field(
+        default="norm", description="of the whole gradient, or element by element"
+    )
+    max_loss_ratio: float = Field(
         default=3.0, ge=0, allow_inf_nan=False, description="times the first loss, at which training stops; 0: never"
     )
     steps: int | None = Field(default=None, ge=1, le=MOST)

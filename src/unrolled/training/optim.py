@@ -45,6 +45,7 @@ class Optimizer:
         for name, parameter in self._parameters.items():
             kept = self._torch.state.get(parameter) or self._before_any_update(parameter)
             made |= {f"{name}.{kind}": value for kind, value in kept.items()}
+            made[f"{name}.step"] = kept["step"].to(torch.float32)  # torch counts in its default type
         return made
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
@@ -119,7 +120,7 @@ def clip_gradients(parameters: Iterable[Tensor], config: TrainingConfig) -> floa
     norm = nn.utils.get_total_norm([one.grad for one in every if one.grad is not None])
     if not bool(norm.isfinite()):
         return float(norm)
-    if config.grad_clip and config.clip == "norm":
+    if config.grad_clip and config.clip_mode == "norm":
         nn.utils.clip_grads_with_norm_(every, config.grad_clip, norm)
     elif config.grad_clip:
         nn.utils.clip_grad_value_(every, config.grad_clip)

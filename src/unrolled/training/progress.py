@@ -19,7 +19,7 @@ class Best(BaseModel):
 class Progress(BaseModel):
     """What a trainer counts. `total` is None while a time limit has not been turned into steps yet.
 
-    `way` is the share of the way after which the trainer last looked what was due: what lies between it and the
+    `looked_until` is the share that was done when the trainer last looked what was due: what lies between it and the
     share that is done now has become due. `evaluated_at` and `sampled_at` are the steps after which that was last
     done, -1: never.
     """
@@ -29,7 +29,7 @@ class Progress(BaseModel):
     step: int = Field(default=0, ge=0, le=MOST)
     total: int | None = Field(default=None, ge=1, le=MOST)
     evaluations: int = Field(ge=0, le=MOST)
-    way: float = Field(default=0.0, ge=0, le=1)
+    looked_until: float = Field(default=0.0, ge=0, le=1)
     evaluated_at: int = Field(default=-1, ge=-1)
     sampled_at: int = Field(default=-1, ge=-1)
     elapsed: float = Field(default=0.0, ge=0, allow_inf_nan=False, description="seconds")

@@ -49,7 +49,7 @@ class TextTask:
 
     def evaluate(self, should_stop: Callable[[], bool] = lambda: False) -> float | None:
         """Mean nats per token of what is held out; None if it was told to stop. Leaves `carried` alone."""
-        return evaluate(self.model, self.held_out, should_stop)
+        return mean_nats(self.model, self.held_out, should_stop)
 
 
 def chunk_loss(logits: Tensor, targets: Tensor, reduction: str = "mean") -> Tensor:
@@ -58,7 +58,7 @@ def chunk_loss(logits: Tensor, targets: Tensor, reduction: str = "mean") -> Tens
 
 
 @torch.no_grad()
-def evaluate(
+def mean_nats(
     model: LanguageModel, texts: list[Streams], should_stop: Callable[[], bool] = lambda: False
 ) -> float | None:
     """Mean nats per token of every target of the texts; None if it was told to stop, NaN if there is none.

@@ -1,0 +1,118 @@
+"""What is due when: evaluations, samples, the end; how a limit of time becomes a number of steps. Trains nothing."""
+
+from __future__ import annotations
+
+import math
+
+from unrolled.errors import ConfigError
+from unrolled.training.clock import Clock
+from unrolled.training.config import MOST, TrainingConfig
+from unrolled.training.progress import Progress
+
+_TIMED_SHARE = 0.05  # of a time limit passes before it becomes a number of steps
+_PLANNED_SHARE = 0.97  # of the time limit; the rest covers what was estimated too low
+_EVALUATED_SHARE = 0.2  # of the time limit at most is spent on evaluations
+_OVERTIME = 1.1  # times the limit: training stops, whatever was planned
+_ROUNDING = 1e-9  # 0.1 + 0.2 has reached 0.3
+
+
+class Agenda:
+    """A training's plan, over its progress and its clock.
+
+    Evaluations lie evenly over the way, samples close together at first, where text grows fastest.
+    """
+
+    def __init__(self, config: TrainingConfig, clock: Clock, steps_per_epoch: int, *, has_held_out: bool) -> None:
+        self._config = config
+        self._clock = clock
+        self._has_held_out = has_held_out
+        self._is_limited = True  # by time; the steps of a plan that was made before a resume are all made
+        self.progress = Progress(
+            total=_fixed_steps(config, steps_per_epoch), evaluations=config.evaluations if has_held_out else 0
+        )
+
+    def restore(self, progress: Progress) -> None:
+        """Go on from there."""
+        self.progress = progress.model_copy()
+        self._is_limited = progress.total is None
+
+    def extend(self, total: int) -> None:
+        """Plan so many steps in all.
+
+        Raises:
+            ConfigError: so many are done already, or nobody can make so many.
+        """
+        if not self.progress.step < total <= MOST:
+            raise ConfigError(
+                f"{total:,} steps in all: {self.progress.step:,} are done already, give more than these and at most"
+                f" {MOST:,}"
+            )
+        self.progress.total = total
+        self.progress.evaluations = self._config.evaluations if self._has_held_out else 0
+        self._is_limited = False
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether all steps are made, or the time is over."""
+        is_over_time = self._is_limited and self._clock.elapsed > _OVERTIME * self._limit
+        return self.progress.step == self.progress.total or is_over_time
+
+    @property
+    def share_done(self) -> float:
+        """The share of all steps that is done; of the time, while it has not been turned into steps yet."""
+        if self.progress.total is None:
+            return min(1.0, self._clock.elapsed / self._limit)
+        return self.progress.step / self.progress.total
+
+    def is_evaluation_due(self, share: float) -> bool:
+        """Whether the held-out text should be read, when that share is done."""
+        progress = self.progress
+        if not progress.evaluations or progress.evaluated_at == progress.step:
+            return False
+        if progress.step == 0:
+            return progress.total is None  # how long does it take?
+        passed = [math.floor(one * progress.evaluations + _ROUNDING) for one in (progress.looked_until, share)]
+        return self.has_ended or passed[0] < passed[1]
+
+    def is_sample_due(self, share: float) -> bool:
+        """Whether a sample should be written, when that share is done."""
+        if not self._config.samples or self.progress.sampled_at == self.progress.step:
+            return False
+        if self.progress.step == 0:
+            return self._config.samples > 1
+        return self.has_ended or any(self.progress.looked_until < one <= share for one in _early(self._config.samples))
+
+    @property
+    def can_plan(self) -> bool:
+        """Whether there is a limit of time that is no number of steps yet, and it is known how long a step takes."""
+        is_open = self.progress.total is None
+        return is_open and self._clock.knows_a_step and self._clock.elapsed >= _TIMED_SHARE * self._limit
+
+    def plan(self) -> int:
+        """Turn the time limit into a number of steps, and into as many evaluations as it can bear."""
+        progress, cost = self.progress, self._clock.seconds_per_evaluation
+        bearable = int(_EVALUATED_SHARE * self._limit / max(cost, 1e-9))
+        progress.evaluations = max(1, min(progress.evaluations, bearable)) if progress.evaluations else 0
+        reading = cost * min(progress.evaluations, bearable)  # what it cannot bear even once, follows after the time
+        left = _PLANNED_SHARE * self._limit - self._clock.elapsed - reading
+        progress.total = progress.step + max(1, int(left / self._clock.seconds_per_step))
+        return progress.total
+
+    @property
+    def _limit(self) -> float:
+        """The time limit in seconds; infinite without one."""
+        return math.inf if self._config.minutes is None else 60 * self._config.minutes
+
+
+def _fixed_steps(config: TrainingConfig, steps_per_epoch: int) -> int | None:
+    """The number of steps, where it is known from the start; None under a time limit."""
+    if config.steps is not None:
+        return config.steps
+    if config.epochs is not None:
+        return math.ceil(config.epochs * steps_per_epoch)
+    return None
+
+
+def _early(count: int) -> list[float]:
+    """Shares that lie close at first, where text grows fastest: ..., 0.1, 0.32, 1; one of `count` is at step 0."""
+    return [10 ** (-place / 2) for place in range(max(1, count - 1))] if count else []
