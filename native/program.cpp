@@ -100,7 +100,7 @@ public:
     Run(const UnrolledProgram &program, const UnrolledBuffer *buffers, const void *const *packed, int64_t steps,
         int64_t batch, bool backwards, int threads, int split)
         : p_(program), buffers_(buffers), packed_(packed), k_(kernels<T>()), steps_(steps), batch_(batch),
-          backwards_(backwards), in_pairs_(program.type == UNROLLED_BFLOAT16), threads_(threads) {
+          backwards_(backwards), in_pairs_(program.type == UNROLLED_BFLOAT16), threads_(std::clamp(threads, 1, 255)) {
         widest_ = std::max<int64_t>(kTile, program.widest);
         constants_.reset(aligned(program.constant_count * widest_ * int64_t(sizeof(T))));
         T *constant = static_cast<T *>(constants_.get());
@@ -119,7 +119,7 @@ public:
         const int64_t rows = in_pairs_ ? std::max(batch, kFlatRows) * deepest * 2 : 0;
         by_units_ = split == UNROLLED_BY_UNITS || (split == UNROLLED_BY_RULE && units_by_rule());
         scratch_size_ = padded(registers, kLine) + padded(std::max(sums, rows), kLine);
-        scratch_.reset(aligned(scratch_size_ * threads));
+        scratch_.reset(aligned(scratch_size_ * threads_));
         tiles_ = padded(registers, kLine);
     }
 

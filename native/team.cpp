@@ -60,10 +60,10 @@ public:
         std::lock_guard<std::mutex> one_at_a_time(running_);
         grow(members - 1);
         job_ = &job;
-        members_ = members;
         working_.store(static_cast<uint32_t>(members - 1), std::memory_order_relaxed);
-        jobs_.fetch_add(1, std::memory_order_release);
-        wake_all(jobs_);
+        number_ = (number_ + 1) & 0xffffff;
+        call_.store(number_ << 8 | static_cast<uint32_t>(members), std::memory_order_release);
+        wake_all(call_);
         job(0);
         for (uint32_t left; (left = working_.load(std::memory_order_acquire)) != 0;) wait_for_change(working_, left);
     }
@@ -72,7 +72,7 @@ private:
     void grow(int workers) {
         while (static_cast<int>(workers_.size()) < workers) {
             int place = static_cast<int>(workers_.size()) + 1;
-            uint32_t seen = jobs_.load(std::memory_order_relaxed);
+            uint32_t seen = call_.load(std::memory_order_relaxed);
             workers_.emplace_back([this, place, seen] { work(place, seen); });
             workers_.back().detach();
         }
@@ -80,9 +80,10 @@ private:
 
     [[noreturn]] void work(int place, uint32_t seen) {
         for (;;) {
-            wait_for_change(jobs_, seen);
-            seen = jobs_.load(std::memory_order_acquire);
-            if (place >= members_) continue;
+            wait_for_change(call_, seen);
+            seen = call_.load(std::memory_order_acquire);
+            // who is no member may see a call late, or never; a member is waited for, so its job is still there
+            if (place >= static_cast<int>(seen & 0xff)) continue;
             (*job_)(place);
             if (working_.fetch_sub(1, std::memory_order_acq_rel) == 1) wake_all(working_);
         }
@@ -90,10 +91,10 @@ private:
 
     std::mutex running_;
     std::vector<std::thread> workers_;
-    std::atomic<uint32_t> jobs_{0};
+    std::atomic<uint32_t> call_{0};  // the number of the job, and in the last byte how many members it has
     std::atomic<uint32_t> working_{0};
+    uint32_t number_ = 0;
     const std::function<void(int)> *job_ = nullptr;
-    int members_ = 0;
 };
 
 // Never destroyed: its threads may still be waiting when the process ends. After a fork the child has none of them, and
@@ -127,6 +128,7 @@ void Barrier::wait() {
 }
 
 void run_together(int members, const std::function<void(int)> &job) {
+    members = members > 255 ? 255 : members;
     if (members <= 1)
         job(0);
     else

@@ -33,7 +33,7 @@ private:
 };
 
 // Call job(0), job(1) ... job(members - 1) at once, job(0) in the calling thread; return when all have returned. One job
-// runs at a time: a second caller waits. A child of a fork has a team of its own. A job must not throw.
+// runs at a time: a second caller waits. There are 255 members at most. A child of a fork has a team of its own. A job must not throw.
 void run_together(int members, const std::function<void(int)> &job);
 
 }  // namespace unrolled

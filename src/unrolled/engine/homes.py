@@ -109,9 +109,10 @@ class Homes:
 
     def _lend(self, operand: int, home: Home) -> None:
         """Let an operand lie where the result will, if nobody else needs it."""
-        if self._is_free(operand) and len(self.schedule.users[operand]) == 1 and not self.tape.is_vector(operand):
-            if self.tape.nodes[operand].operation not in ALIASES:
-                self.of[operand] = home
+        is_sole_use = len(self.schedule.users[operand]) == 1 and self.tape.nodes[operand].operation not in ALIASES
+        has_room = self.schedule.phase[operand] == Phase.LOOP or self.buffers[home.buffer].span == "history"
+        if self._is_free(operand) and is_sole_use and has_room and not self.tape.is_vector(operand):
+            self.of[operand] = home
 
     def _is_free(self, place: int) -> bool:
         return place not in self.of and place not in self._kept and self.schedule.is_computed(place)
@@ -175,7 +176,11 @@ class Homes:
         is_kept = place in self._kept or any(
             one in self._kept for one in self.schedule.users[place] if self.tape.nodes[one].operation in ALIASES
         )
-        if self.schedule.phase[place] != Phase.LOOP or is_kept:
+        starts_before = any(
+            self.schedule.phase[one] == Phase.BEFORE for one in self.tape.nodes[place].operands[2:]
+            if self.tape.nodes[place].operation in PRODUCTS
+        )
+        if self.schedule.phase[place] != Phase.LOOP or is_kept or starts_before:
             return "history"
         return "history" if self._is_read_later(place) else "step"
 

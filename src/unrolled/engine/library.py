@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ctypes
-import os
 from ctypes import POINTER, Structure, c_char_p, c_double, c_int32, c_int64, c_void_p
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 
 NAME = "libunrolled_engine.so"
@@ -76,14 +76,19 @@ class CProgram(Structure):
     ]  # fmt: skip
 
 
+def _path() -> Path | None:
+    """Where the library lies: beside this file, or, in an editable installation, where the package's path leads."""
+    folders = [Path(__file__).parent, *map(Path, import_module("unrolled.engine").__path__)]
+    return next((folder / NAME for folder in folders if (folder / NAME).is_file()), None)
+
+
 @cache
 def library() -> ctypes.CDLL | None:
     """The engine's library; None where the package was installed without one."""
-    path = Path(os.environ.get("UNROLLED_LIBRARY") or Path(__file__).parent / NAME)
-    try:
-        found = ctypes.CDLL(str(path))
-    except OSError:
+    path = _path()
+    if path is None:
         return None
+    found = ctypes.CDLL(str(path))
     found.unrolled_packed_size.restype = c_int64
     found.unrolled_packed_size.argtypes = [POINTER(CMatrix), c_int32]
     found.unrolled_pack.restype = None

@@ -18,6 +18,9 @@ KNOWN = {
     "normal": (1, 1),  # standard deviation
     "orthogonal": (0, 1),  # gain
     "identity": (0, 1),  # gain
+    "ring": (2, 2),  # low, high: nu, with exp(-exp(nu)) the radius of a point spread evenly between two circles (LRU)
+    "log_uniform": (1, 1),  # high: the logarithm of a number between 0 and high
+    "softplus_decay": (3, 3),  # low, high, c: a, with exp(-c softplus(a)) between low and high (RG-LRU)
 }
 
 _MOST = 1e37  # a range of twice as much still lies within float32
@@ -46,6 +49,10 @@ class Initial:
                 raise CellError(f"the initial value {self.name!r} was given {number!r}: give a finite number")
         if self.name == "uniform" and self.numbers[0] > self.numbers[1]:
             raise CellError(f"the initial value 'uniform' takes the lower end first, not {self.numbers}")
+        if self.name in ("ring", "softplus_decay") and not 0 <= self.numbers[0] < self.numbers[1] < 1:
+            raise CellError(f"the initial value {self.name!r} takes two numbers between 0 and 1, the lower first")
+        if self.name == "log_uniform" and self.numbers[0] <= 0:
+            raise CellError(f"the initial value 'log_uniform' takes a number above 0, not {self.numbers[0]!r}")
         if self.name == "normal" and self.numbers[0] < 0:
             raise CellError(f"the initial value 'normal' takes a standard deviation, not {self.numbers[0]!r}")
 

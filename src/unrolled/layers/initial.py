@@ -43,6 +43,12 @@ def _fill(piece: Tensor, initial: Initial, hidden_size: int) -> None:
             piece.normal_(std=deviation)
         case "orthogonal", numbers:
             torch.nn.init.orthogonal_(_matrix(piece, initial), gain=numbers[0] if numbers else 1.0)
+        case "ring", (low, high):  # (Orvieto et al. 2023, lemma 3.2)
+            piece.uniform_(low**2, high**2).log_().mul_(-0.5).log_()
+        case "log_uniform", (high,):
+            piece.uniform_(0, high).clamp_(min=1e-4 * high).log_()
+        case "softplus_decay", (low, high, factor):
+            piece.uniform_(low, high).log_().div_(-factor).expm1_().log_()
         case "identity", numbers:
             torch.nn.init.eye_(_matrix(piece, initial)).mul_(numbers[0] if numbers else 1.0)
 
