@@ -182,7 +182,7 @@ struct LibraryFunctions {
     static inline F tanh(F x) { return each(x, [](double v) { return std::tanh(v); }); }
     static inline F sigmoid(F x) { return each(x, [](double v) { return 1.0 / (1.0 + std::exp(-v)); }); }
     static inline F softplus(F x) {
-        return each(x, [](double v) { return std::fmax(v, 0.0) + std::log1p(std::exp(-std::fabs(v))) + (v - v); });
+        return each(x, [](double v) { return (v > 0 ? v : 0.0) + std::log1p(std::exp(-std::fabs(v))); });
     }
     static inline F power(F a, F b) {
         for (int i = 0; i < LANES; ++i) a[i] = std::pow(a[i], b[i]);

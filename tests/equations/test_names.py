@@ -12,79 +12,22 @@ import os
 import re
 import subprocess
 import sys
-import textwrap
 from pathlib import Path
 
 import nbformat
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from nbclient import NotebookClient
 
-from unrolled import Graph, Recurrent, cell, ops
+from tests.equations.random_cells import defined, programs, returns, source_of
+from unrolled import Graph, Recurrent, cell
 from unrolled.engine import Reference
 from unrolled.engine.direct import _Direct
 from unrolled.equations.scope import answering
 from unrolled.ops import affine, linear, tanh
 
 B, H = 2, 3
-NAMES = ("a", "b", "u", "v")
-UNARY = ("tanh", "sigmoid", "-", "abs", "softplus")
-
-expressions = st.recursive(
-    st.sampled_from((*NAMES, "h", "c")),
-    lambda inner: st.one_of(
-        st.tuples(st.sampled_from(UNARY), inner).map(lambda e: f"{e[0]}({e[1]})"),
-        st.tuples(inner, st.sampled_from("+-*"), inner).map(lambda e: f"({e[0]} {e[1]} {e[2]})"),
-        inner.map(lambda e: f"(0.5 * {e})"),
-        inner.map(lambda e: f"where({e} > 0, {e}, 0.1)"),
-        inner.map(lambda e: f"helper({e})"),
-        inner.map(lambda e: f"(lambda a: 1 - a)({e})"),
-        inner.map(lambda e: f"linear({e})"),
-        inner.map(lambda e: f"norm({e})"),
-    ),
-    max_leaves=4,
-)
-targets = st.sampled_from((*NAMES, "h", "c"))
-pairs = st.lists(targets, min_size=2, max_size=2, unique=True).map(", ".join)
-statements = st.one_of(
-    st.tuples(targets, expressions).map(lambda s: f"{s[0]} = {s[1]}"),
-    st.tuples(pairs, expressions, expressions).map(lambda s: f"{s[0]} = {s[1]}, {s[2]}"),
-    st.tuples(pairs, expressions).map(lambda s: f"{s[0]} = affine({s[1]}, h, parts=2)"),
-    st.tuples(pairs, expressions).map(lambda s: f"{s[0]} = split(concat({s[1]}, c), 2)"),
-    st.tuples(targets, expressions).map(lambda s: f"for k in range(3): {s[0]} = k * {s[1]}"),
-    st.tuples(targets, expressions).map(lambda s: f"{s[0]} += {s[1]}"),
-    st.tuples(pairs, targets).map(lambda s: f"for {s[1]} in ({s[0]}): a = tanh({s[1]})"),
-    st.tuples(targets, expressions).map(lambda s: f"gates = [sigmoid({s[0]}), {s[1]}]"),
-    st.tuples(targets, pairs).map(lambda s: f"gates = [tanh({s[0]}) for {s[0]} in ({s[1]})]; {s[0]} = gates[1]"),
-    targets.map(lambda s: f"{s} = closure(); v = closure() + {s}"),
-)
-programs = st.lists(statements, min_size=1, max_size=7)
-returns = st.one_of(st.just("return h, c"), expressions.map(lambda e: f"return {e} + h, c"))
-
-PRELUDE = """
-def helper(a):
-    b = tanh(a)
-    a = b * 0.5
-    return a
-
-def program(x, h, c):
-    a, b = affine(x, h, parts=2)
-    u, v = tanh(a), sigmoid(b)
-    def closure():
-        return u * 0.25
-"""
-
-
-def _source(body: list[str], last: str) -> str:
-    return PRELUDE + textwrap.indent("\n".join(body), "    ") + f"\n    {last}\n"
-
-
-def _defined(source: str, extra: dict[str, object]):
-    namespace = {name: getattr(ops, name) for name in ops.__all__} | extra
-    exec(compile(source, "<random program>", "exec"), namespace)
-    return namespace["program"]
 
 
 def _locals_of(source: str, program, tensors, parameters) -> tuple[dict, tuple]:
@@ -109,14 +52,14 @@ def _locals_of(source: str, program, tensors, parameters) -> tuple[dict, tuple]:
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(body=programs, last=returns)
 def test_names_are_what_python_says(body, last):
-    _check_names(_source(body, last))
+    _check_names(source_of(body, last))
 
 
 @pytest.mark.proof
 @settings(max_examples=5_000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(body=programs, last=returns)
 def test_names_are_what_python_says_many_times(body, last):
-    _check_names(_source(body, last))
+    _check_names(source_of(body, last))
 
 
 @pytest.mark.proof
@@ -130,7 +73,7 @@ def test_other_pythons_trace_the_same_graphs(version, tmp_path):
     @settings(max_examples=300, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
     @given(body=programs, last=returns)
     def collect(body, last):
-        sources.append(_source(body, last))
+        sources.append(source_of(body, last))
 
     collect()
     venv = tmp_path / "venv"
@@ -142,7 +85,7 @@ def test_other_pythons_trace_the_same_graphs(version, tmp_path):
     )  # fmt: skip
     assert told.returncode == 0, told.stderr
     for source, graph in zip(sources, json.loads(told.stdout), strict=True):
-        assert cell(_defined(source, {})).graph.to_json() == graph, source
+        assert cell(defined(source, {})).graph.to_json() == graph, source
 
 
 SOURCE = Path(__file__).parents[2] / "src"
@@ -169,7 +112,7 @@ def _python(version: str) -> str:
 
 
 def _check_names(source: str) -> None:
-    graph = cell(_defined(source, {})).graph
+    graph = cell(defined(source, {})).graph
 
     program = Reference(graph, H + 1, H)
     shapes = program.parameter_shapes()
@@ -178,7 +121,7 @@ def _check_names(source: str) -> None:
     values = program.named_values(x, {"h": h, "c": c}, parameters)
 
     # on tensors, += would change a value that has other names too
-    oracle = _defined(re.sub(r"(\w) \+= (.*)", r"\1 = \1 + (\2)", source), {})
+    oracle = defined(re.sub(r"(\w) \+= (.*)", r"\1 = \1 + (\2)", source), {})
     held, returned = _locals_of(source, oracle, (x, h, c), parameters)
     for name, value in zip(("h", "c"), returned, strict=True):
         assert torch.equal(values[name], value), f"the new {name}\n{source}"
@@ -231,7 +174,7 @@ def test_an_output_that_is_no_state():
     assert str(with_output.graph.output_width) == "2H"
 
 
-def test_a_lambda_and_an_exec_need_no_source():
+def test_a_lambda_and_an_exec_need_nosource_of():
     graph = cell(lambda x, h: tanh(affine(x, h))).graph
     assert set(graph.names) == {"x", "h@0", "h"}
     namespace = {"tanh": tanh, "affine": affine}

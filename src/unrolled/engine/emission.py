@@ -217,7 +217,7 @@ class _Emission:
     def _segment(self, phase: Phase, places: list[int], copies: list[tuple[int, Buffer]]) -> None:
         steps = [self._written(place) for place in places]
         lines = [line for group in steps for line in group]
-        lines += [_Line("copy", self.homes.width(place), Home(self.homes.buffer(buffer), 0), (place,)) for place, buffer in copies]
+        lines += [_Line("copy", buffer.width, Home(self.homes.buffer(buffer), 0), (place,)) for place, buffer in copies]
         if not lines:
             return
         lines = self._fused(lines)

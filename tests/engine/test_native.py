@@ -1,0 +1,189 @@
+"""The native engine against the reference: outputs, states and every gradient, bit for bit where that is promised."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.cells.checks import CASES
+from tests.equations.random_cells import defined, programs, returns, source_of
+from unrolled import Recurrent, cells
+from unrolled.engine import Program, library, use_engine
+from unrolled.engine.compiled import Variant, compiled
+from unrolled.equations import cell
+
+ENGINE = pytest.mark.skipif(library() is None, reason="installed without the native engine")
+TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-5}
+SIZES = [(7, 3, 5, 9), (9, 17, 33, 48), (3, 1, 4, 70)]  # T, B, D, H
+
+
+def test_the_engine_is_there_where_it_has_to_be():
+    if os.environ.get("UNROLLED_REQUIRE_ENGINE") == "1":
+        assert library() is not None, "UNROLLED_REQUIRE_ENGINE=1, and the native engine was not built"
+
+
+def _layer(cell, sizes, dtype):
+    steps, batch, inputs, hidden = sizes
+    program = Program(cell.graph, inputs, hidden)
+    parameters = [
+        (torch.randn(shape, dtype=dtype) / (shape[-1] if len(shape) > 1 else 4) ** 0.5).requires_grad_()
+        for shape in program.parameter_shapes()
+    ]
+    x = torch.randn(steps, batch, inputs, dtype=dtype, requires_grad=True)
+    state = {
+        one.name: torch.rand(batch, program.resolve(one.width), dtype=dtype).add(0.5).requires_grad_()
+        for one in cell.graph.states
+    }
+    return program, x, state, parameters
+
+
+def _everything(program, x, state, parameters, weights, **options):
+    """The output, the states, and the gradients of a weighted sum of all of them."""
+    output, after = program.run(x, state, parameters, **options)
+    results = [output, *after.values()]
+    if not weights:
+        weights += [torch.randn_like(one) for one in results]
+    loss = sum((weight * one).sum() for weight, one in zip(weights, results, strict=True))
+    arrays = [x, *state.values(), *parameters]
+    gradients = torch.autograd.grad(loss, arrays, allow_unused=True)
+    results = [one.detach() for one in results]
+    return results, [torch.zeros_like(a) if g is None else g for a, g in zip(arrays, gradients, strict=True)]
+
+
+def _distance(mine, theirs):
+    scale = theirs.abs().max().clamp(min=1e-30) if theirs.numel() else 1.0
+    return float((mine - theirs).abs().max() / scale) if theirs.numel() else 0.0
+
+
+def _masks(kind, steps, batch):
+    lengths = torch.randint(0, steps + 1, (batch,)) if "lengths" in kind else None
+    reset = torch.rand(steps, batch) < 0.3 if "reset" in kind else None
+    return {"lengths": lengths, "reset": reset, "reverse": "reverse" in kind}
+
+
+@ENGINE
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
+@pytest.mark.parametrize("kind", ["plain", "lengths, reset", "lengths, reset, reverse"])
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_engine_is_reference(case, kind, dtype):
+    for sizes in SIZES:
+        made = _layer(case.cell, sizes, dtype)
+        options, weights = _masks(kind, *sizes[:2]), []
+        with use_engine("native"):
+            mine = _everything(*made, weights, **options)
+        with use_engine("reference"):
+            theirs = _everything(*made, weights, **options)
+        for ours, wanted in zip(mine, theirs, strict=True):
+            for one, other in zip(ours, wanted, strict=True):
+                assert _distance(one, other) <= TOLERANCE[dtype]
+
+
+@ENGINE
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(body=programs, last=returns, masks=st.sampled_from(["plain", "lengths, reset", "lengths, reset, reverse"]))
+def test_random_cells(body, last, masks):
+    """Any cell: the same numbers, the same gradients, NaN where the reference has NaN."""
+    _check_random(body, last, masks)
+
+
+@ENGINE
+@pytest.mark.proof
+@pytest.mark.timeout(1800)
+@settings(max_examples=5000, deadline=None, suppress_health_check=list(HealthCheck))
+@given(body=programs, last=returns, masks=st.sampled_from(["plain", "lengths, reset", "lengths, reset, reverse"]))
+def test_random_cells_many_times(body, last, masks):
+    _check_random(body, last, masks)
+
+
+def _check_random(body, last, masks):
+    made = cell(defined(source_of(body, last), {}))
+    if compiled(made.graph, 4, 5, Variant()).reason:
+        return  # (a state that comes from parameters alone)
+    torch.manual_seed(0)
+    layer = _layer(made, (3, 2, 4, 5), torch.float64)
+    options, weights = _masks(masks, 3, 2), []
+    with use_engine("native"):
+        mine = _everything(*layer, weights, **options)
+    with use_engine("reference"):
+        theirs = _everything(*layer, weights, **options)
+    for ours, wanted in zip(mine, theirs, strict=True):
+        for one, other in zip(ours, wanted, strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9 * max(1.0, _size(wanted)), equal_nan=True)
+
+
+def _size(tensors):
+    return max(float(one.nan_to_num(0, 0, 0).abs().max()) for one in tensors if one.numel())
+
+
+def _same(mine, theirs):
+    for ours, wanted in zip(mine, theirs, strict=True):
+        for one, other in zip(ours, wanted, strict=True):
+            assert torch.equal(one, other)
+
+
+@ENGINE
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_threads_and_splits_change_no_bit(case, dtype):
+    before = torch.get_num_threads()
+    made = _layer(case.cell, (6, 21, 35, 70), dtype)
+    weights, seen = [], []
+    try:
+        for threads in (1, 2, 3, 5):
+            torch.set_num_threads(threads)
+            with use_engine("native"):
+                seen.append(_everything(*made, weights))
+    finally:
+        torch.set_num_threads(before)
+    for one in seen[1:]:
+        _same(one, seen[0])
+
+
+@ENGINE
+@pytest.mark.parametrize("batch", [1, 2, 5, 33])
+@pytest.mark.parametrize("hidden", [16, 65, 160])
+@pytest.mark.parametrize("made", [cells.lstm, cells.gru_v3, cells.layer_norm_lstm, cells.lru], ids=repr)
+def test_whole_is_pieces_is_steps_is_rows(made, hidden, batch):
+    """Forward and the gradient of the input, tolerance 0; a row is the same alone."""
+    layer = Recurrent(made, 19, hidden, 2)
+    x = torch.randn(9, batch, 19, requires_grad=True)
+    weight = torch.randn(9, batch, layer.output_size)
+    with use_engine("native"):
+        whole, last = layer(x)
+        (of_whole,) = torch.autograd.grad((whole * weight).sum(), [x], retain_graph=True)
+        pieces, state = [], None
+        for piece in x.split([1, 4, 2, 2]):
+            output, state = layer(piece, state)
+            pieces.append(output)
+        assert torch.equal(torch.cat(pieces), whole)
+        (of_pieces,) = torch.autograd.grad((torch.cat(pieces) * weight).sum(), [x])
+        assert torch.equal(of_pieces, of_whole)
+        state = None
+        for t in range(9):
+            output, state = layer.step(x[t], state)
+            assert torch.equal(output, whole[t])
+        for name, value in last.items():
+            assert torch.equal(state[name], value)
+        alone, _ = layer(x[:, -1:])
+        assert torch.equal(alone, whole[:, -1:])
+
+
+@ENGINE
+@pytest.mark.parametrize("made", [cells.lstm, cells.gru, cells.rnn(activation="relu"), cells.slstm], ids=repr)
+def test_nan_is_nan(made):
+    program, x, state, parameters = _layer(made, (6, 4, 5, 9), torch.float64)
+    with torch.no_grad():
+        x[2, 1, 3] = torch.nan
+        x[3, 2, 0] = torch.inf
+        with use_engine("native"):
+            mine, after = program.run(x, state, parameters)
+        with use_engine("reference"):
+            theirs, their_after = program.run(x, state, parameters)
+    for one, other in zip([mine, *after.values()], [theirs, *their_after.values()], strict=True):
+        assert torch.equal(one.isnan(), other.isnan())
+    assert mine.isnan().any()
+    assert not mine[:, 0].isnan().any()
