@@ -142,7 +142,7 @@ class _Emission:
             else:
                 settled[place] = buffer
         self.carried = carried
-        self.homes = Homes(self.schedule, resolve, given, settled, kept)
+        self.homes = Homes(self.schedule, resolve, given, settled, kept, {place for place, _ in self.copies})
         self.slots = slots
         self.program = Program(buffers=self.homes.buffers, homes=self.homes.of)
 

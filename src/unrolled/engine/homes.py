@@ -42,15 +42,17 @@ class Homes:
         given: Mapping[int, tuple[Buffer, int]],
         results: Mapping[int, Buffer],
         kept: set[int],
+        copied: set[int],
     ) -> None:
         """`given`: leaves, with their buffers and first columns; `results`: values and where they have to go; `kept`:
-        values that may lie anywhere, but are kept for all steps."""
+        values that may lie anywhere, but are kept for all steps; `copied`: those that are read at the end of a stage."""
         self.schedule = schedule
         self.tape: Tape = schedule.tape
         self.buffers: list[Buffer] = []
         self.of: dict[int, Home] = {}
         self._resolve = resolve
         self._kept = kept
+        self._copied = copied
         self._results = set(results)
         for place, (buffer, column) in given.items():
             self.of[place] = Home(self.buffer(buffer), column)
@@ -93,26 +95,29 @@ class Homes:
         home = self.of.get(place)
         if home is None:
             return
-        if node.operation in PRODUCTS and len(node.operands) == 3:
-            self._lend(node.operands[2], home)
+        if node.operation in PRODUCTS:
+            for init in node.operands[2:]:
+                self._lend(init, home)
         elif node.operation == "concat":
             self._lend_pieces(place, home)
         elif self.buffers[home.buffer].span == "history":
             for operand in node.operands:
                 is_product = self.tape.nodes[operand].operation in PRODUCTS
-                if is_product and self.width(operand) == self.width(place):
-                    self._lend(operand, home)
+                if is_product and self.width(operand) == self.width(place) and self._lend(operand, home):
+                    break  # there is room for one
 
     def _size(self, place: int) -> int:
         node = self.tape.nodes[place]
         return self.width(place) * (self.resolve(node.attributes["columns"]) if node.operation == "outer" else 1)
 
-    def _lend(self, operand: int, home: Home) -> None:
-        """Let an operand lie where the result will, if nobody else needs it."""
+    def _lend(self, operand: int, home: Home) -> bool:
+        """Let an operand lie where the result will, if nobody else needs it; whether it does."""
         is_sole_use = len(self.schedule.users[operand]) == 1 and self.tape.nodes[operand].operation not in ALIASES
         has_room = self.schedule.phase[operand] == Phase.LOOP or self.buffers[home.buffer].span == "history"
-        if self._is_free(operand) and is_sole_use and has_room and not self.tape.is_vector(operand):
-            self.of[operand] = home
+        if not (self._is_free(operand) and is_sole_use and has_room) or self.tape.is_vector(operand):
+            return False
+        self.of[operand] = home
+        return True
 
     def _is_free(self, place: int) -> bool:
         return place not in self.of and place not in self._kept and self.schedule.is_computed(place)
@@ -125,7 +130,8 @@ class Homes:
                 self.schedule.stage[place],
             )
             plain = self.tape.nodes[piece].operation not in (*ALIASES, *PRODUCTS)
-            if self._is_free(piece) and plain and same_stage and not self.tape.is_vector(piece):
+            lasts = self.buffers[home.buffer].span == "history" or self._span(piece) == "step"
+            if self._is_free(piece) and plain and same_stage and lasts and not self.tape.is_vector(piece):
                 self.of[piece] = Home(home.buffer, column)
             column += self.width(piece)
 
@@ -135,7 +141,7 @@ class Homes:
             return None
         for part in self.tape.nodes[place].operands:
             node = self.tape.nodes[part]
-            if node.operation != "part" or self.schedule.users[part] != [place] or part in self._kept:
+            if node.operation != "part" or self.schedule.users[part] != [place] or part in self._kept | self._copied:
                 continue
             whole = node.operands[0]
             users = self.schedule.users[whole]
