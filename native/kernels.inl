@@ -379,6 +379,7 @@ struct Products {
                     else
                         sums[r][p][v] = V::load_some(init + r * s.init_row + at, part(width - at));
                 }
+        fetch<ROWS>(s, init, row + ROWS < s.rows ? ROWS * s.init_row : PANELS * PANEL);
         step(sums, s.a + row * s.a_row, s.b + panel * s.panel_stride);
         for (int r = 0; r < ROWS; ++r)
             for (int p = 0; p < PANELS; ++p)
@@ -390,10 +391,28 @@ struct Products {
                         V::store_some(c + r * s.c_row + at, sums[r][p][v], part(width - at));
                 }
     }
+    // What the next block starts from, `ahead` elements further: it may come from far away, and takes as long as this one.
+    template <int ROWS, class Element>
+    static inline void fetch(const Block<T, Element> &s, const T *init, int64_t ahead) {
+        if (init == nullptr || s.init_row == 0) return;
+        for (int r = 0; r < ROWS; ++r) {
+            __builtin_prefetch(init + ahead + r * s.init_row);
+            __builtin_prefetch(init + ahead + r * s.init_row + LANES);
+        }
+    }
     static inline int64_t part(int64_t left) { return left < 0 ? 0 : left > LANES ? LANES : left; }
 
+    // Rows that lie side by side (of a sum over all steps) need no addresses of their own.
     template <int ROWS, int PANELS>
     static void rows_of(const Block<T, T> &s, int64_t row, int64_t panel) {
+        if (s.a_row == 1)
+            added<ROWS, PANELS>(s, row, panel, [](int r) { return int64_t(r); });
+        else
+            added<ROWS, PANELS>(s, row, panel, [&](int r) { return r * s.a_row; });
+    }
+
+    template <int ROWS, int PANELS, class At>
+    static inline void added(const Block<T, T> &s, int64_t row, int64_t panel, At at) {
         work<ROWS, PANELS>(s, row, panel, [&](auto &sums, const T *a, const T *b) {
             for (int64_t k = 0; k < s.depth; ++k) {
                 Vector columns[PANELS][2];
@@ -403,7 +422,7 @@ struct Products {
                     for (int v = 0; v < 2; ++v) columns[p][v] = V::load(b + p * s.panel_stride + v * LANES);
 #pragma GCC unroll 16
                 for (int r = 0; r < ROWS; ++r) {
-                    const T number = a[r * s.a_row];
+                    const T number = a[at(r)];
 #pragma GCC unroll 16
                     for (int p = 0; p < PANELS; ++p)
 #pragma GCC unroll 2

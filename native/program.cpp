@@ -16,13 +16,13 @@ namespace {
 
 constexpr int64_t kLine = 64;          // bytes of a cache line
 constexpr int64_t kTile = 512;         // elements of a tile's register
-constexpr int64_t kDepth = 256;        // of a panel that stays in the first cache
-constexpr int64_t kFlatRows = 256;     // rows of a piece of a product over all steps
-constexpr int64_t kFlatPanels = 8;     // and its panels
+constexpr int64_t kDepth = 512;        // of a panel that is worked on at once
+constexpr int64_t kFlatRows = 128;     // rows of a piece of a product over all steps
+constexpr int64_t kFlatPanels = 16;    // and its panels
 constexpr int64_t kSegmentRows = 64;   // rows of a piece of a segment over all steps
 constexpr int64_t kSumDepth = 512;     // rows that are added up before they join the total
-constexpr int64_t kSumRows = 224;      // rows of a piece of a sum
-constexpr int64_t kSumPanels = 4;      // and its panels
+constexpr int64_t kSumRows = 224;      // rows of a sum that are worked on at once
+constexpr int64_t kSumPanels = 8;      // panels of a piece of a sum, at most
 
 int64_t up(int64_t value, int64_t unit) { return (value + unit - 1) / unit; }
 int64_t padded(int64_t value, int64_t unit) { return up(value, unit) * unit; }
@@ -76,6 +76,9 @@ struct Source {
 };
 Source source_of(const UnrolledMatrix &m) { return m.transposed ? Source{m.columns, 1} : Source{1, m.columns}; }
 
+constexpr int64_t kAtOnce = 16;
+constexpr int64_t kWide = 32;  // the widest panel
+
 template <class T, class Element, class Convert>
 void pack(const UnrolledMatrix &m, const Shape &s, const T *data, Element *packed, bool in_pairs, Range panels,
           Convert convert) {
@@ -85,10 +88,16 @@ void pack(const UnrolledMatrix &m, const Shape &s, const T *data, Element *packe
         const int64_t first = index / s.panels * s.part + index % s.panels * s.panel;
         const int64_t count = std::min(s.panel, s.part - index % s.panels * s.panel);
         Element *to = packed + index * s.depth * s.panel;
-        for (int64_t k = 0; k < s.depth; k += group)
-            for (int64_t n = 0; n < s.panel; ++n)
-                for (int64_t one = 0; one < group; ++one)
-                    *to++ = n < count && k + one < real ? convert(data[(k + one) * at.k + (first + n) * at.n]) : Element{};
+        // lines of the source are read whole: kAtOnce steps of depth of one column after the other
+        for (int64_t begin = 0; begin < s.depth; begin += kAtOnce) {
+            const int64_t end = std::min(s.depth, begin + kAtOnce);
+            for (int64_t n = 0; n < s.panel; ++n) {
+                const T *from = data + (first + std::min(n, count - 1)) * at.n;
+                for (int64_t k = begin; k < end; ++k)
+                    to[k / group * group * s.panel + n * group + k % group] =
+                        n < count && k < real ? convert(from[k * at.k]) : Element{};
+            }
+        }
     }
 }
 
@@ -115,8 +124,8 @@ public:
             loop_has_products_ |= stage.phase == UNROLLED_LOOP;
         }
         const int64_t registers = program.registers * widest_ * int64_t(sizeof(T));
-        const int64_t sums = (kSumDepth + kSumRows) * kSumPanels * k_.panel * int64_t(sizeof(T));
-        const int64_t rows = in_pairs_ ? std::max(batch, kFlatRows) * deepest * 2 : 0;
+        const int64_t sums = (kSumDepth * kSumPanels + kSumRows) * k_.panel * int64_t(sizeof(T));
+        const int64_t rows = std::max(batch, kFlatRows) * (deepest + kLine) * int64_t(in_pairs_ ? 2 : sizeof(T));
         by_units_ = split == UNROLLED_BY_UNITS || (split == UNROLLED_BY_RULE && units_by_rule());
         scratch_size_ = padded(registers, kLine) + padded(std::max(sums, rows), kLine);
         scratch_.reset(aligned(scratch_size_ * threads_));
@@ -212,8 +221,16 @@ private:
         const Shape s = shape(p.matrix);
         if (rows.size() <= 0 || panels.size() <= 0) return;
         const T *a = at(p.value, p.value_column, t, rows.begin);
+        int64_t a_row = ld(p.value);
         BFloat16 *narrow = reinterpret_cast<BFloat16 *>(scratch(thread) + tiles_);
-        if (in_pairs_) narrow_rows(a, ld(p.value), depth_of(p), rows.size(), s.depth, narrow);
+        if (in_pairs_) {
+            narrow_rows(a, a_row, depth_of(p), rows.size(), s.depth, narrow);
+        } else if (collide(a_row, rows.size())) {
+            T *apart = reinterpret_cast<T *>(scratch(thread) + tiles_);
+            for (int64_t row = 0; row < rows.size(); ++row)
+                std::memcpy(apart + row * (s.depth + kApart), a + row * a_row, static_cast<size_t>(s.depth) * sizeof(T));
+            a = apart, a_row = s.depth + kApart;
+        }
         for (int64_t part = 0; part < s.parts; ++part) {
             const int64_t column = part * s.part + panels.begin * s.panel;
             const int64_t width = std::min(s.part, panels.end * s.panel) - panels.begin * s.panel;
@@ -225,7 +242,7 @@ private:
                 blocks<BFloat16>(k_.block_bfloat16, narrow, s.depth, p, s, first, panels.size(), c, ld(p.destination), init,
                                  init_row, rows.size(), width);
             else
-                blocks<T>(k_.block, a, ld(p.value), p, s, first, panels.size(), c, ld(p.destination), init, init_row,
+                blocks<T>(k_.block, a, a_row, p, s, first, panels.size(), c, ld(p.destination), init, init_row,
                           rows.size(), width);
         }
     }
@@ -251,6 +268,10 @@ private:
                 block(w);
             }
     }
+
+    // Whether so many rows, so far apart, fall on each other in a cache.
+    static bool collide(int64_t row, int64_t rows) { return rows > 8 && row * int64_t(sizeof(T)) % 4096 == 0; }
+    static constexpr int64_t kApart = kLine / int64_t(sizeof(T));  // elements that keep them apart
 
     int64_t depth_of(const UnrolledProduct &p) const {
         const UnrolledMatrix &m = p_.matrices[p.matrix];
@@ -285,10 +306,15 @@ private:
             });
         } else {
             const UnrolledSum &s = p_.sums[stage.first];
-            const int64_t down = up(s.rows, kSumRows), across = up(s.columns, kSumPanels * k_.panel);
-            const int64_t summed = steps_ * batch_;
+            const int64_t summed = steps_ * batch_, panels = up(s.columns, k_.panel);
+            const int64_t width = std::clamp<int64_t>(up(panels, threads_), 1, kSumPanels) * k_.panel;
+            const int64_t across = up(s.columns, width);
+            const int64_t height = across >= threads_ ? s.rows : padded(up(s.rows * across, threads_), k_.block_rows);
+            const int64_t down = up(s.rows, height);
             pieces(down * across, summed * s.rows * s.columns, [&](int64_t piece, int thread) {
-                sum(s, summed, piece / across * kSumRows, piece % across * kSumPanels * k_.panel, thread);
+                const int64_t row = piece / across * height, column = piece % across * width;
+                sum(s, summed, {row, std::min<int64_t>(s.rows, row + height)},
+                    {column, std::min<int64_t>(s.columns, column + width)}, thread);
             });
         }
     }
@@ -304,35 +330,46 @@ private:
     }
     static constexpr int64_t kWorth = 200000;  // multiplications that are worth a thread
 
-    // destination[n, k] for kSumRows rows n and kSumPanels panels of columns k: row blocks are added up one by one.
-    void sum(const UnrolledSum &s, int64_t summed, int64_t row, int64_t column, int thread) const {
-        const int64_t rows = std::min(kSumRows, s.rows - row), panel = k_.panel;
-        const int64_t width = std::min(kSumPanels * panel, s.columns - column), panels = up(width, panel);
-        T *columns = reinterpret_cast<T *>(scratch(thread) + tiles_), *part = columns + kSumDepth * kSumPanels * panel;
-        T *destination = at(s.destination, 0, 0, 0) + row * s.columns + column;
-        const T one = 1;
+    // destination[n, k] for these rows n and columns k, of kSumPanels panels at most: kSumDepth rows of the values are
+    // added up in registers, and then to the total.
+    void sum(const UnrolledSum &s, int64_t summed, Range rows, Range columns, int thread) const {
+        const int64_t panel = k_.panel, panels = up(columns.size(), panel);
+        T *values = reinterpret_cast<T *>(scratch(thread) + tiles_), *part = values + kSumDepth * kSumPanels * panel;
+        T *destination = at(s.destination, 0, 0, 0);
         for (int64_t depth = 0; depth < summed; depth += kSumDepth) {
             const int64_t count = std::min(kSumDepth, summed - depth);
-            gather(at(s.value, s.value_column, 0, depth) + column, ld(s.value), count, width, columns);
-            Block<T, T> w;
-            const bool ones = s.gradient < 0;
-            w.a = ones ? &one : at(s.gradient, s.gradient_column, 0, depth) + row;
-            w.a_row = ones ? 0 : 1, w.a_step = ones ? 0 : ld(s.gradient);
-            w.b = columns, w.panel_stride = count * panel;
-            w.init = nullptr, w.init_row = 0, w.rows = rows, w.depth = count;
-            for (int64_t p = 0; p < panels; ++p) {
-                w.b = columns + p * count * panel, w.panels = 1, w.width = std::min(panel, width - p * panel);
-                w.c = depth == 0 ? destination + p * panel : part;
-                w.c_row = depth == 0 ? s.columns : panel;
-                k_.block(w);
-                if (depth == 0) continue;
-                for (int64_t r = 0; r < rows; ++r)
-                    for (int64_t n = 0; n < w.width; ++n)
-                        destination[r * s.columns + p * panel + n] += part[r * panel + n];
-            }
+            gather(at(s.value, s.value_column, 0, depth) + columns.begin, ld(s.value), count, columns.size(), values);
+            for (int64_t row = rows.begin; row < rows.end; row += kSumRows)
+                for (int64_t p = 0; p < panels; ++p) {
+                    const Range n = {row, std::min(row + kSumRows, rows.end)};
+                    const Range k = {columns.begin + p * panel, std::min(columns.begin + (p + 1) * panel, columns.end)};
+                    T *to = destination + n.begin * s.columns + k.begin;
+                    add_up(s, depth, count, n, values + p * count * panel, depth == 0 ? to : part,
+                           depth == 0 ? s.columns : panel, k.size());
+                    if (depth > 0) add(to, s.columns, part, panel, n.size(), k.size());
+                }
         }
         if (summed == 0)
-            for (int64_t r = 0; r < rows; ++r) std::fill_n(destination + r * s.columns, width, T{0});
+            for (int64_t row = rows.begin; row < rows.end; ++row)
+                std::fill_n(destination + row * s.columns + columns.begin, columns.size(), T{0});
+    }
+
+    void add_up(const UnrolledSum &s, int64_t depth, int64_t count, Range rows, const T *values, T *c, int64_t c_row,
+                int64_t width) const {
+        static const T one = 1;
+        const bool ones = s.gradient < 0;
+        Block<T, T> w;
+        w.a = ones ? &one : at(s.gradient, s.gradient_column, 0, depth) + rows.begin;
+        w.a_row = ones ? 0 : 1, w.a_step = ones ? 0 : ld(s.gradient);
+        w.b = values, w.panel_stride = 0, w.panels = 1;
+        w.c = c, w.c_row = c_row, w.init = nullptr, w.init_row = 0;
+        w.rows = rows.size(), w.depth = count, w.width = width;
+        k_.block(w);
+    }
+
+    static void add(T *to, int64_t to_row, const T *part, int64_t part_row, int64_t rows, int64_t width) {
+        for (int64_t row = 0; row < rows; ++row, to += to_row, part += part_row)
+            for (int64_t n = 0; n < width; ++n) to[n] += part[n];
     }
 
     // Rows of a buffer as panels.
@@ -340,7 +377,11 @@ private:
         for (int64_t column = 0; column < width; column += k_.panel) {
             const int64_t count = std::min<int64_t>(k_.panel, width - column);
             for (int64_t row = 0; row < rows; ++row, to += k_.panel) {
-                std::memcpy(to, from + row * stride + column, static_cast<size_t>(count) * sizeof(T));
+                const T *line = from + row * stride + column;
+                if (count == kWide)
+                    std::memcpy(to, line, kWide * sizeof(T));  // (a size that is known is copied in place)
+                else
+                    std::memcpy(to, line, static_cast<size_t>(count) * sizeof(T));
                 if (count < k_.panel) std::fill(to + count, to + k_.panel, T{0});
             }
         }

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from tests.cells import naive, papers, strangers
+from tests.cells import naive_shelf as shelf
 from unrolled import Recurrent, cells
 from unrolled.engine.direct import direct_step
 from unrolled.equations import Cell
@@ -32,7 +33,8 @@ class Case:
 
     cell: Cell
     naive: Callable
-    stranger: Callable | None
+    stranger: Callable | None = None
+    positive: tuple[str, ...] = ()  # states that are never below zero
 
     def __str__(self) -> str:
         return repr(self.cell)
@@ -53,14 +55,39 @@ CASES = [
     Case(cells.gru_v3(activation="relu"), naive.gru_v3_relu, strangers.onnx_gru_v3_relu),
 ]
 
-# Cells of the tests: the language's other words, through the same proofs. Few strangers know them.
+# The rest of the shelf; few strangers know these.
 CASES += [
-    Case(papers.min_gru, naive.min_gru, None),
+    Case(cells.vanilla, shelf.vanilla(), strangers.onnx_vanilla),
+    Case(cells.nig, shelf.vanilla(input_gate=False)),
+    Case(cells.nfg, shelf.vanilla(forget_gate=False)),
+    Case(cells.nog, shelf.vanilla(output_gate=False)),
+    Case(cells.niaf, shelf.vanilla(g=shelf.identity)),
+    Case(cells.noaf, shelf.vanilla(out=shelf.identity)),
+    Case(cells.np, shelf.vanilla(peepholes=False)),
+    Case(cells.cifg, shelf.vanilla(coupled=True)),
+    Case(cells.fgr, shelf.fgr),
+    Case(cells.mut1, shelf.mut1),
+    Case(cells.mut2, shelf.mut2),
+    Case(cells.mut3, shelf.mut3),
+    Case(cells.layer_norm_lstm, shelf.layer_norm_lstm),
+    Case(cells.layer_norm_gru, shelf.layer_norm_gru),
+    Case(cells.irnn, shelf.irnn),
+    Case(cells.ind_rnn, shelf.ind_rnn),
+    Case(cells.min_gru, shelf.min_gru()),
+    Case(cells.min_gru(positive=True), shelf.min_gru(shelf.positive)),
+    Case(cells.min_lstm, shelf.min_lstm()),
+    Case(cells.min_lstm(positive=True), shelf.min_lstm(shelf.positive)),
+    Case(cells.sru, shelf.sru),
+    Case(cells.lru, shelf.lru),
+    Case(cells.rg_lru, shelf.rg_lru),
+    Case(cells.slstm, shelf.slstm, positive=("n",)),
+]
+
+# Cells of the tests: the language's other words, through the same proofs.
+CASES += [
     Case(papers.peephole_lstm, naive.peephole_lstm, strangers.onnx_peephole_lstm),
-    Case(papers.layer_norm_lstm, naive.layer_norm_lstm, None),
-    Case(papers.ind_rnn, naive.ind_rnn, None),
-    Case(papers.with_read_out, naive.with_read_out, None),
-    Case(papers.words, naive.words, None),
+    Case(papers.with_read_out, naive.with_read_out),
+    Case(papers.words, naive.words),
 ]
 
 
@@ -73,13 +100,14 @@ def layer_of(cell: Cell, dtype: torch.dtype, num_layers: int = 1) -> Recurrent:
     return layer
 
 
-def random_state(layer: Recurrent, batch: int = B) -> dict[str, torch.Tensor]:
-    """States that are not zero."""
+def random_state(layer: Recurrent, batch: int = B, positive: tuple[str, ...] = ()) -> dict[str, torch.Tensor]:
+    """States that are not zero; of those in `positive`, no unit is near it."""
     dtype = next(layer.parameters()).dtype
-    return {
-        state.name: torch.randn(layer.num_layers, batch, state.width.resolve(D, H), dtype=dtype)
-        for state in layer.graph.states
+    state = {
+        one.name: torch.randn(layer.num_layers, batch, one.width.resolve(D, H), dtype=dtype)
+        for one in layer.graph.states
     }
+    return state | {name: state[name].abs() + 0.5 for name in positive}
 
 
 def arrays_of(layer: Recurrent) -> dict[str, np.ndarray]:
@@ -89,7 +117,7 @@ def arrays_of(layer: Recurrent) -> dict[str, np.ndarray]:
 
 def check_naive_forward(case: Case, dtype: torch.dtype, tolerance: float) -> None:
     layer = layer_of(case.cell, dtype)
-    x, state = torch.randn(T, B, D, dtype=dtype), random_state(layer)
+    x, state = torch.randn(T, B, D, dtype=dtype), random_state(layer, positive=case.positive)
     output, final = layer(x, state)
 
     by_hand = [state[name][0].numpy() for name in case.cell.states]
@@ -108,7 +136,7 @@ def check_naive_forward(case: Case, dtype: torch.dtype, tolerance: float) -> Non
 def check_numeric_gradients(case: Case) -> None:
     """Per array, max |analytic - numeric| / max |analytic| <= 1e-7, with two-sided differences of 1e-5."""
     layer = layer_of(case.cell, torch.float64)
-    x, state = torch.randn(4, 2, D, dtype=torch.float64), random_state(layer, batch=2)
+    x, state = torch.randn(4, 2, D, dtype=torch.float64), random_state(layer, 2, case.positive)
     arrays = {"x": x, **state, **dict(layer.named_parameters())}
     output, final = layer(x, state)
     weights = {name: torch.randn_like(value) for name, value in {"output": output, **final}.items()}
@@ -144,15 +172,15 @@ def _numeric_gradient(loss: Callable[[], torch.Tensor], array: torch.Tensor, del
 def check_absent_state(case: Case) -> None:
     layer = layer_of(case.cell, torch.float64, num_layers=2)
     x = torch.randn(T, B, D, dtype=torch.float64)
-    zeros = {name: torch.zeros_like(value) for name, value in random_state(layer).items()}
+    zeros = {name: torch.zeros_like(value) for name, value in random_state(layer, positive=case.positive).items()}
     _same(layer(x), layer(x, zeros))
     _same(layer.step(x[0]), layer.step(x[0], zeros))
-    assert not torch.equal(layer(x)[0], layer(x, random_state(layer))[0])
+    assert not torch.equal(layer(x)[0], layer(x, random_state(layer, positive=case.positive))[0])
 
 
 def check_carried_state(case: Case) -> None:
     layer = layer_of(case.cell, torch.float64, num_layers=2)
-    x, state = torch.randn(T, B, D, dtype=torch.float64), random_state(layer)
+    x, state = torch.randn(T, B, D, dtype=torch.float64), random_state(layer, positive=case.positive)
     whole, last = layer(x, state)
     _, middle = layer(x[:3], state)
     second_half, final = layer(x[3:], middle)
@@ -164,7 +192,7 @@ def check_carried_state(case: Case) -> None:
 
 def check_pieces(case: Case, dtype: torch.dtype) -> None:
     layer = layer_of(case.cell, dtype, num_layers=2)
-    x, state = torch.randn(T, B, D, dtype=dtype), random_state(layer)
+    x, state = torch.randn(T, B, D, dtype=dtype), random_state(layer, positive=case.positive)
     whole = layer(x, state)
     _same(_in_pieces(layer, x, state, [1, 4, 2]), whole)
     outputs, carried = [], state
@@ -187,7 +215,7 @@ def _in_pieces(layer, x, state, sizes):
 
 def check_stranger(case: Case) -> None:
     layer = layer_of(case.cell, torch.float32)
-    x, state = torch.randn(T, B, D), random_state(layer)
+    x, state = torch.randn(T, B, D), random_state(layer, positive=case.positive)
     output, final = layer(x, state)
     states = [state[name][0].numpy() for name in case.cell.states]
     their_output, *their_final = case.stranger(arrays_of(layer), x.numpy(), *states)

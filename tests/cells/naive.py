@@ -87,28 +87,11 @@ def layer_norm(a, gain, bias):
     return centred / np.sqrt((centred**2).mean(-1, keepdims=True) + 1e-5) * gain + bias
 
 
-def min_gru(p, x, h):
-    z = sigmoid(x @ p["weight_z"].T + p["bias_z"])
-    return ((1 - z) * h + z * (x @ p["weight_n"].T + p["bias_n"]),)
-
-
 def peephole_lstm(p, x, h, c):
     a = x @ p["weight_i_x"].T + p["bias_i_x"] + h @ p["weight_i_h"].T + p["bias_i_h"]
     i, f, g, o = np.split(a, 4, axis=1)
     new_c = sigmoid(f + p["weight_f"] * c) * c + sigmoid(i + p["weight_i"] * c) * np.tanh(g)
     return sigmoid(o + p["weight_o"] * new_c) * np.tanh(new_c), new_c
-
-
-def layer_norm_lstm(p, x, h, c):
-    from_x = layer_norm(x @ p["weight_i"].T, p["gain_i"], p["bias_i"])
-    from_h = layer_norm(h @ p["weight_i_2"].T, p["gain_i_2"], p["bias_i_2"])
-    i, f, g, o = np.split(from_x + from_h + p["bias_i_3"], 4, axis=1)
-    new_c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
-    return sigmoid(o) * np.tanh(layer_norm(new_c, p["gain_h"], p["bias_h"])), new_c
-
-
-def ind_rnn(p, x, h):
-    return (relu(x @ p["weight_h"].T + p["bias_h"] + p["weight_h_2"] * h),)
 
 
 def with_read_out(p, x, h):

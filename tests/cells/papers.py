@@ -5,12 +5,9 @@ from __future__ import annotations
 from unrolled import cell
 from unrolled.ops import (
     affine,
-    bias,
     concat,
     linear,
     maximum,
-    norm,
-    relu,
     sigmoid,
     softplus,
     split,
@@ -22,14 +19,6 @@ from unrolled.ops import (
 
 
 @cell
-def min_gru(x, h):
-    """Feng et al. 2024."""
-    z = sigmoid(affine(x))
-    n = affine(x)
-    return (1 - z) * h + z * n
-
-
-@cell
 def peephole_lstm(x, h, c):
     """Greff et al. 2015, "vanilla"."""
     i, f, g, o = affine(x, h, parts=4)
@@ -37,21 +26,6 @@ def peephole_lstm(x, h, c):
     c = f * c + i * g
     o = sigmoid(o + weight() * c)
     return o * tanh(c), c
-
-
-@cell
-def layer_norm_lstm(x, h, c):
-    """Ba et al. 2016."""
-    i, f, g, o = split(norm(linear(x, to=4)) + norm(linear(h, to=4)) + bias(4), 4)
-    i, f, o, g = sigmoid(i), sigmoid(f), sigmoid(o), tanh(g)
-    c = f * c + i * g
-    return o * tanh(norm(c)), c
-
-
-@cell
-def ind_rnn(x, h):
-    """Li et al. 2018."""
-    return relu(affine(x) + weight() * h)
 
 
 @cell

@@ -96,6 +96,16 @@ def onnx_peephole_lstm(p, x, h, c):
     return _run_onnx("LSTM", {"W": w, "R": r, "B": b, "P": peepholes}, x, [h, c], activations)
 
 
+def onnx_vanilla(p, x, h, c):
+    """The same, for a cell with a matrix and a bias for each gate: z, i, f, o."""
+    z, i, f, o = (list(p.values())[start:end] for start, end in ((0, 3), (3, 7), (7, 11), (11, 15)))
+    gates = i, o, f, z
+    w, b, r = (np.concatenate([gate[place] for gate in gates]) for place in range(3))
+    peepholes = np.concatenate([i[3], o[3], f[3]])
+    bias = np.concatenate([b, np.zeros_like(b)])
+    return _run_onnx("LSTM", {"W": w, "R": r, "B": bias, "P": peepholes}, x, [h, c], ["Sigmoid", "Tanh", "Tanh"])
+
+
 def _run_onnx(kind, arrays, x, states, activations, **attributes):
     inputs = ["X", "W", "R", "B", "", *(f"S{place}" for place in range(len(states))), *(["P"] if "P" in arrays else [])]
     outputs = ["Y", *(f"F{place}" for place in range(len(states)))]

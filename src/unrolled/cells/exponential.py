@@ -6,7 +6,7 @@ from unrolled.equations.ops import affine, exp, maximum, sigmoid, softplus, tanh
 
 @cell
 def slstm(x, h, c, n, m):
-    """sLSTM (Beck et al. 2024, xLSTM): exponential gates, kept in range by the stabiliser m; n counts what c holds."""
+    """SLSTM (Beck et al. 2024, xLSTM): exponential gates, kept in range by the stabiliser m; n counts what c holds."""
     z, i, f, o = affine(x, h, parts=4, bias="shared")
     z, o = tanh(z), sigmoid(o)
     log_f = -softplus(-f)

@@ -1,17 +1,17 @@
-"""Gated cells without a matrix product in their loop: the gates see the input alone, or a diagonal. Knows equations only."""
+"""Cells without a matrix product in their loop: gates see the input alone, or a diagonal. Knows the equations only."""
 
 from unrolled.equations import cell
 from unrolled.equations.ops import affine, bias, cos, exp, linear, sigmoid, sin, softplus, split, sqrt, weight, where
 
 
 def _positive(a):
-    """a + 1/2 above zero, sigmoid(a) below: what is positive can be scanned in logarithms (Feng et al. 2024)."""
+    """A + 1/2 above zero, sigmoid(a) below: what is positive can be scanned in logarithms (Feng et al. 2024)."""
     return where(a >= 0, a + 0.5, sigmoid(a))
 
 
 @cell
 def min_gru(x, h, *, positive=False):
-    """minGRU (Feng et al. 2024). positive: the candidate goes through their g, which is positive."""
+    """MinGRU (Feng et al. 2024). positive: the candidate goes through their g, which is positive."""
     z = sigmoid(affine(x))
     n = affine(x)
     n = _positive(n) if positive else n
@@ -21,7 +21,7 @@ def min_gru(x, h, *, positive=False):
 
 @cell
 def min_lstm(x, h, *, positive=False):
-    """minLSTM (Feng et al. 2024): the two gates are divided by their sum. positive: as in min_gru."""
+    """MinLSTM (Feng et al. 2024): the two gates are divided by their sum. positive: as in min_gru."""
     f, i = sigmoid(affine(x)), sigmoid(affine(x))
     n = affine(x)
     n = _positive(n) if positive else n
@@ -45,7 +45,7 @@ def sru(x, c, *, scale=1.0):
 
 @cell
 def lru(x, a, b, *, low=0.9, high=0.999, phase=6.283):
-    """Linear recurrent unit (Orvieto et al. 2023): a diagonal of complex numbers inside the unit circle; a + ib is the state.
+    """Linear recurrent unit (Orvieto et al. 2023): complex numbers on a diagonal, within the unit circle; a + ib.
 
     low, high: between which their absolute values start; phase: below which their angles do. The output is as wide as
     the input.

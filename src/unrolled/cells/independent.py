@@ -1,4 +1,4 @@
-"""Vanilla networks with another recurrent matrix: the identity to begin with, or a diagonal. Knows the equations only."""
+"""Vanilla networks with another recurrent matrix: the identity at first, or a diagonal. Knows the equations only."""
 
 from unrolled.equations import cell
 from unrolled.equations.ops import affine, bias, linear, relu, weight

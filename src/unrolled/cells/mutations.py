@@ -1,7 +1,7 @@
-"""The three cells that a search over ten thousand kept (Jozefowicz, Zaremba & Sutskever 2015). Knows the equations only.
+"""The three cells that a search over ten thousand kept (Jozefowicz et al. 2015). Knows the equations only.
 
-In the paper x is as wide as h where it stands alone; here a matrix makes it so. z multiplies the candidate, the other way
-round than in the GRU of Cho et al.
+In the paper x is as wide as h where it stands alone; here a matrix makes it so. z multiplies the candidate, the other
+way round than in the GRU of Cho et al.
 """
 
 from unrolled.equations import cell

@@ -24,10 +24,8 @@ def vanilla(
     """
     z = elementwise(input_activation)(affine(x, h, bias="shared"))
     i = _gate(x, h, c if peepholes else None) if input_gate else 1.0
-    if coupled:
-        f = 1 - i
-    else:
-        f = _gate(x, h, c if peepholes else None) if forget_gate else 1.0
+    f = _gate(x, h, c if peepholes else None) if forget_gate and not coupled else 1.0
+    f = 1 - i if coupled else f
     c = f * c + i * z
     o = _gate(x, h, c if peepholes else None) if output_gate else 1.0
     h = o * elementwise(output_activation)(c)

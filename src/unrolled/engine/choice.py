@@ -52,7 +52,9 @@ def _checked(engine: str, where: str) -> Engine:
             f"{where}: there is no engine {engine!r}: {', '.join(known)}.{did_you_mean(str(engine), known)}"
         )
     if engine == "native" and library() is None:
-        raise ConfigError(f"{where}: the native engine was not built when Unrolled was installed: see 'unrolled doctor'")
+        raise ConfigError(
+            f"{where}: the native engine was not built when Unrolled was installed: see 'unrolled doctor'"
+        )
     return engine  # type: ignore[return-value]
 
 
@@ -60,21 +62,29 @@ def obstacle(x: Tensor, others: Sequence[Tensor]) -> str:
     """Why the engine cannot run on these tensors; empty if it can."""
     if library() is None:
         return "the native engine was not built when Unrolled was installed"
-    for one in (x, *others):
-        if type(one) not in (Tensor, nn.Parameter):
-            return f"a tensor is a {type(one).__name__}"
-        if one.device.type != "cpu":
-            return f"a tensor is on {one.device}"
-        if one.dtype != x.dtype:
-            return "the tensors are of different types"
-    if x.dtype not in _DTYPES:
-        return f"the tensors are {x.dtype}"
+    strange = (_strange(one, x.dtype) for one in (x, *others))
+    return next(filter(None, strange), "") or _at_work()
+
+
+def _strange(tensor: Tensor, dtype: torch.dtype) -> str:
+    """What the engine cannot read in a tensor; empty if it can."""
+    if type(tensor) not in (Tensor, nn.Parameter):
+        return f"a tensor is a {type(tensor).__name__}"
+    if tensor.device.type != "cpu":
+        return f"a tensor is on {tensor.device}"
+    if tensor.dtype != dtype:
+        return "the tensors are of different types"
+    return "" if dtype in _DTYPES else f"the tensors are {dtype}"
+
+
+def _at_work() -> str:
+    """What torch is doing that it could not do through the engine; empty if nothing."""
     if torch._C._are_functorch_transforms_active():
         return "a transform of torch.func is at work"
     if torch.autograd.forward_ad._current_level >= 0:
         return "derivatives are computed forwards"
     if torch.is_autocast_enabled("cpu"):
         return "autocast is on"
-    if torch.jit.is_tracing():
+    if torch._C._is_tracing():
         return "the layer is traced"
     return ""

@@ -125,9 +125,7 @@ def _slots(step: Step, places: Mapping[int, int]) -> dict[int, int]:
 def _forward(step: Step, resolve: Resolve, kept: set[int], output_state: str | None) -> Program:
     results = [(place, _state(step, name, "after", resolve)) for name, place in step.after.items()]
     if output_state is None:
-        width = step.tape.nodes[step.output].width
-        assert width is not None
-        results.append((step.output, Buffer("output", "", "history", resolve(width))))
+        results.append((step.output, Buffer("output", "", "history", _width(step, step.output, resolve))))
     given = _leaves(step, resolve)
     tape, places = fused(step.tape, [*(place for place, _ in results), *kept], given, step.before.values())
     program = emit(
@@ -144,9 +142,7 @@ def _forward(step: Step, resolve: Resolve, kept: set[int], output_state: str | N
 
 
 def _state(step: Step, name: str, kind: str, resolve: Resolve) -> Buffer:
-    width = step.tape.nodes[step.before[name]].width
-    assert width is not None
-    return Buffer(kind, name, "history", resolve(width))
+    return Buffer(kind, name, "history", _width(step, step.before[name], resolve))
 
 
 def _backward(
@@ -156,35 +152,27 @@ def _backward(
     for name, place in step.after.items():
         given.setdefault(place, (_state(step, name, "after", resolve), 0))
     if output_state is None:
-        width = step.tape.nodes[step.output].width
-        assert width is not None
-        given.setdefault(step.output, (Buffer("output", "", "history", resolve(width)), 0))
+        given.setdefault(step.output, (Buffer("output", "", "history", _width(step, step.output, resolve)), 0))
     for place, home in forward.kept.items():
         buffer = forward.buffers[home.buffer]
-        kind = "kept" if buffer.kind == "made" else buffer.kind
-        name = home.buffer if buffer.kind == "made" else buffer.name
-        given[place] = Buffer(kind, name, "history", buffer.width), home.column
+        is_made = buffer.kind == "made"
+        kept = Buffer("kept", home.buffer, "history", buffer.width) if is_made else buffer
+        given[place] = kept, home.column
+    given[derivative.of_output] = Buffer("gradient output", "", "history", _width(step, step.output, resolve)), 0
     results: list[tuple[int, Buffer]] = []
     carried: dict[int, int] = {}
-    of_output = step.tape.nodes[derivative.of_output].width
-    assert of_output is not None
-    given[derivative.of_output] = Buffer("gradient output", "", "history", resolve(of_output)), 0
     for name, leaf in derivative.of_after.items():
-        width = _state(step, name, "after", resolve).width
+        width = _width(step, step.before[name], resolve)
         given[leaf] = Buffer("gradient state after", name, "history", width), 0
         before = derivative.of_before[name]
-        before = step.tape.number(0.0) if before is None else before
-        carried[leaf] = before
-        results.append((before, Buffer("gradient state before", name, "history", width)))
+        carried[leaf] = step.tape.number(0.0) if before is None else before
+        results.append((carried[leaf], Buffer("gradient state before", name, "history", width)))
     if derivative.of_input is not None:
-        width = _width_of_input(step, resolve)
+        width = _width(step, step.input, resolve)
         results.append((derivative.of_input, Buffer("gradient input", "", "history", width)))
     for slot, place in derivative.of_parameters.items():
-        node = step.tape.nodes[place]
-        assert node.width is not None
-        size = resolve(node.width)
-        if node.operation == "outer":
-            size *= resolve(Width.parse(node.attributes["columns"]))
+        columns = step.tape.nodes[place].attributes.get("columns", "1")
+        size = _width(step, place, resolve) * resolve(Width.parse(columns))
         results.append((place, Buffer("gradient parameter", slot, "vector", size)))
     tape, places = fused(step.tape, [place for place, _ in results], given, carried)
     return emit(
@@ -198,7 +186,7 @@ def _backward(
     )
 
 
-def _width_of_input(step: Step, resolve: Resolve) -> int:
-    width = step.tape.nodes[step.input].width
-    assert width is not None
+def _width(step: Step, place: int, resolve: Resolve) -> int:
+    width = step.tape.nodes[place].width
+    assert width is not None, "only plain numbers and masks have no width"
     return resolve(width)

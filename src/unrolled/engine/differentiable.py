@@ -1,18 +1,18 @@
 """The engine under autograd: its backward program is the derivative of its forward one. Knows no layers.
 
-The engine has no derivative of the derivative. Where one is asked for (`create_graph=True`), the sequence is run again on
-the reference, and autograd differentiates that.
+The engine has no derivative of the derivative. Where one is asked for (`create_graph=True`), the sequence is run again
+on the reference, and autograd differentiates that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd.function import FunctionCtx
 
+from unrolled.engine.masks import Masks
 from unrolled.engine.native import Sequences, Trace
 from unrolled.engine.reference import Reference, State
 
@@ -23,7 +23,7 @@ class _Call(NamedTuple):
     reference: Reference
     sequences: Sequences
     states: tuple[str, ...]
-    masks: Mapping[str, Tensor]
+    masks: Masks
     reverse: bool
 
 
@@ -35,14 +35,14 @@ class Differentiable:
         self.sequences = sequences
 
     def run(
-        self, x: Tensor, state: State, parameters: Sequence[Tensor], masks: Mapping[str, Tensor], *, reverse: bool
+        self, x: Tensor, state: State, parameters: Sequence[Tensor], masks: Masks, *, reverse: bool
     ) -> tuple[Tensor, State]:
         """The output `[T, B, width]` and the states after the last step."""
         call = _Call(self.reference, self.sequences, tuple(state), masks, reverse)
         if self.sequences.compiled.backward is None:
             output, after, _ = _forward(call, x, list(state.values()), parameters)
             return output, after
-        output, *finals = _Run.apply(call, x, *state.values(), *parameters)
+        output, *finals = _Run.apply(call, x, *state.values(), *parameters)  # type: ignore[no-untyped-call]
         return output, dict(zip(state, finals, strict=True))
 
 
@@ -61,7 +61,7 @@ def _forward(
 
 class _Run(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, call: _Call, x: Tensor, *arrays: Tensor) -> tuple[Tensor, ...]:  # type: ignore[override]
+    def forward(ctx: Any, call: _Call, x: Tensor, *arrays: Tensor) -> tuple[Tensor, ...]:
         count = len(call.states)
         output, after, trace = _forward(call, x, arrays[:count], arrays[count:])
         ctx.call, ctx.trace = call, trace
@@ -71,14 +71,14 @@ class _Run(torch.autograd.Function):
         return tuple(results)
 
     @staticmethod
-    def backward(ctx: FunctionCtx, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        call: _Call = ctx.call  # type: ignore[attr-defined]
-        x, *arrays, _ = ctx.saved_tensors  # type: ignore[attr-defined]  # (refuses what was changed in place)
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        call: _Call = ctx.call
+        x, *arrays, _ = ctx.saved_tensors  # (refuses what was changed in place)
         if torch.is_grad_enabled():
             return (None, *_again(call, [x, *arrays], gradients))
         of_output, *of_after = gradients
         of_x, of_states, of_parameters = call.sequences.backward(
-            ctx.trace,  # type: ignore[attr-defined]
+            ctx.trace,
             of_output.contiguous(),
             dict(zip(call.states, of_after, strict=True)),
             threads=torch.get_num_threads(),

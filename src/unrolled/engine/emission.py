@@ -1,4 +1,4 @@
-"""From a scheduled tape to the stages of a program, as plain tuples of numbers. Knows the words of native/unrolled.h."""
+"""From a scheduled tape to the stages of a program, as tuples of numbers. Knows the words of native/unrolled.h."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Operand(NamedTuple):
     """Where an instruction finds a value: `kind` 0 nothing, 1 a register, 2 a buffer, 3 a constant."""
 
     kind: int = 0
-    index: int = 0
+    number: int = 0
     column: int = 0
 
 
@@ -74,7 +74,7 @@ class Stage(NamedTuple):
     kind: int
     phase: int
     first: int
-    count: int
+    length: int
     sliced: int
     barrier: bool
 
@@ -203,9 +203,7 @@ class _Emission:
         homes = self.homes.of
         if node.operation == "outer":
             gradient, value = node.operands
-            one = Sum(
-                homes[gradient], self.homes.width(gradient), homes[value], self.homes.width(value), homes[place]
-            )
+            one = Sum(homes[gradient], self.homes.width(gradient), homes[value], self.homes.width(value), homes[place])
         else:
             (value,) = node.operands
             one = Sum(None, 1, homes[value], self.homes.width(value), homes[place])
@@ -329,35 +327,26 @@ class _Emission:
 
     def _uses(self, buffer: int) -> list[_Use]:
         """Every read and write of a buffer, but a product's of the sum that it adds to in place."""
-        uses = []
+        found: list[_Use] = []
         for number, stage in enumerate(self.program.stages):
             if stage.kind == 0:
-                for line in range(stage.first, stage.first + stage.count):
-                    one = self.program.instructions[line]
-                    for operand in one.operands:
-                        if operand.kind == 2 and operand.index == buffer:
-                            uses.append(_Use(stage.phase, (number, line), False, False))
-                    if one.result.kind == 2 and one.result.index == buffer:
-                        uses.append(_Use(stage.phase, (number, line), True, False))
+                for line in range(stage.first, stage.first + stage.length):
+                    found += _uses_of_line(self.program.instructions[line], buffer, stage.phase, (number, line))
             elif stage.kind == 1:
-                product = self.program.products[stage.first]
-                if product.value.buffer == buffer:
-                    uses.append(_Use(stage.phase, (number, 0), False, True))
-                if product.init is not None and product.init.buffer == buffer and product.init != product.destination:
-                    uses.append(_Use(stage.phase, (number, 0), False, False))
-                if product.destination.buffer == buffer and product.init != product.destination:
-                    uses.append(_Use(stage.phase, (number, 0), True, False))
+                found += _uses_of_product(self.program.products[stage.first], buffer, stage.phase, (number, 0))
             else:
-                one_sum = self.program.sums[stage.first]
-                read = [one_sum.value, *([] if one_sum.gradient is None else [one_sum.gradient])]
-                uses += [_Use(stage.phase, (number, 0), False, True) for home in read if home.buffer == buffer]
-        return uses
+                one = self.program.sums[stage.first]
+                read = [one.value, *([] if one.gradient is None else [one.gradient])]
+                found += [_Use(stage.phase, (number, 0), False, True) for home in read if home.buffer == buffer]
+        return found
 
     # ---- threads ----
 
     def _set_barriers(self) -> None:
-        """Where all threads have to meet, if each has a range of units: everywhere but between a product and the segment
-        that goes on with the same units, and between products of the same values."""
+        """Where all threads have to meet, if each has a range of units.
+
+        Everywhere but between a product and the segment that goes on with the same units.
+        """
         places = [at for at, stage in enumerate(self.program.stages) if stage.phase == Phase.LOOP]
         for order, at in enumerate(places):
             stage = self.program.stages[at]
@@ -396,6 +385,23 @@ class _Use(NamedTuple):
     is_whole: bool
 
 
+def _uses_of_line(one: Instruction, buffer: int, phase: int, when: tuple[int, int]) -> list[_Use]:
+    reads = [operand for operand in one.operands if operand.kind == 2 and operand.number == buffer]
+    writes = [one.result] if one.result.kind == 2 and one.result.number == buffer else []
+    return [_Use(phase, when, False, False)] * len(reads) + [_Use(phase, when, True, False)] * len(writes)
+
+
+def _uses_of_product(one: Product, buffer: int, phase: int, when: tuple[int, int]) -> list[_Use]:
+    found = [_Use(phase, when, False, True)] if one.value.buffer == buffer else []
+    if one.init == one.destination:
+        return found
+    if one.init is not None and one.init.buffer == buffer:
+        found.append(_Use(phase, when, False, False))
+    if one.destination.buffer == buffer:
+        found.append(_Use(phase, when, True, False))
+    return found
+
+
 class _Line(NamedTuple):
     """An instruction before registers are given out: values are places of nodes, or homes."""
 
@@ -416,8 +422,7 @@ class _Registers:
         ends: dict[int, list[int]] = {}
         self.count = 0
         for number, line in enumerate(lines):
-            for register in ends.pop(number, []):  # an operand's register can hold the result
-                free.append(register)
+            free += ends.pop(number, [])  # an operand's register can hold the result
             if type(line.result) is int:
                 register = free.pop() if free else self.count
                 self.count = max(self.count, register + 1)

@@ -1,7 +1,7 @@
 """Sums of products, written so that each product starts from the sum before it. Knows nodes, no memory.
 
-`add(linear(x, Wx, bx), linear(h, Wh, bh))` becomes product(h, Wh, init=product(x, Wx, init=add(bx, bh))): the first product
-can leave the loop over time and hold both biases, and the second adds to what is there.
+`add(linear(x, Wx, bx), linear(h, Wh, bh))` becomes product(h, Wh, init=product(x, Wx, init=add(bx, bh))): the first
+product can leave the loop over time and hold both biases, and the second adds to what is there.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from unrolled.equations.graph import Node
 from unrolled.equations.tape import Tape
 
 _LINEAR = ("linear", "linear_transposed")
@@ -25,7 +24,9 @@ class _Terms:
     products: list[int]
 
 
-def fused(tape: Tape, roots: Iterable[int], given: Iterable[int], carried: Iterable[int]) -> tuple[Tape, dict[int, int]]:
+def fused(
+    tape: Tape, roots: Iterable[int], given: Iterable[int], carried: Iterable[int]
+) -> tuple[Tape, dict[int, int]]:
     """What the roots need, on a tape of its own, and where each place of the old tape stands there.
 
     `given` are not computed; `carried`, of them, differ from step to step: products of these come last in a sum. A

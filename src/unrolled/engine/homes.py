@@ -1,13 +1,14 @@
 """Where values lie: in which buffer, from which column on, or in a register of the tile. Knows no threads.
 
-A buffer holds all steps (`history`), one step (`step`), or no rows at all (`vector`). A sum that a product adds to lies where
-the result will; the parts of a product give their room to what is computed from them.
+A buffer holds all steps (`history`), one step (`step`), or no rows at all (`vector`). A sum that a product adds to lies
+where the result will; the parts of a product give their room to what is computed from them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 from unrolled.engine.phases import ALIASES, PRODUCTS, SUMS, Phase, Schedule
 from unrolled.equations.tape import Tape
@@ -45,7 +46,8 @@ class Homes:
         copied: set[int],
     ) -> None:
         """`given`: leaves, with their buffers and first columns; `results`: values and where they have to go; `kept`:
-        values that may lie anywhere, but are kept for all steps; `copied`: those that are read at the end of a stage."""
+        values that may lie anywhere, but are kept for all steps; `copied`: those that are read at the end of a stage.
+        """
         self.schedule = schedule
         self.tape: Tape = schedule.tape
         self.buffers: list[Buffer] = []
@@ -92,9 +94,12 @@ class Homes:
                 self.of[place] = shared
             elif self._needs_memory(place):
                 self.of[place] = Home(self.buffer(Buffer("made", place, self._span(place), self._size(place))), 0)
-        home = self.of.get(place)
-        if home is None:
-            return
+        if place in self.of:
+            self._share(place, self.of[place])
+
+    def _share(self, place: int, home: Home) -> None:
+        """Let operands lie where the result will, as far as they can."""
+        node = self.tape.nodes[place]
         if node.operation in PRODUCTS:
             for init in node.operands[2:]:
                 self._lend(init, home)
@@ -156,10 +161,8 @@ class Homes:
 
     def _are_apart(self, parts: list[int]) -> bool:
         """Whether no two parts share a column."""
-        spans = sorted(
-            (self.resolve(self.tape.nodes[one].attributes["start"]), self.width(one)) for one in parts
-        )
-        return all(start + width <= after for (start, width), (after, _) in zip(spans, spans[1:], strict=False))
+        spans = sorted((self.resolve(self.tape.nodes[one].attributes["start"]), self.width(one)) for one in parts)
+        return all(start + width <= after for (start, width), (after, _) in pairwise(spans))
 
     def _needs_memory(self, place: int) -> bool:
         node = self.tape.nodes[place]
@@ -183,7 +186,8 @@ class Homes:
             one in self._kept for one in self.schedule.users[place] if self.tape.nodes[one].operation in ALIASES
         )
         starts_before = any(
-            self.schedule.phase[one] == Phase.BEFORE for one in self.tape.nodes[place].operands[2:]
+            self.schedule.phase[one] == Phase.BEFORE
+            for one in self.tape.nodes[place].operands[2:]
             if self.tape.nodes[place].operation in PRODUCTS
         )
         if self.schedule.phase[place] != Phase.LOOP or is_kept or starts_before:

@@ -8,25 +8,27 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 
+from unrolled.errors import ConfigError
+
 NAME = "libunrolled_engine.so"
 
 
 class CBuffer(Structure):
     """UnrolledBuffer."""
 
-    _fields_ = [("data", c_void_p), ("ld", c_int64), ("step", c_int64)]  # noqa: RUF012 (ctypes reads it)
+    _fields_ = [("data", c_void_p), ("ld", c_int64), ("step", c_int64)]
 
 
 class COperand(Structure):
     """UnrolledOperand."""
 
-    _fields_ = [("kind", c_int32), ("index", c_int32), ("column", c_int32)]  # noqa: RUF012
+    _fields_ = [("kind", c_int32), ("index", c_int32), ("column", c_int32)]
 
 
 class CInstruction(Structure):
     """UnrolledInstruction."""
 
-    _fields_ = [  # noqa: RUF012
+    _fields_ = [
         ("operation", c_int32), ("width", c_int32), ("result", COperand), ("operands", COperand * 3),
         ("number", c_double),
     ]  # fmt: skip
@@ -35,7 +37,7 @@ class CInstruction(Structure):
 class CProduct(Structure):
     """UnrolledProduct."""
 
-    _fields_ = [  # noqa: RUF012
+    _fields_ = [
         ("value", c_int32), ("value_column", c_int32), ("matrix", c_int32), ("destination", c_int32),
         ("destination_column", c_int32), ("init", c_int32), ("init_column", c_int32),
     ]  # fmt: skip
@@ -44,13 +46,13 @@ class CProduct(Structure):
 class CMatrix(Structure):
     """UnrolledMatrix."""
 
-    _fields_ = [("rows", c_int32), ("columns", c_int32), ("transposed", c_int32), ("parts", c_int32)]  # noqa: RUF012
+    _fields_ = [("rows", c_int32), ("columns", c_int32), ("transposed", c_int32), ("parts", c_int32)]
 
 
 class CSum(Structure):
     """UnrolledSum."""
 
-    _fields_ = [  # noqa: RUF012
+    _fields_ = [
         ("gradient", c_int32), ("gradient_column", c_int32), ("rows", c_int32), ("value", c_int32),
         ("value_column", c_int32), ("columns", c_int32), ("destination", c_int32),
     ]  # fmt: skip
@@ -59,7 +61,7 @@ class CSum(Structure):
 class CStage(Structure):
     """UnrolledStage."""
 
-    _fields_ = [  # noqa: RUF012
+    _fields_ = [
         ("kind", c_int32), ("phase", c_int32), ("first", c_int32), ("count", c_int32), ("sliced", c_int32),
         ("barrier", c_int32),
     ]  # fmt: skip
@@ -68,12 +70,41 @@ class CStage(Structure):
 class CProgram(Structure):
     """UnrolledProgram."""
 
-    _fields_ = [  # noqa: RUF012
+    _fields_ = [
         ("type", c_int32), ("registers", c_int32), ("widest", c_int32),
         ("stage_count", c_int32), ("matrix_count", c_int32), ("constant_count", c_int32),
         ("stages", POINTER(CStage)), ("instructions", POINTER(CInstruction)), ("products", POINTER(CProduct)),
         ("sums", POINTER(CSum)), ("matrices", POINTER(CMatrix)), ("constants", POINTER(c_double)),
     ]  # fmt: skip
+
+
+def levels() -> dict[str, bool]:
+    """The levels of instructions that the library was built for, and whether this processor has them."""
+    found = library()
+    if found is None:
+        return {}
+    return {
+        found.unrolled_level_name(number).decode(): bool(found.unrolled_has_level(number))
+        for number in range(found.unrolled_levels())
+    }
+
+
+def level() -> str:
+    """The level in use; empty without a library."""
+    found = library()
+    return "" if found is None else str(found.unrolled_level_name(found.unrolled_level()).decode())
+
+
+def use_level(name: str) -> None:
+    """Use another level than the highest one. Programs that were packed for another level must not be run any more.
+
+    Raises:
+        ConfigError: the library or the processor lacks it.
+    """
+    names = list(levels())
+    found = library()
+    if found is None or name not in names or not found.unrolled_use_level(names.index(name)):
+        raise ConfigError(f"there is no level {name!r} here: {', '.join(one for one, has in levels().items() if has)}")
 
 
 def _path() -> Path | None:

@@ -29,7 +29,7 @@ class Pool:
         raw = self._found(wanted)
         if raw is None:
             raw = torch.empty(wanted + _LINE, dtype=torch.uint8)
-        elif torch.are_deterministic_algorithms_enabled() and torch.utils.deterministic.fill_uninitialized_memory:
+        elif torch.are_deterministic_algorithms_enabled() and torch.utils.deterministic.fill_uninitialized_memory:  # type: ignore[attr-defined]
             raw.fill_(0xFF)  # NaN, as torch.empty does then
         start = -raw.data_ptr() % _LINE
         return raw[start : start + count * (torch.finfo(dtype).bits // 8)].view(dtype).view(*shape), Block(self, raw)

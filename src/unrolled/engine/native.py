@@ -13,7 +13,6 @@ from torch import Tensor
 from unrolled.engine.compiled import Compiled
 from unrolled.engine.emission import Program
 from unrolled.engine.homes import Buffer, Home
-from unrolled.engine.memory import Block, Pool
 from unrolled.engine.library import (
     CBuffer,
     CInstruction,
@@ -25,10 +24,13 @@ from unrolled.engine.library import (
     CSum,
     library,
 )
+from unrolled.engine.memory import Block, Pool
 
 _TYPES = {torch.float32: 0, torch.float64: 1}
 _BFLOAT16 = 2
 _NO_MEMORY = 1
+_LINE = 64  # bytes of a cache line
+_COLLISION = 2048  # bytes: rows that lie a multiple apart share few places of a cache
 _POOL = Pool()
 
 
@@ -85,7 +87,7 @@ class Executable:
         split: int = 0,
     ) -> None:
         """Run over buffers, each an address, a distance of rows and a distance of steps."""
-        buffers = (CBuffer * len(places))(*places)
+        buffers = (CBuffer * len(places))(*[CBuffer(*one) for one in places])
         pointers = (ctypes.c_void_p * max(1, len(packed)))(*[one.data_ptr() for one in packed])
         failed = self._library.unrolled_run(self._struct, buffers, pointers, steps, batch, backwards, threads, split)
         if failed == _NO_MEMORY:
@@ -142,9 +144,7 @@ class Sequences:
         self.compiled = compiled
         self.dtype = dtype
         self._forward = Executable(compiled.forward, dtype, narrow=narrow)
-        self._backward = (
-            None if compiled.backward is None else Executable(compiled.backward, dtype, narrow=narrow)
-        )
+        self._backward = None if compiled.backward is None else Executable(compiled.backward, dtype, narrow=narrow)
         back = compiled.backward
         self._in_place = set() if back is None else {back.buffers[number].name for number in back.in_place}
 
@@ -233,8 +233,11 @@ class Sequences:
     def _place(self, number: int, buffer: Buffer, trace: Trace, *, reverse: bool) -> tuple[int, int, int]:
         """Where a buffer lies: its address, and the distances of rows and steps, in elements. Makes it, if need be."""
         steps, batch, width = trace.steps, trace.batch, buffer.width
-        row = (width, batch * width)
         size = torch.finfo(self.dtype).bits // 8
+        row = (width, batch * width)
+        if buffer.kind in ("made", "kept") and width * size % _COLLISION == 0:
+            width += _LINE // size  # else all rows would fall on each other in a cache
+            row = (width, batch * width)
         match buffer.kind:
             case "before" | "after":
                 base = trace.tensors["history", buffer.name].data_ptr()

@@ -1,8 +1,8 @@
 """What the forward pass keeps for the backward pass: a smallest cut between what is given and what is needed.
 
 Every value that the backward pass needs is either kept, which costs memory in proportion to its width, or computed
-again from values that are. The cheapest choice is a minimum cut of the step's graph (Ford & Fulkerson 1956); of several,
-the one closest to what is needed, so that as little as possible is computed again. Knows nodes and widths only.
+again from values that are. The cheapest choice is a minimum cut of the step's graph (Ford & Fulkerson 1956); of
+several, the one closest to what is needed, so that as little as possible is computed again. Knows nodes and widths.
 """
 
 from __future__ import annotations

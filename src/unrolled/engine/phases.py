@@ -1,7 +1,7 @@
 """What is computed when: before the loop over time, in it, after it; and in which stage of each. Knows no memory.
 
-Only matrix products are lifted out of the loop: they gain from all steps at once. What is cheap stays in the tile, unless
-a lifted product needs it or it needs one.
+Only matrix products are lifted out of the loop: they gain from all steps at once. What is cheap stays in the tile,
+unless a lifted product needs it or it needs one.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Schedule:
 
     def _phases(self, carried: set[int], carried_on: set[int]) -> list[Phase]:
         nodes = self.tape.nodes
-        depends, summed = set(carried), set()
+        depends, summed = set(carried), set[int]()
         for place, node in enumerate(nodes):
             if depends.intersection(node.operands):
                 depends.add(place)

@@ -14,6 +14,7 @@ from torch import Tensor
 from unrolled.engine.choice import obstacle, wish
 from unrolled.engine.compiled import Variant, compiled
 from unrolled.engine.differentiable import Differentiable
+from unrolled.engine.library import level
 from unrolled.engine.masks import masks_of, without_padding
 from unrolled.engine.native import Sequences
 from unrolled.engine.reference import Reference, State
@@ -65,6 +66,7 @@ class Program:
         Raises:
             ConfigError: the native engine is asked for, and cannot run this.
         """
+        # (torch.compile does not look inside: see `_torchdynamo_disable` below)
         needs_gradients = torch.is_grad_enabled() and any(
             one.requires_grad for one in (x, *state.values(), *parameters)
         )
@@ -78,9 +80,13 @@ class Program:
         return Differentiable(self.reference, found).run(x, state, parameters, masks, reverse=reverse)
 
     def plan(self, x: Tensor, others: Sequence[Tensor]) -> str:
-        """Which engine would run on tensors like these: "native", or "reference: " and why."""
+        """Which engine would run on tensors like these: "native, avx512", or "reference: " and why.
+
+        Raises:
+            ConfigError: the native engine is asked for, and cannot run this.
+        """
         found = self._native(x, others, Variant())
-        return f"reference: {found}" if isinstance(found, str) else "native"
+        return f"reference: {found}" if isinstance(found, str) else f"native, {level()}"
 
     def _native(self, x: Tensor, others: Sequence[Tensor], variant: Variant) -> Sequences | str:
         """What runs it in the engine, or why it has to be the reference."""
@@ -98,3 +104,7 @@ class Program:
             made = compiled(self.graph, self.input_size, self.hidden_size, variant)
             self._sequences[key] = made.reason if made.forward is None else Sequences(made, dtype)
         return self._sequences[key]
+
+
+# What torch.compiler.disable would set, without loading the compiler for everyone.
+Program.run._torchdynamo_disable = True  # type: ignore[attr-defined]

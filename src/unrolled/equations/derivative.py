@@ -169,17 +169,14 @@ class _Sweep:
         pieces = self._pieces.get(place, {})
         width = self.tape.nodes[place].width
         by_start = {start: (Width.parse(wide), one) for (start, wide), one in pieces.items()}
-        end, row = Width(), []
+        end, row = Width(), list[int]()
         while str(end) in by_start and len(row) < len(pieces):
             wide, one = by_start[str(end)]
             row.append(one)
             end = end + wide
         if len(row) == len(pieces) and end == width:
             return [self.tape.apply("concat", *row) if len(row) > 1 else row[0]] if row else []
-        return [
-            self.tape.apply("pad", one, wide=width, start=start)
-            for (start, _), one in pieces.items()
-        ]
+        return [self.tape.apply("pad", one, wide=width, start=start) for (start, _), one in pieces.items()]
 
 
 # For each operation: the gradients of its operands, from its place on the tape and its own gradient.
@@ -297,15 +294,15 @@ RULES: dict[str, Rule] = {
     "rows_where": _rows_where,
     "normalised": _normalised,
     "concat": _concat,
-    "negative": _unary(lambda tape, a, y, g: tape.apply("negative", g)),
-    "exp": _unary(lambda tape, a, y, g: tape.apply("multiply", g, y)),
-    "log": _unary(lambda tape, a, y, g: tape.apply("divide", g, a)),
-    "sqrt": _unary(lambda tape, a, y, g: tape.apply("divide", g, tape.apply("multiply", tape.number(2.0), y))),
-    "sin": _unary(lambda tape, a, y, g: tape.apply("multiply", g, tape.apply("cos", a))),
-    "cos": _unary(lambda tape, a, y, g: tape.apply("negative", tape.apply("multiply", g, tape.apply("sin", a)))),
-    "sigmoid": _unary(lambda tape, a, y, g: tape.apply("sigmoid_gradient", g, y)),
-    "tanh": _unary(lambda tape, a, y, g: tape.apply("tanh_gradient", g, y)),
+    "negative": _unary(lambda tape, _, __, g: tape.apply("negative", g)),
+    "exp": _unary(lambda tape, _, y, g: tape.apply("multiply", g, y)),
+    "log": _unary(lambda tape, a, _, g: tape.apply("divide", g, a)),
+    "sqrt": _unary(lambda tape, _, y, g: tape.apply("divide", g, tape.apply("multiply", tape.number(2.0), y))),
+    "sin": _unary(lambda tape, a, _, g: tape.apply("multiply", g, tape.apply("cos", a))),
+    "cos": _unary(lambda tape, a, _, g: tape.apply("negative", tape.apply("multiply", g, tape.apply("sin", a)))),
+    "sigmoid": _unary(lambda tape, _, y, g: tape.apply("sigmoid_gradient", g, y)),
+    "tanh": _unary(lambda tape, _, y, g: tape.apply("tanh_gradient", g, y)),
     "relu": _unary(_of_relu),
-    "softplus": _unary(lambda tape, a, y, g: tape.apply("multiply", g, tape.apply("sigmoid", a))),
+    "softplus": _unary(lambda tape, a, _, g: tape.apply("multiply", g, tape.apply("sigmoid", a))),
     "absolute": _unary(_of_absolute),
 }

@@ -56,7 +56,7 @@ class Tape:
         """A value that is there already, or a plain number, in the place of a new node."""
         values = [self._value(place) for place in operands]
         match operation, values:
-            case ("add" | "subtract" | "multiply"), [float(a), float(b)]:
+            case (("add" | "subtract" | "multiply"), [float(a), float(b)]):
                 return self.number(_ARITHMETIC[operation](a, b))
             case "multiply", [_, 1.0]:
                 return operands[0]

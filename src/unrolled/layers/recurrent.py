@@ -150,6 +150,19 @@ class Recurrent(nn.Module):
         check_state(stack, state, len(x), x)
         return step_stack(stack, x, state, dropout=self.dropout if self.training else 0.0)
 
+    def plan(self, x: Tensor | None = None) -> dict[str, str]:
+        """Which engine runs each layer, "native, avx512" or "reference: why", for an input like x, else float32's.
+
+        Raises:
+            ConfigError: the native engine is asked for, and cannot run this.
+        """
+        like = next(self.parameters(), torch.empty(0)) if x is None else x
+        plans = {}
+        for place, layer in enumerate(self._stack()):
+            for direction, name in zip(layer, ("", ".reverse"), strict=False):
+                plans[f"layer{place}{name}"] = direction.program.plan(like, direction.parameters)
+        return plans
+
     def extra_repr(self) -> str:
         """The sizes, as torch.nn's layers print them."""
         parts = [self.graph.cell, str(self.input_size), str(self.hidden_size)]

@@ -9,6 +9,7 @@ from importlib.metadata import version
 import torch
 
 from unrolled.data import default_corpus
+from unrolled.engine import level, levels, library, wish
 from unrolled.errors import DataError
 from unrolled.layers import LSTM
 
@@ -26,10 +27,22 @@ def doctor() -> dict[str, str]:
         "cores": f"{len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()}",
         "torch threads": str(torch.get_num_threads()),
         "processor level": torch.backends.cpu.get_cpu_capability(),
-        "engine": "reference (torch, step by step); the native engine is not part of this version",
+        "engine": _engine(),
         "default corpus": _corpus(),
         "arithmetic": _arithmetic(),
     }
+
+
+def _engine() -> str:
+    if library() is None:
+        return (
+            "reference (torch, step by step): the native one was not built when Unrolled was installed, for want of"
+            " a C++ compiler"
+        )
+    has = ", ".join(name for name, is_there in levels().items() if is_there)
+    lacks = ", ".join(name for name, is_there in levels().items() if not is_there)
+    chosen = "" if wish() == "auto" else f"; UNROLLED_ENGINE={wish()}"
+    return f"native, {level()} (this processor has {has}{'; not ' + lacks if lacks else ''}){chosen}"
 
 
 def _corpus() -> str:

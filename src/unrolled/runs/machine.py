@@ -8,6 +8,8 @@ from importlib.metadata import version
 import torch
 from pydantic import BaseModel, ConfigDict
 
+from unrolled.engine import level, library, wish
+
 
 class Machine(BaseModel):
     """What must be the same for a resume to be exact to the last bit."""
@@ -18,6 +20,7 @@ class Machine(BaseModel):
     torch: str
     threads: int
     processor: str
+    engine: str
     system: str
 
     @classmethod
@@ -28,6 +31,7 @@ class Machine(BaseModel):
             torch=torch.__version__,
             threads=torch.get_num_threads(),
             processor=torch.backends.cpu.get_cpu_capability(),
+            engine=wish() if library() is None or wish() == "reference" else f"native, {level()}",
             system=f"{platform.system()} {platform.machine()}",
         )
 
