@@ -21,17 +21,20 @@ struct Tile {
 // Part of a product: c[m, n] = init[m, n] + sum over k of a[m, k] * b[k, n], for `rows` rows m, of which a level works on
 // `block_rows` at once, and the columns n of `panels` panels. a[m, k] lies at a + m * a_row + k * a_step. A panel holds
 // `depth` rows of as many columns as the level says; panels lie `panel_stride` elements apart, in c their columns lie
-// side by side, and `width` columns are stored in all. c and init may be the same.
+// side by side, and `width` columns are stored in all. c and init may be the same. Each sum is one chain of additions that
+// starts from init; or, where init is `last`, from zero, and init is added at its end.
 template <class T, class Element>
 struct Block {
     const Element *a;
     int64_t a_row, a_step;
     const Element *b;
+    int64_t b_step;  // from one row of a panel to the next
     int64_t panel_stride, panels;
     T *c;
     int64_t c_row;
     const T *init;  // null: zeros
     int64_t init_row;
+    bool last;
     int64_t rows, depth, width;
 };
 

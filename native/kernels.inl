@@ -372,12 +372,7 @@ struct Products {
             for (int p = 0; p < PANELS; ++p)
                 for (int v = 0; v < 2; ++v) {
                     const int at = p * PANEL + v * LANES;
-                    if (init == nullptr)
-                        sums[r][p][v] = Vector{};
-                    else if (whole)
-                        sums[r][p][v] = V::load(init + r * s.init_row + at);
-                    else
-                        sums[r][p][v] = V::load_some(init + r * s.init_row + at, part(width - at));
+                    sums[r][p][v] = init == nullptr || s.last ? Vector{} : start(init + r * s.init_row, at, width, whole);
                 }
         fetch<ROWS>(s, init, row + ROWS < s.rows ? ROWS * s.init_row : PANELS * PANEL);
         step(sums, s.a + row * s.a_row, s.b + panel * s.panel_stride);
@@ -385,12 +380,17 @@ struct Products {
             for (int p = 0; p < PANELS; ++p)
                 for (int v = 0; v < 2; ++v) {
                     const int at = p * PANEL + v * LANES;
+                    if (init != nullptr && s.last) sums[r][p][v] += start(init + r * s.init_row, at, width, whole);
                     if (whole)
                         V::store(c + r * s.c_row + at, sums[r][p][v]);
                     else
                         V::store_some(c + r * s.c_row + at, sums[r][p][v], part(width - at));
                 }
     }
+    static inline Vector start(const T *init, int at, int64_t width, bool whole) {
+        return whole ? V::load(init + at) : V::load_some(init + at, part(width - at));
+    }
+
     // What the next block starts from, `ahead` elements further: it may come from far away, and takes as long as this one.
     template <int ROWS, class Element>
     static inline void fetch(const Block<T, Element> &s, const T *init, int64_t ahead) {
@@ -429,7 +429,7 @@ struct Products {
                         for (int v = 0; v < 2; ++v) sums[r][p][v] += number * columns[p][v];
                 }
                 a += s.a_step;
-                b += PANEL;
+                b += s.b_step;
             }
         });
     }
@@ -451,7 +451,7 @@ struct Products {
                             sums[r][p][v] += widened(a[r * s.a_row + k + 1]) * odd;
                         }
                     }
-                b += 2 * PANEL;
+                b += s.b_step;
             }
         });
     }

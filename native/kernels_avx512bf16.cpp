@@ -28,7 +28,7 @@ struct BFloat16Products : Products<float, 16> {
                         for (int v = 0; v < 2; ++v)
                             sums[r][p][v] = (Vector)_mm512_dpbf16_ps((__m512)sums[r][p][v], both, columns[p][v]);
                 }
-                b += 2 * PANEL;
+                b += s.b_step;
             }
         });
     }

@@ -124,7 +124,7 @@ public:
             loop_has_products_ |= stage.phase == UNROLLED_LOOP;
         }
         const int64_t registers = program.registers * widest_ * int64_t(sizeof(T));
-        const int64_t sums = (kSumDepth * kSumPanels + kSumRows) * k_.panel * int64_t(sizeof(T));
+        const int64_t sums = kSumDepth * kSumPanels * k_.panel * int64_t(sizeof(T));
         const int64_t rows = std::max(batch, kFlatRows) * (deepest + kLine) * int64_t(in_pairs_ ? 2 : sizeof(T));
         by_units_ = split == UNROLLED_BY_UNITS || (split == UNROLLED_BY_RULE && units_by_rule());
         scratch_size_ = padded(registers, kLine) + padded(std::max(sums, rows), kLine);
@@ -259,10 +259,10 @@ private:
                 Block<T, Element> w;
                 w.a = a + depth, w.a_row = a_row, w.a_step = 1;
                 w.b = b + panel * s.depth * s.panel + depth * s.panel;
-                w.panel_stride = s.depth * s.panel, w.panels = together;
+                w.b_step = (in_pairs_ ? 2 : 1) * s.panel, w.panel_stride = s.depth * s.panel, w.panels = together;
                 w.c = c + panel * s.panel, w.c_row = c_row;
                 w.init = depth > 0 ? w.c : init == nullptr ? nullptr : init + panel * s.panel;
-                w.init_row = depth > 0 ? c_row : init_row;
+                w.init_row = depth > 0 ? c_row : init_row, w.last = false;
                 w.rows = rows, w.depth = std::min(kDepth, s.depth - depth);
                 w.width = std::min(width - panel * s.panel, together * s.panel);
                 block(w);
@@ -334,19 +334,24 @@ private:
     // added up in registers, and then to the total.
     void sum(const UnrolledSum &s, int64_t summed, Range rows, Range columns, int thread) const {
         const int64_t panel = k_.panel, panels = up(columns.size(), panel);
-        T *values = reinterpret_cast<T *>(scratch(thread) + tiles_), *part = values + kSumDepth * kSumPanels * panel;
+        T *values = reinterpret_cast<T *>(scratch(thread) + tiles_);
         T *destination = at(s.destination, 0, 0, 0);
+        const bool ones = s.gradient < 0;
+        if (ones) return sum_of_ones(s, summed, columns, values);
         for (int64_t depth = 0; depth < summed; depth += kSumDepth) {
-            const int64_t count = std::min(kSumDepth, summed - depth);
-            gather(at(s.value, s.value_column, 0, depth) + columns.begin, ld(s.value), count, columns.size(), values);
+            Block<T, T> w;
+            w.depth = std::min(kSumDepth, summed - depth), w.last = true;
+            gather(at(s.value, s.value_column, 0, depth) + columns.begin, ld(s.value), w.depth, columns.size(), values);
+            w.a_row = 1, w.a_step = ld(s.gradient), w.b_step = panel, w.panel_stride = 0, w.panels = 1;
+            w.c_row = w.init_row = s.columns;
             for (int64_t row = rows.begin; row < rows.end; row += kSumRows)
                 for (int64_t p = 0; p < panels; ++p) {
-                    const Range n = {row, std::min(row + kSumRows, rows.end)};
-                    const Range k = {columns.begin + p * panel, std::min(columns.begin + (p + 1) * panel, columns.end)};
-                    T *to = destination + n.begin * s.columns + k.begin;
-                    add_up(s, depth, count, n, values + p * count * panel, depth == 0 ? to : part,
-                           depth == 0 ? s.columns : panel, k.size());
-                    if (depth > 0) add(to, s.columns, part, panel, n.size(), k.size());
+                    w.rows = std::min(kSumRows, rows.end - row), w.width = std::min(panel, columns.size() - p * panel);
+                    w.a = at(s.gradient, s.gradient_column, 0, depth) + row;
+                    w.b = values + p * w.depth * panel;
+                    w.c = destination + row * s.columns + columns.begin + p * panel;
+                    w.init = depth == 0 ? nullptr : w.c;
+                    k_.block(w);
                 }
         }
         if (summed == 0)
@@ -354,22 +359,26 @@ private:
                 std::fill_n(destination + row * s.columns + columns.begin, columns.size(), T{0});
     }
 
-    void add_up(const UnrolledSum &s, int64_t depth, int64_t count, Range rows, const T *values, T *c, int64_t c_row,
-                int64_t width) const {
+    // The sum of the values themselves; whole panels are read where they are.
+    void sum_of_ones(const UnrolledSum &s, int64_t summed, Range columns, T *values) const {
         static const T one = 1;
-        const bool ones = s.gradient < 0;
-        Block<T, T> w;
-        w.a = ones ? &one : at(s.gradient, s.gradient_column, 0, depth) + rows.begin;
-        w.a_row = ones ? 0 : 1, w.a_step = ones ? 0 : ld(s.gradient);
-        w.b = values, w.panel_stride = 0, w.panels = 1;
-        w.c = c, w.c_row = c_row, w.init = nullptr, w.init_row = 0;
-        w.rows = rows.size(), w.depth = count, w.width = width;
-        k_.block(w);
-    }
-
-    static void add(T *to, int64_t to_row, const T *part, int64_t part_row, int64_t rows, int64_t width) {
-        for (int64_t row = 0; row < rows; ++row, to += to_row, part += part_row)
-            for (int64_t n = 0; n < width; ++n) to[n] += part[n];
+        const int64_t panel = k_.panel, whole = columns.size() / panel * panel;
+        T *destination = at(s.destination, 0, 0, 0) + columns.begin;
+        std::fill_n(destination, columns.size(), T{0});
+        for (int64_t depth = 0; depth < summed; depth += kSumDepth) {
+            const T *from = at(s.value, s.value_column, 0, depth) + columns.begin;
+            Block<T, T> w;
+            w.a = &one, w.a_row = w.a_step = 0, w.depth = std::min(kSumDepth, summed - depth), w.last = true;
+            w.c_row = w.init_row = 0, w.rows = 1;
+            w.b = from, w.b_step = ld(s.value), w.panel_stride = panel, w.panels = whole / panel;
+            w.c = destination, w.init = destination, w.width = whole;
+            if (whole > 0) k_.block(w);
+            if (whole == columns.size()) continue;
+            gather(from + whole, ld(s.value), w.depth, columns.size() - whole, values);
+            w.b = values, w.b_step = panel, w.panels = 1;
+            w.c = destination + whole, w.init = w.c, w.width = columns.size() - whole;
+            k_.block(w);
+        }
     }
 
     // Rows of a buffer as panels.
