@@ -30,7 +30,7 @@ $(VENV)/bin/python:
 	python3 -c "import sys; sys.exit('Unrolled needs Python 3.11 or newer, this is ' + sys.version.split()[0] if sys.version_info < (3, 11) else 0)"
 	python3 -m venv $(VENV)
 
-$(VENV)/.demo: $(VENV)/bin/python pyproject.toml constraints.txt
+$(VENV)/.demo: $(VENV)/bin/python pyproject.toml constraints.txt CMakeLists.txt $(wildcard native/*)
 	$(PIP) --editable .
 	touch $@
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
+import hashlib
 import os
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.cells.checks import CASES
 from tests.equations.random_cells import defined, programs, returns, source_of
-from unrolled import Recurrent, cells
+from unrolled import ConfigError, Recurrent, cells
 from unrolled.engine import Program, library, use_engine
 from unrolled.engine.compiled import Variant, compiled
 from unrolled.equations import cell
@@ -187,3 +190,45 @@ def test_nan_is_nan(made):
         assert torch.equal(one.isnan(), other.isnan())
     assert mine.isnan().any()
     assert not mine[:, 0].isnan().any()
+
+
+@ENGINE
+def test_the_library_is_that_of_these_sources():
+    """An installed library that is older than the sources beside it would test what nobody reads."""
+    sources = sorted((Path(__file__).parents[2] / "native").iterdir())
+    hashes = "".join(hashlib.sha256(one.read_bytes()).hexdigest() for one in sources)
+    found = library()
+    found.unrolled_sources.restype = ctypes.c_char_p
+    assert found.unrolled_sources().decode() == hashlib.sha256(hashes.encode()).hexdigest()
+
+
+@ENGINE
+def test_the_choice(monkeypatch):
+    layer = Recurrent("lstm", 3, 4)
+    assert layer.plan()["layer0"].startswith("native, ")
+    assert layer.plan(torch.randn(2, 1, 3, dtype=torch.bfloat16))["layer0"].startswith("reference: ")
+    with use_engine("reference"):
+        assert layer.plan() == {"layer0": "reference: it was asked for"}
+    with use_engine("native"), pytest.raises(ConfigError, match="the native engine cannot run this: the tensors are"):
+        Recurrent("lstm", 3, 4, dtype=torch.bfloat16)(torch.randn(2, 1, 3, dtype=torch.bfloat16))
+    with pytest.raises(ConfigError, match="there is no engine 'nativ'.*Did you mean 'native'"), use_engine("nativ"):
+        pass
+    monkeypatch.setenv("UNROLLED_ENGINE", "fast")
+    with pytest.raises(ConfigError, match="UNROLLED_ENGINE: there is no engine 'fast'"):
+        layer(torch.randn(2, 1, 3))
+
+
+@ENGINE
+def test_second_derivatives_go_to_the_reference():
+    layer = Recurrent("lstm", 3, 4, dtype=torch.float64)
+    x = torch.randn(4, 2, 3, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradgradcheck(lambda x: layer(x)[0], (x,))
+
+
+@ENGINE
+def test_what_was_changed_in_place_is_noticed():
+    layer = Recurrent("gru", 3, 4)
+    output, _ = layer(torch.randn(4, 2, 3, requires_grad=True))
+    output.add_(1)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        output.sum().backward()

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.cells.checks import CASES
-from tests.cells.papers import ind_rnn, layer_norm_lstm, min_gru, peephole_lstm, with_read_out
+from tests.cells.papers import peephole_lstm, with_read_out
 from unrolled import Graph, GraphError, cell, cells
+from unrolled.cells import ind_rnn, layer_norm_lstm, min_gru
 from unrolled.equations import Width, products, schedule
 from unrolled.ops import affine, bias, linear, tanh
 
