@@ -86,7 +86,7 @@ TRAIN = {
     "shorter than a chunk": (["short.txt"], "one chunk of 4 streams x 16 steps needs 65. Give more text, or a smaller"),
     "nothing to hold out": (["tiny.txt"], "held out for validation, are 0: too few to predict one"),
     "no standard input": (["-"], "standard input is empty"),
-    "an unknown cell": (["--cell", "lstn"], "no cell is called 'lstn'; there are gru, gru_v3, lstm, rnn"),
+    "an unknown cell": (["--cell", "lstn"], "no cell is called 'lstn'; there are cifg, fgr, gru, "),
     "a cell's typo": (["--cell", "lstn"], "Did you mean 'lstm'?"),
     "an unknown option of a cell": (
         ["--cell", "lstm(forgetbias=1)"],

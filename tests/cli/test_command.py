@@ -12,6 +12,8 @@ from importlib.metadata import version
 
 import pytest
 
+from unrolled import cells
+
 TEXT = "def add(a, b):\n    return a + b\n" * 120
 SMALL = ["--hidden-size", "12", "--batch-size", "4", "--seq-length", "16", "--sample-length", "30"]
 
@@ -123,7 +125,9 @@ def test_eval(place):
 
 def test_cells(place):
     listed = unrolled("cells", cwd=place).stdout
-    assert [line.split()[0] for line in listed.splitlines()] == ["gru", "gru_v3", "lstm", "rnn"]
+    named = [line.split()[0] for line in listed.splitlines()]
+    assert named == list(cells.shelf())
+    assert {"rnn", "lstm", "gru", "gru_v3", "fgr", "slstm"} <= set(named)
     (place / "mine.py").write_text(
         "from unrolled import cell\nfrom unrolled.ops import *\n\n"
         "@cell\ndef mine(x, h):\n    z = sigmoid(affine(x))\n    return (1 - z) * h + z * affine(x)\n"

@@ -19,6 +19,7 @@ from unrolled.cells.describe import Description, describe
 from unrolled.cli.app import AsJson, Best, RunPath, app, columns, print_json, table
 from unrolled.cli.terminal import complain, printable
 from unrolled.data import corpora
+from unrolled.equations import Cell
 from unrolled.generation import Strategy
 from unrolled.runs import Group, Tried, compare, doctor, evaluate, sample, tried
 
@@ -147,12 +148,12 @@ def cells_command(
 ) -> None:
     """List the cells, or show one: its equation, parameters, named values and schedule."""
     if not names:
-        for name, one in cells.shelf().items():
-            summary = (one.__doc__ or "").partition("\n")[0]
+        rows = [(name, repr(one) if one.options else _summary(one)) for name, one in cells.shelf().items()]
+        for name, summary in rows:
             if as_json:
                 print_json({"cell": name, "summary": summary})
-            else:
-                print(f"{name:<8} {summary}")
+        if not as_json:
+            print(table("", dict(rows)).strip("\n"))
         return
     for name in names:
         described = describe(cells.find(name))
@@ -180,6 +181,10 @@ def _span(low: float, high: float) -> str:
 
 def _interval(group: Group) -> str:
     return "" if group.interval is None else _span(*group.interval)
+
+
+def _summary(cell: Cell) -> str:
+    return (cell.__doc__ or "").partition("\n")[0]
 
 
 def _warn(message: str) -> None:
