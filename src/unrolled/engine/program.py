@@ -6,6 +6,7 @@ Knows no layers, and owns no parameters.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -101,9 +102,16 @@ class Program:
     def _compiled(self, variant: Variant, dtype: torch.dtype) -> Sequences | str:
         key = variant, dtype
         if key not in self._sequences:
-            made = compiled(self.graph, self.input_size, self.hidden_size, variant)
-            self._sequences[key] = made.reason if made.forward is None else Sequences(made, dtype)
+            written = self.graph.to_json()
+            self._sequences[key] = _shared(written, self.input_size, self.hidden_size, variant, dtype)
         return self._sequences[key]
+
+
+@lru_cache(maxsize=1024)
+def _shared(written: str, input_size: int, hidden_size: int, variant: Variant, dtype: torch.dtype) -> Sequences | str:
+    """What runs a graph, given as its JSON: layers that are alike share it."""
+    made = compiled(Graph.from_json(written), input_size, hidden_size, variant)
+    return made.reason if made.forward is None else Sequences(made, dtype)
 
 
 # What torch.compiler.disable would set, without loading the compiler for everyone.
