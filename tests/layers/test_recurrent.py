@@ -497,3 +497,14 @@ def test_the_door():
     assert set(dir(unrolled)) == set(unrolled.__all__)
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         _ = unrolled.nothing
+
+
+def test_a_stated_number_changes_no_other_draw():
+    """From one seed, lstm and lstm(forget_bias=1.0) differ in the forget biases alone."""
+    torch.manual_seed(3)
+    plain = Recurrent("lstm", 5, 8, 2).state_dict()
+    torch.manual_seed(3)
+    stated = Recurrent("lstm(forget_bias=1.0)", 5, 8, 2).state_dict()
+    for name, value in plain.items():
+        changed = (value != stated[name]).reshape(4, 8, -1).flatten(1).any(dim=1)
+        assert changed.tolist() == [False, "bias" in name, False, False], name

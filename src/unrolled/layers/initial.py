@@ -26,6 +26,8 @@ def fill(tensor: Tensor, parameter: Parameter, hidden_size: int, *, only_stated:
     if len(tensor) % parts:
         raise CellError(f"parameter {parameter.name}: {len(tensor)} rows cannot be cut into {parts} equal parts")
     for piece, initial in zip(tensor.chunk(parts), parameter.initial, strict=True):
+        if initial.name == "constant" and not only_stated:
+            _fill(piece, Initial(), hidden_size)  # drawn all the same, so that what is stated changes no other draw
         if not (only_stated and initial in UNSTATED):
             _fill(piece, initial, hidden_size)
 
