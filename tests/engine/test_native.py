@@ -232,3 +232,18 @@ def test_what_was_changed_in_place_is_noticed():
     output.add_(1)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         output.sum().backward()
+
+
+@ENGINE
+def test_gradients_of_states_may_be_laid_out_any_way():
+    """A loss hands back a transposed gradient of the last states."""
+    program, x, state, parameters = _layer(cells.lstm, (4, 3, 5, 3), torch.float64)
+    weight = torch.randn(3, 3, dtype=torch.float64)
+    found = []
+    for engine in ("native", "reference"):
+        with use_engine(engine):
+            _, after = program.run(x, state, parameters)
+            loss = (after["c"].t() * weight).sum() + (after["h"].t() @ weight).sum()
+            found.append(torch.autograd.grad(loss, [x, *state.values(), *parameters]))
+    for mine, theirs in zip(*found, strict=True):
+        assert _distance(mine, theirs) <= 1e-12

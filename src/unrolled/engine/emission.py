@@ -306,7 +306,7 @@ class _Emission:
         if one in self.homes.of:
             home = self.homes.of[one]
             return Operand(2, home.buffer, home.column)
-        return Operand(1, registers.of(one, number))
+        return Operand(1, registers.of(one))
 
     # ---- carried values ----
 
@@ -429,5 +429,5 @@ class _Registers:
                 self._of[line.result] = register
                 ends.setdefault(last.get(line.result, number + 1), []).append(register)
 
-    def of(self, place: int, _: int) -> int:
+    def of(self, place: int) -> int:
         return self._of[place]

@@ -201,7 +201,7 @@ class Sequences:
         tensors["gradient output", ""] = of_output
         for name, value in of_after.items():
             if name in self._in_place:
-                tensors["gradient history", name] = value.clone()
+                tensors["gradient history", name] = value.clone(memory_format=torch.contiguous_format)
                 continue
             history = here.made((steps + 1, *value.shape), self.dtype)
             history[0 if reverse else steps] = value
@@ -256,7 +256,7 @@ class Sequences:
             case "kept":
                 return trace.tensors["made", buffer.name].data_ptr(), *row
             case "made":
-                key: tuple[str, Any] = ("made", number) if self._is_forward(buffer, trace) else ("made back", number)
+                key: tuple[str, Any] = ("made", number) if self._is_forward(trace) else ("made back", number)
             case _:
                 key = (buffer.kind, buffer.name)
         shape = {"history": (steps, batch, width), "step": (batch, width), "vector": (width,)}[buffer.span]
@@ -268,5 +268,5 @@ class Sequences:
         return (tensor.data_ptr(), *{"history": row, "step": (width, 0), "vector": (0, 0)}[buffer.span])
 
     @staticmethod
-    def _is_forward(_: Buffer, trace: Trace) -> bool:
+    def _is_forward(trace: Trace) -> bool:
         return ("gradient output", "") not in trace.tensors
