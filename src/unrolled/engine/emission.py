@@ -221,9 +221,9 @@ class _Emission:
         lines = self._fused(lines)
         registers = _Registers(lines)
         first = len(self.program.instructions)
-        for number, line in enumerate(lines):
-            operands = tuple(self._operand(one, registers, number) for one in line.operands)
-            result = self._operand(line.result, registers, number)
+        for line in lines:
+            operands = tuple(self._operand(one, registers) for one in line.operands)
+            result = self._operand(line.result, registers)
             padded = operands + (Operand(),) * (3 - len(operands))
             self.program.instructions.append(
                 Instruction(_CODES[line.operation], line.width, result, padded, line.number)
@@ -294,7 +294,7 @@ class _Emission:
             made.append(line)
         return [line for line in made if line.result not in gone or isinstance(line.result, Home)]
 
-    def _operand(self, one: object, registers: _Registers, number: int) -> Operand:
+    def _operand(self, one: object, registers: _Registers) -> Operand:
         if isinstance(one, Operand):
             return one
         if isinstance(one, Home):
