@@ -22,10 +22,10 @@ struct Tile {
 // `block_rows` at once, and the columns n of `panels` panels. a[m, k] lies at a + m * a_row + k * a_step. A panel holds
 // `depth` rows of as many columns as the level says; panels lie `panel_stride` elements apart, in c their columns lie
 // side by side, and `width` columns are stored in all. c and init may be the same. Each sum is one chain of additions that
-// starts from init; or, where init is `last`, from zero, and init is added at its end.
-template <class T, class Element>
+// starts from init; or, where init is `last`, from zero, and init is added at its end. With scales, init + scale * sum.
+template <class T, class Value, class Element>
 struct Block {
-    const Element *a;
+    const Value *a;
     int64_t a_row, a_step;
     const Element *b;
     int64_t b_step;  // from one row of a panel to the next
@@ -35,6 +35,7 @@ struct Block {
     const T *init;  // null: zeros
     int64_t init_row;
     bool last;
+    const float *scales;  // of int8: one for each column
     int64_t rows, depth, width;
 };
 
@@ -45,9 +46,10 @@ struct Kernels {
     int32_t panel;        // columns of a panel
     int32_t block_rows;   // rows that are worked on at once
     void (*instruction[UNROLLED_OPERATIONS])(const Tile<T> &);
-    void (*block)(const Block<T, T> &);
+    void (*block)(const Block<T, T, T> &);
     // The same in bfloat16: a_step is 1, depth even, and a panel holds the numbers of two rows beside each other.
-    void (*block_bfloat16)(const Block<T, BFloat16> &);
+    void (*block_bfloat16)(const Block<T, BFloat16, BFloat16> &);
+    void (*block_int8)(const Block<T, T, int8_t> &);
 };
 
 // Made when first asked for: a level's code runs only on a processor that has it.

@@ -360,8 +360,8 @@ struct Products {
     using Vector = typename V::Vector;
     static constexpr int PANEL = 2 * LANES;
 
-    template <int ROWS, int PANELS, class Element, class Step>
-    static inline void work(const Block<T, Element> &s, int64_t row, int64_t panel, Step step) {
+    template <int ROWS, int PANELS, class AnyBlock, class Step>
+    static inline void work(const AnyBlock &s, int64_t row, int64_t panel, Step step) {
         Vector sums[ROWS][PANELS][2];
         const int64_t column = panel * PANEL;
         T *c = s.c + row * s.c_row + column;
@@ -372,7 +372,8 @@ struct Products {
             for (int p = 0; p < PANELS; ++p)
                 for (int v = 0; v < 2; ++v) {
                     const int at = p * PANEL + v * LANES;
-                    sums[r][p][v] = init == nullptr || s.last ? Vector{} : start(init + r * s.init_row, at, width, whole);
+                    const bool from_zero = init == nullptr || s.last || s.scales != nullptr;
+                    sums[r][p][v] = from_zero ? Vector{} : start(init + r * s.init_row, at, width, whole);
                 }
         fetch<ROWS>(s, init, row + ROWS < s.rows ? ROWS * s.init_row : PANELS * PANEL);
         step(sums, s.a + row * s.a_row, s.b + panel * s.panel_stride);
@@ -380,7 +381,9 @@ struct Products {
             for (int p = 0; p < PANELS; ++p)
                 for (int v = 0; v < 2; ++v) {
                     const int at = p * PANEL + v * LANES;
-                    if (init != nullptr && s.last) sums[r][p][v] += start(init + r * s.init_row, at, width, whole);
+                    if (s.scales != nullptr) sums[r][p][v] *= scale(s.scales + column + at);
+                    if (init != nullptr && (s.last || s.scales != nullptr))
+                        sums[r][p][v] += start(init + r * s.init_row, at, width, whole);
                     if (whole)
                         V::store(c + r * s.c_row + at, sums[r][p][v]);
                     else
@@ -391,9 +394,15 @@ struct Products {
         return whole ? V::load(init + at) : V::load_some(init + at, part(width - at));
     }
 
+    static inline Vector scale(const float *scales) {
+        typename Vectors<float, LANES>::Vector found;
+        std::memcpy(&found, scales, sizeof(found));
+        return __builtin_convertvector(found, Vector);
+    }
+
     // What the next block starts from, `ahead` elements further: it may come from far away, and takes as long as this one.
-    template <int ROWS, class Element>
-    static inline void fetch(const Block<T, Element> &s, const T *init, int64_t ahead) {
+    template <int ROWS, class AnyBlock>
+    static inline void fetch(const AnyBlock &s, const T *init, int64_t ahead) {
         if (init == nullptr || s.init_row == 0) return;
         for (int r = 0; r < ROWS; ++r) {
             __builtin_prefetch(init + ahead + r * s.init_row);
@@ -403,23 +412,23 @@ struct Products {
     static inline int64_t part(int64_t left) { return left < 0 ? 0 : left > LANES ? LANES : left; }
 
     // Rows that lie side by side (of a sum over all steps) need no addresses of their own.
-    template <int ROWS, int PANELS>
-    static void rows_of(const Block<T, T> &s, int64_t row, int64_t panel) {
+    template <int ROWS, int PANELS, class Element>
+    static void rows_of(const Block<T, T, Element> &s, int64_t row, int64_t panel) {
         if (s.a_row == 1)
             added<ROWS, PANELS>(s, row, panel, [](int r) { return int64_t(r); });
         else
             added<ROWS, PANELS>(s, row, panel, [&](int r) { return r * s.a_row; });
     }
 
-    template <int ROWS, int PANELS, class At>
-    static inline void added(const Block<T, T> &s, int64_t row, int64_t panel, At at) {
-        work<ROWS, PANELS>(s, row, panel, [&](auto &sums, const T *a, const T *b) {
+    template <int ROWS, int PANELS, class Element, class At>
+    static inline void added(const Block<T, T, Element> &s, int64_t row, int64_t panel, At at) {
+        work<ROWS, PANELS>(s, row, panel, [&](auto &sums, const T *a, const Element *b) {
             for (int64_t k = 0; k < s.depth; ++k) {
                 Vector columns[PANELS][2];
 #pragma GCC unroll 16
                 for (int p = 0; p < PANELS; ++p)
 #pragma GCC unroll 2
-                    for (int v = 0; v < 2; ++v) columns[p][v] = V::load(b + p * s.panel_stride + v * LANES);
+                    for (int v = 0; v < 2; ++v) columns[p][v] = converted(b + p * s.panel_stride + v * LANES);
 #pragma GCC unroll 16
                 for (int r = 0; r < ROWS; ++r) {
                     const T number = a[at(r)];
@@ -434,9 +443,16 @@ struct Products {
         });
     }
 
+    static inline Vector converted(const T *from) { return V::load(from); }
+    static inline Vector converted(const int8_t *from) {
+        typename Vectors<int8_t, LANES>::Vector bytes;
+        std::memcpy(&bytes, from, sizeof(bytes));
+        return __builtin_convertvector(__builtin_convertvector(bytes, typename Vectors<int32_t, LANES>::Vector), Vector);
+    }
+
     // bfloat16 by hand: a number is the upper half of a float.
     template <int ROWS, int PANELS>
-    static void rows_of(const Block<T, BFloat16> &s, int64_t row, int64_t panel) {
+    static void rows_of(const Block<T, BFloat16, BFloat16> &s, int64_t row, int64_t panel) {
         using Words = typename Vectors<uint32_t, LANES>::Vector;
         work<ROWS, PANELS>(s, row, panel, [&](auto &sums, const BFloat16 *a, const BFloat16 *b) {
             for (int64_t k = 0; k < s.depth; k += 2) {

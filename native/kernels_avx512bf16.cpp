@@ -8,7 +8,7 @@ namespace {
 
 struct BFloat16Products : Products<float, 16> {
     template <int ROWS, int PANELS>
-    static void rows_of(const Block<float, BFloat16> &s, int64_t row, int64_t panel) {
+    static void rows_of(const Block<float, BFloat16, BFloat16> &s, int64_t row, int64_t panel) {
         work<ROWS, PANELS>(s, row, panel, [&](auto &sums, const BFloat16 *a, const BFloat16 *b) {
             for (int64_t k = 0; k < s.depth; k += 2) {
                 __m512bh columns[PANELS][2];
@@ -36,7 +36,7 @@ struct BFloat16Products : Products<float, 16> {
 
 Kernels<float> made() {
     Kernels<float> k = kernels_avx512();
-    k.block_bfloat16 = [](const Block<float, BFloat16> &s) { in_blocks<BFloat16Products, 14, 24>(s); };
+    k.block_bfloat16 = [](const Block<float, BFloat16, BFloat16> &s) { in_blocks<BFloat16Products, 14, 24>(s); };
     return k;
 }
 

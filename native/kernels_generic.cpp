@@ -10,13 +10,14 @@ Kernels<T> made() {
     k.panel = 2 * LANES;
     k.block_rows = 6;
     Instructions<T, LANES, F>::fill(k.instruction);
-    k.block = [](const Block<T, T> &s) { in_blocks<Products<T, LANES>, 6, 8>(s); };
+    k.block = [](const Block<T, T, T> &s) { in_blocks<Products<T, LANES>, 6, 8>(s); };
     return k;
 }
 
 Kernels<float> made_float() {
     Kernels<float> k = made<float, Functions<4>, 4>();
-    k.block_bfloat16 = [](const Block<float, BFloat16> &s) { in_blocks<Products<float, 4>, 2, 4>(s); };
+    k.block_bfloat16 = [](const Block<float, BFloat16, BFloat16> &s) { in_blocks<Products<float, 4>, 2, 4>(s); };
+    k.block_int8 = [](const Block<float, float, int8_t> &s) { in_blocks<Products<float, 4>, 2, 4>(s); };
     return k;
 }
 

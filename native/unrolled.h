@@ -10,7 +10,7 @@
 //   final    one row, no time       sums over all rows and steps, and what follows from them
 //
 // and in each a list of stages. A stage is a segment (element-wise instructions, tile by tile), a product with a packed
-// matrix, or a sum over all rows and steps.
+// matrix, a sum over all rows and steps; or, in the loop, a lookup of symbols in a table, or a choice of symbols.
 //
 // Every value lies in a buffer: element (t, row, column) at data + t * step + row * ld + column, counted in elements.
 // In the flat phases the T * B rows of a buffer must lie evenly, so step == B * ld, unless step is 0. A vector has
@@ -93,31 +93,53 @@ struct UnrolledSum {
     int32_t destination;  // row by row, without gaps
 };
 
+// destination[r] = the row ids[r] of a table of `height` rows, `width` columns; row 0 for a number outside the table.
+// `ids`: a buffer of int64 [T, B]. The table is a buffer whose step is 0.
+struct UnrolledLookup {
+    int32_t ids, table, height;
+    int32_t destination, width;
+};
+
+// ids[r] = a symbol drawn by the logits [T, B, width]: by the probabilities softmax(logits / temperature), of the top_k
+// most likely symbols (0: all), and of these of the most likely that have top_p together. Symbols are laid side by side in
+// their order; numbers[r] (a buffer of double [T, B], from 0 to below 1) says how far along them the drawn one lies.
+// Temperature 0: the most likely, the first of equals. -1: the logits are not finite.
+struct UnrolledChoice {
+    int32_t logits, width;
+    int32_t numbers;
+    int32_t ids;  // a buffer of int64 [T, B]
+    int32_t top_k;
+    double temperature, top_p;
+};
+
 struct UnrolledStage {
-    int32_t kind;    // UNROLLED_SEGMENT, _PRODUCT, _SUM
+    int32_t kind;    // UNROLLED_SEGMENT, _PRODUCT, _SUM, _LOOKUP, _CHOICE
     int32_t phase;
-    int32_t first;   // of the instructions; or the product, or the sum
+    int32_t first;   // of the instructions; or the product, the sum, the lookup, the choice
     int32_t count;   // of instructions
     int32_t sliced;  // of a segment: how wide all its values are, if any range of columns can be computed alone; else 0
     int32_t barrier; // in the loop: where units are split among threads, all have to arrive before this stage begins
 };
 
-enum { UNROLLED_SEGMENT, UNROLLED_PRODUCT, UNROLLED_SUM };
+enum { UNROLLED_SEGMENT, UNROLLED_PRODUCT, UNROLLED_SUM, UNROLLED_LOOKUP, UNROLLED_CHOICE };
 enum { UNROLLED_ONCE, UNROLLED_BEFORE, UNROLLED_LOOP, UNROLLED_AFTER, UNROLLED_FINAL };
 
 struct UnrolledProgram {
-    int32_t type;       // UNROLLED_FLOAT32, _FLOAT64, _BFLOAT16 (matrices and their operands; all else is float32)
+    int32_t type;       // UNROLLED_FLOAT32, _FLOAT64; _BFLOAT16 (matrices and what they multiply; all else is float32),
+                        // _INT8 (matrices, with a scale for each column; all else is float32)
     int32_t registers, widest;  // how many a tile has; the widest value of an instruction
     int32_t stage_count, matrix_count, constant_count;
     const UnrolledStage *stages;
     const UnrolledInstruction *instructions;
     const UnrolledProduct *products;
     const UnrolledSum *sums;
+    const UnrolledLookup *lookups;
+    const UnrolledChoice *choices;
     const UnrolledMatrix *matrices;
     const double *constants;
 };
 
-enum { UNROLLED_FLOAT32, UNROLLED_FLOAT64, UNROLLED_BFLOAT16 };
+enum { UNROLLED_FLOAT32, UNROLLED_FLOAT64, UNROLLED_BFLOAT16, UNROLLED_INT8 };
 
 // How many bytes `unrolled_pack` fills for one matrix.
 UNROLLED_PUBLIC int64_t unrolled_packed_size(const UnrolledMatrix *matrix, int32_t type);

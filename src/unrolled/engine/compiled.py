@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from unrolled.engine.emission import Program, emit
+from unrolled.engine.emission import emit
 from unrolled.engine.fusion import fused
 from unrolled.engine.homes import Buffer
 from unrolled.engine.partition import kept_values
+from unrolled.engine.programs import Program
 from unrolled.equations import Graph, Width
 from unrolled.equations.derivative import Derivative, Step, derive, step_of
 

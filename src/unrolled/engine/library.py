@@ -58,6 +58,23 @@ class CSum(Structure):
     ]  # fmt: skip
 
 
+class CLookup(Structure):
+    """UnrolledLookup."""
+
+    _fields_ = [
+        ("ids", c_int32), ("table", c_int32), ("height", c_int32), ("destination", c_int32), ("width", c_int32),
+    ]  # fmt: skip
+
+
+class CChoice(Structure):
+    """UnrolledChoice."""
+
+    _fields_ = [
+        ("logits", c_int32), ("width", c_int32), ("numbers", c_int32), ("ids", c_int32), ("top_k", c_int32),
+        ("temperature", c_double), ("top_p", c_double),
+    ]  # fmt: skip
+
+
 class CStage(Structure):
     """UnrolledStage."""
 
@@ -74,7 +91,8 @@ class CProgram(Structure):
         ("type", c_int32), ("registers", c_int32), ("widest", c_int32),
         ("stage_count", c_int32), ("matrix_count", c_int32), ("constant_count", c_int32),
         ("stages", POINTER(CStage)), ("instructions", POINTER(CInstruction)), ("products", POINTER(CProduct)),
-        ("sums", POINTER(CSum)), ("matrices", POINTER(CMatrix)), ("constants", POINTER(c_double)),
+        ("sums", POINTER(CSum)), ("lookups", POINTER(CLookup)), ("choices", POINTER(CChoice)),
+        ("matrices", POINTER(CMatrix)), ("constants", POINTER(c_double)),
     ]  # fmt: skip
 
 

@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 
 from unrolled.engine.compiled import Compiled
-from unrolled.engine.emission import Program
 from unrolled.engine.homes import Buffer, Home
 from unrolled.engine.library import (
     CBuffer,
+    CChoice,
     CInstruction,
+    CLookup,
     CMatrix,
     COperand,
     CProduct,
@@ -25,6 +26,7 @@ from unrolled.engine.library import (
     library,
 )
 from unrolled.engine.memory import Block, Pool
+from unrolled.engine.programs import Program
 
 _TYPES = {torch.float32: 0, torch.float64: 1}
 _BFLOAT16 = 2
@@ -55,12 +57,14 @@ class Executable:
             _array(CInstruction, [_instruction(one) for one in program.instructions]),
             _array(CProduct, [_product(one) for one in program.products]),
             _array(CSum, [_sum(one) for one in program.sums]),
+            _array(CLookup, [CLookup(*one) for one in program.lookups]),
+            _array(CChoice, [CChoice(*one) for one in program.choices]),
             (ctypes.c_double * max(1, len(program.constants)))(*program.constants),
         )
-        stages, instructions, products, sums, constants = self._arrays
+        stages, instructions, products, sums, lookups, choices, constants = self._arrays
         self._struct = CProgram(
             self.type, program.registers, program.widest, len(program.stages), len(program.matrices),
-            len(program.constants), stages, instructions, products, sums, self.matrices, constants,
+            len(program.constants), stages, instructions, products, sums, lookups, choices, self.matrices, constants,
         )  # fmt: skip
 
     def pack(self, parameters: Sequence[Tensor], threads: int) -> tuple[list[Tensor], list[Block]]:

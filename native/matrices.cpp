@@ -1,0 +1,117 @@
+#include "matrices.h"
+
+#include <cmath>
+#include <cstring>
+
+#include "dispatch.h"
+#include "team.h"
+
+namespace unrolled {
+
+BFloat16 narrowed(float value) {
+    uint32_t bits;
+    std::memcpy(&bits, &value, 4);
+    if ((bits & 0x7fffffff) > 0x7f800000) return static_cast<BFloat16>((bits >> 16) | 0x40);
+    return static_cast<BFloat16>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+}
+
+namespace {
+
+constexpr int64_t kAtOnce = 16;     // steps of depth that are read of one column after the other
+constexpr int64_t kWorth = 100000;  // elements that are worth a thread
+
+bool is_in_pairs(int32_t type) { return type == UNROLLED_BFLOAT16; }
+
+Shape packed_shape(const UnrolledMatrix &m, int32_t type) {
+    return shape_of(m, type == UNROLLED_FLOAT64 ? kernels<double>().panel : kernels<float>().panel, is_in_pairs(type));
+}
+
+// The columns of one panel, in the matrix's data: column n begins at `from(n)`, its elements are `apart`.
+template <class T>
+struct Columns {
+    const T *first;
+    int64_t between, apart, count, depth;
+    const T *from(int64_t n) const { return first + std::min(n, count - 1) * between; }
+};
+
+template <class T>
+Columns<T> columns_of(const UnrolledMatrix &m, const Shape &s, const T *data, int64_t panel) {
+    const int64_t within = panel % s.panels * s.panel, column = panel / s.panels * s.part + within;
+    const int64_t between = m.transposed ? 1 : m.columns, apart = m.transposed ? m.columns : 1;
+    return {data + column * between, between, apart, std::min(s.panel, s.part - within), depth_of(m)};
+}
+
+// convert(value, n) says what is written of an element of the panel's column n.
+template <class T, class Element, class Convert>
+void pack_panel(const Columns<T> &columns, const Shape &s, int64_t group, Element *to, Convert convert) {
+    for (int64_t begin = 0; begin < s.depth; begin += kAtOnce) {
+        const int64_t end = std::min(s.depth, begin + kAtOnce);
+        for (int64_t n = 0; n < s.panel; ++n) {
+            const T *from = columns.from(n);
+            for (int64_t k = begin; k < end; ++k)
+                to[k / group * group * s.panel + n * group + k % group] =
+                    n < columns.count && k < columns.depth ? convert(from[k * columns.apart], n) : Element{};
+        }
+    }
+}
+
+// The largest magnitude of each column becomes 127. A column with a number that is not finite has a scale that is none.
+void pack_int8(const Columns<float> &columns, const Shape &s, int8_t *to, float *scales) {
+    for (int64_t n = 0; n < s.panel; ++n) {
+        float largest = 0;
+        for (int64_t k = 0; k < columns.depth && n < columns.count; ++k) {
+            const float size = std::fabs(columns.from(n)[k * columns.apart]);
+            largest = largest >= size ? largest : size;  // (NaN is taken, and stays)
+        }
+        scales[n] = largest / 127;
+    }
+    pack_panel(columns, s, 1, to, [&](float value, int64_t n) {
+        const float in_steps = scales[n] > 0 && std::isfinite(scales[n]) ? value / scales[n] : 0;
+        return static_cast<int8_t>(std::lrint(std::clamp(in_steps, -127.0f, 127.0f)));
+    });
+}
+
+void pack_panels(const UnrolledMatrix &m, const Shape &s, int32_t type, const void *data, void *packed, Range panels) {
+    for (int64_t panel = panels.begin; panel < panels.end; ++panel) {
+        const int64_t at = panel * s.depth * s.panel;
+        if (type == UNROLLED_FLOAT64) {
+            pack_panel(columns_of(m, s, static_cast<const double *>(data), panel), s, 1,
+                       static_cast<double *>(packed) + at, [](double v, int64_t) { return v; });
+            continue;
+        }
+        const Columns<float> columns = columns_of(m, s, static_cast<const float *>(data), panel);
+        if (type == UNROLLED_BFLOAT16)
+            pack_panel(columns, s, 2, static_cast<BFloat16 *>(packed) + at, [](float v, int64_t) { return narrowed(v); });
+        else if (type == UNROLLED_INT8)
+            pack_int8(columns, s, static_cast<int8_t *>(packed) + at,
+                      reinterpret_cast<float *>(static_cast<char *>(packed) + scales_at(s)) + panel * s.panel);
+        else
+            pack_panel(columns, s, 1, static_cast<float *>(packed) + at, [](float v, int64_t) { return v; });
+    }
+}
+
+}  // namespace
+}  // namespace unrolled
+
+using namespace unrolled;
+
+extern "C" {
+
+int64_t unrolled_packed_size(const UnrolledMatrix *matrix, int32_t type) {
+    const Shape s = packed_shape(*matrix, type);
+    switch (type) {
+        case UNROLLED_FLOAT64: return s.elements() * 8;
+        case UNROLLED_BFLOAT16: return s.elements() * 2;
+        case UNROLLED_INT8: return scales_at(s) + s.all_panels() * s.panel * 4;
+        default: return s.elements() * 4;
+    }
+}
+
+void unrolled_pack(const UnrolledMatrix *matrix, int32_t type, const void *data, void *packed, int32_t threads) {
+    const Shape s = packed_shape(*matrix, type);
+    const int members = static_cast<int>(std::min<int64_t>(threads, 1 + s.depth * s.width / kWorth));
+    run_together(members, [&](int thread) {
+        pack_panels(*matrix, s, type, data, packed, share(s.all_panels(), 1, thread, members));
+    });
+}
+}
