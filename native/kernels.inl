@@ -9,6 +9,10 @@
 #include <cstring>
 #include <limits>
 
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
 #include "kernels.h"
 
 namespace {
@@ -444,10 +448,17 @@ struct Products {
     }
 
     static inline Vector converted(const T *from) { return V::load(from); }
+    // (by hand where there is an instruction: the compiler's own conversion of bytes goes one by one)
     static inline Vector converted(const int8_t *from) {
-        typename Vectors<int8_t, LANES>::Vector bytes;
-        std::memcpy(&bytes, from, sizeof(bytes));
-        return __builtin_convertvector(__builtin_convertvector(bytes, typename Vectors<int32_t, LANES>::Vector), Vector);
+        typename Vectors<int32_t, LANES>::Vector numbers;
+#if defined(__AVX512F__)
+        numbers = (decltype(numbers))_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)from));
+#elif defined(__AVX2__)
+        numbers = (decltype(numbers))_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)from));
+#else
+        for (int i = 0; i < LANES; ++i) numbers[i] = from[i];
+#endif
+        return __builtin_convertvector(numbers, Vector);
     }
 
     // bfloat16 by hand: a number is the upper half of a float.

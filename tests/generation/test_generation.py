@@ -56,7 +56,9 @@ def test_top_p(row, p):
 def test_frequencies_at_half_temperature():
     """Chi-squared of 50,000 draws against the analytic probabilities: p > 0.01."""
     row = torch.tensor([1.0, 0.5, 0.0, -0.5, -1.0, 2.0])
-    draws = Strategy(0.5).choose(row.expand(50_000, -1), _generator(1))
+    draws = Strategy(0.5).choose(
+        row.expand(50_000, -1), torch.rand(50_000, dtype=torch.float64, generator=_generator(1))
+    )
     observed = np.bincount(draws.numpy(), minlength=6)
     odds = np.exp(2 * row.double().numpy())
     expected = 50_000 * odds / odds.sum()
@@ -84,7 +86,7 @@ def test_what_is_no_strategy(name):
 @pytest.mark.parametrize("strategy", [Strategy(), Strategy(temperature=0.0), Strategy(top_k=1), Strategy(top_p=0.5)])
 def test_logits_that_are_no_numbers(row, strategy):
     with pytest.raises(GenerationError, match="the model's logits are not finite numbers"):
-        strategy.choose(torch.tensor([[0.0, 1.0], row]), _generator())
+        strategy.choose(torch.tensor([[0.0, 1.0], row]), torch.tensor([0.3, 0.6]))
     assert strategy.probabilities(torch.tensor([-math.inf, 1.0])).tolist() == [0.0, 1.0]
 
 

@@ -1,8 +1,13 @@
 """Running graphs on tensors. Knows neither layers nor text."""
 
 from unrolled.engine.choice import Engine, use_engine, wish
+from unrolled.engine.decoding import Decoder, Precision, decoding_obstacle
 from unrolled.engine.library import level, levels, library, use_level
 from unrolled.engine.program import Program
 from unrolled.engine.reference import Reference, State
+from unrolled.engine.stacking import Chosen
 
-__all__ = ["Engine", "Program", "Reference", "State", "level", "levels", "library", "use_engine", "use_level", "wish"]
+__all__ = [
+    "Chosen", "Decoder", "Engine", "Precision", "Program", "Reference", "State", "decoding_obstacle", "level", "levels",
+    "library", "use_engine", "use_level", "wish",
+]  # fmt: skip

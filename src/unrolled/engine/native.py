@@ -28,8 +28,7 @@ from unrolled.engine.library import (
 from unrolled.engine.memory import Block, Pool
 from unrolled.engine.programs import Program
 
-_TYPES = {torch.float32: 0, torch.float64: 1}
-_BFLOAT16 = 2
+_TYPES = {torch.float32: 0, torch.float64: 1, torch.bfloat16: 2, torch.int8: 3}  # by the type of the matrices
 _NO_MEMORY = 1
 _LINE = 64  # bytes of a cache line
 _COLLISION = 2048  # bytes: rows that lie a multiple apart share few places of a cache
@@ -37,15 +36,15 @@ _POOL = Pool()
 
 
 class Executable:
-    """A program in the form of native/unrolled.h."""
+    """A program in the form of native/unrolled.h; `matrices`: the type in which they are multiplied."""
 
-    def __init__(self, program: Program, dtype: torch.dtype, *, narrow: bool) -> None:
+    def __init__(self, program: Program, dtype: torch.dtype, matrices: torch.dtype) -> None:
         found = library()
         assert found is not None, "whoever runs a program has looked for the library"
         self._library = found
         self.program = program
         self.dtype = dtype
-        self.type = _BFLOAT16 if narrow else _TYPES[dtype]
+        self.type = _TYPES[matrices]
         self.matrices = (CMatrix * max(1, len(program.matrices)))(
             *[CMatrix(one.rows, one.columns, one.transposed, one.parts) for one in program.matrices]
         )
@@ -71,7 +70,7 @@ class Executable:
         """The matrices laid out for products, and what has to be kept as long as they are used."""
         packed, blocks = [], []
         for number, (matrix, size) in enumerate(zip(self.program.matrices, self.packed_sizes, strict=True)):
-            memory, block = _POOL.take((size // 4,), torch.float32)
+            memory, block = _POOL.take((-(-size // 4),), torch.float32)
             blocks.append(block)
             self._library.unrolled_pack(
                 self.matrices[number], self.type, parameters[matrix.slot].data_ptr(), memory.data_ptr(), threads
@@ -141,15 +140,18 @@ class Trace:
 
 
 class Sequences:
-    """A compiled graph that runs over sequences, forward and backward, for one type of numbers."""
+    """A compiled graph that runs over sequences, forward and backward, for one type of numbers.
 
-    def __init__(self, compiled: Compiled, dtype: torch.dtype, *, narrow: bool = False) -> None:
+    `matrices`: the type in which matrices are multiplied, where that is not the type of everything else.
+    """
+
+    def __init__(self, compiled: Compiled, dtype: torch.dtype, matrices: torch.dtype | None = None) -> None:
         assert compiled.forward is not None
         self.compiled = compiled
         self.dtype = dtype
-        self._forward = Executable(compiled.forward, dtype, narrow=narrow)
-        self._backward = None if compiled.backward is None else Executable(compiled.backward, dtype, narrow=narrow)
-        back = compiled.backward
+        back, matrices = compiled.backward, matrices or dtype
+        self._forward = Executable(compiled.forward, dtype, matrices)
+        self._backward = None if back is None else Executable(back, dtype, matrices)
         self._in_place = set() if back is None else {back.buffers[number].name for number in back.in_place}
 
     def forward(

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from unrolled.engine.choice import obstacle, wish
-from unrolled.engine.compiled import Variant, compiled
+from unrolled.engine.compiled import Compiled, Variant, compiled
 from unrolled.engine.differentiable import Differentiable
 from unrolled.engine.library import level
 from unrolled.engine.masks import masks_of, without_padding
@@ -88,6 +88,15 @@ class Program:
         """
         found = self._native(x, others, Variant())
         return f"reference: {found}" if isinstance(found, str) else f"native, {level()}"
+
+    def forward_program(self, like: Tensor, parameters: Sequence[Tensor]) -> Compiled | str:
+        """What the engine runs on a sequence of tensors like these, without gradients; or why it cannot.
+
+        Raises:
+            ConfigError: the native engine is asked for, and cannot run this.
+        """
+        found = self._native(like, parameters, Variant())
+        return found if isinstance(found, str) else found.compiled
 
     def _native(self, x: Tensor, others: Sequence[Tensor], variant: Variant) -> Sequences | str:
         """What runs it in the engine, or why it has to be the reference."""

@@ -1,6 +1,6 @@
 """Generation: strategies, and a model that writes by them. Knows ids; no characters, no screen."""
 
 from unrolled.generation.strategies import Strategy
-from unrolled.generation.writing import generate
+from unrolled.generation.writing import generate, writer
 
-__all__ = ["Strategy", "generate"]
+__all__ = ["Strategy", "generate", "writer"]

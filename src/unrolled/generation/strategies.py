@@ -10,6 +10,14 @@ from torch import Tensor
 from unrolled.errors import ConfigError, GenerationError
 
 
+def not_finite() -> GenerationError:
+    """What is to be said of logits by which no symbol can be chosen."""
+    return GenerationError(
+        "the model's logits are not finite numbers, so no symbol can be chosen by them: its weights, or the states that"
+        " they lead to, are not usable"
+    )
+
+
 @dataclass(frozen=True)
 class Strategy:
     """How the next symbol is chosen from the logits.
@@ -46,10 +54,7 @@ class Strategy:
         logits = logits.double()
         best = logits.argmax(dim=-1, keepdim=True)  # of a row with NaN, the NaN
         if not bool(logits.gather(-1, best).isfinite().all()):
-            raise GenerationError(
-                "the model's logits are not finite numbers, so no symbol can be chosen by them: its weights, or the"
-                " states that they lead to, are not usable"
-            )
+            raise not_finite()
         if self.temperature == 0:
             return torch.zeros_like(logits).scatter(-1, best, 1.0)
         # the best logit becomes 0 first, so that no temperature, however small, overflows
@@ -59,22 +64,33 @@ class Strategy:
         probabilities = logits.softmax(dim=-1)
         return probabilities if self.top_p is None else _keep_top_p(probabilities, self.top_p)
 
-    def choose(self, logits: Tensor, generator: torch.Generator) -> Tensor:
-        """One id for each row: logits `[B, V]`, ids `[B]` int64.
+    def choose(self, logits: Tensor, numbers: Tensor) -> Tensor:
+        """One id for each row: logits `[B, V]`, numbers `[B]` from 0 to below 1, ids `[B]` int64.
+
+        The symbols are laid side by side, each as wide as it is likely; a row's number says how far along them, as a
+        share of the whole, the chosen one lies.
 
         Raises:
             GenerationError: a row with NaN, infinity, or no finite logit.
         """
-        return torch.multinomial(self.probabilities(logits), 1, generator=generator).squeeze(-1)
+        probabilities = self.probabilities(logits)
+        if self.temperature == 0:
+            return probabilities.argmax(dim=-1)
+        ends = probabilities.cumsum(dim=-1)
+        found = (ends <= numbers[:, None] * ends[:, -1:]).sum(dim=-1)
+        places = torch.arange(logits.shape[-1], device=logits.device)
+        last = places.where(probabilities > 0, 0).amax(dim=-1)  # for a number that rounding put at the very end
+        return torch.minimum(found, last)
 
 
 def _keep_top_k(logits: Tensor, k: int) -> Tensor:
-    kept = logits.topk(min(k, logits.shape[-1]), dim=-1)
-    return torch.full_like(logits, -torch.inf).scatter(-1, kept.indices, kept.values)
+    ranked = logits.sort(dim=-1, descending=True, stable=True)  # of equals the first is kept
+    kept = ranked.indices[..., :k]
+    return torch.full_like(logits, -torch.inf).scatter(-1, kept, ranked.values[..., :k])
 
 
 def _keep_top_p(probabilities: Tensor, p: float) -> Tensor:
-    ranked = probabilities.sort(dim=-1, descending=True)
+    ranked = probabilities.sort(dim=-1, descending=True, stable=True)
     before = ranked.values.cumsum(dim=-1) - ranked.values  # what the more likely symbols have together
     kept = ranked.values.where(before < p, 0.0)
     return torch.zeros_like(probabilities).scatter(-1, ranked.indices, kept / kept.sum(dim=-1, keepdim=True))

@@ -178,6 +178,16 @@ class Recurrent(nn.Module):
         like = next(self.parameters(), torch.empty(0))
         return zero_state(self._stack(), batch_size, like)
 
+    def layers(self) -> list[tuple[Program, Sequence[Tensor]]]:
+        """What each layer computes, and its parameters in the order of the graph's slots.
+
+        Raises:
+            ShapeError: a bidirectional layer, which has two of each.
+        """
+        if self.bidirectional:
+            raise ShapeError("a bidirectional layer has two programs for each layer")
+        return [(direction.program, direction.parameters) for (direction,) in self._stack()]
+
     def _stack(self) -> list[list[Direction]]:
         layers = [self.get_submodule(f"layer{place}") for place in range(self.num_layers)]
         return [

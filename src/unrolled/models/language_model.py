@@ -65,6 +65,12 @@ class LanguageModel(nn.Module):
         hidden, state = self.rnn.step(self._inputs(ids), state)
         return self.read_out(self.dropout(hidden)), state
 
+    def table(self) -> Tensor:
+        """What each symbol is to the first layer, `[V, D]`: the embedding, or one-hot rows."""
+        if self.embedding is not None:
+            return self.embedding.weight
+        return torch.eye(self.config.vocab_size, dtype=self.read_out.weight.dtype, device=self.device)
+
     def _inputs(self, ids: Tensor) -> Tensor:
         check_tensor("ids", ids)
         if ids.dtype not in WHOLE_NUMBERS:

@@ -1,0 +1,116 @@
+"""Decoding in the engine: a model that writes symbol after symbol, without coming back to Python. Knows tensors.
+
+It works on a snapshot: the model's parameters as they were when it was made, packed once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from unrolled.engine.native import Executable
+from unrolled.engine.program import Program
+from unrolled.engine.reference import State
+from unrolled.engine.stacking import Chosen, Layer, stacked
+
+Precision = Literal["float32", "bf16", "int8"]
+_MATRICES = {"bf16": torch.bfloat16, "int8": torch.int8}
+
+
+class Decoder:
+    """A stack of layers between a table of symbols and a read-out, for any number of streams.
+
+    Args:
+        layers: a program and its parameters for each layer.
+        table: what a symbol is to the first layer, `[V, D]`.
+        weight, bias: of the read-out, `[V, width]` and `[V]`.
+        chosen: how a symbol is chosen.
+        precision: of the matrices. "float32": as they are. "bf16": these and what they multiply are rounded, sums and
+            all else is float32. "int8": each column of a matrix has 255 steps up to its largest magnitude.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[tuple[Program, Sequence[Tensor]]],
+        table: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        chosen: Chosen,
+        precision: Precision = "float32",
+    ) -> None:
+        every = [one for _, parameters in layers for one in parameters]
+        self._parameters = [one.detach().clone().contiguous() for one in (*every, weight, bias)]
+        self._table = table.detach().clone().contiguous()
+        self._states = [one.name for one in layers[0][0].graph.states]
+        program = stacked([_layer(*one, table) for one in layers], table.shape[1], len(table), chosen)
+        self._executable = Executable(program, table.dtype, _MATRICES.get(precision, table.dtype))
+        self._packed, self._blocks = self._executable.pack(self._parameters, torch.get_num_threads())
+
+    def write(self, logits: Tensor, state: State, numbers: Tensor) -> tuple[Tensor, Tensor, State]:
+        """Write one symbol for each of `numbers`.
+
+        Args:
+            logits: `[B, V]`, of the first symbol.
+            state: name -> `[L, B, width]`.
+            numbers: `[N, B]` of float64, from 0 to below 1: which of the symbols, laid side by side, is drawn.
+
+        Returns:
+            The ids `[N, B]`, -1 from where logits are not finite; the logits after the last, and the states.
+        """
+        steps, batch = numbers.shape
+        tensors: dict[tuple[str, object], Tensor] = {
+            ("logits", ""): logits.clone(),
+            ("numbers", ""): numbers.contiguous(),
+            ("ids", ""): torch.empty((steps, batch), dtype=torch.int64),
+        }
+        for name, values in state.items():
+            for layer, value in enumerate(values):
+                history = torch.empty((steps + 1, *value.shape), dtype=value.dtype)
+                history[0] = value
+                tensors["before", f"{layer} {name}"] = history
+        places = [self._place(number, batch, tensors) for number in range(len(self._executable.program.buffers))]
+        self._executable.run(places, self._packed, steps, batch, backwards=False, threads=torch.get_num_threads())
+        after = {
+            name: torch.stack([tensors["before", f"{layer} {name}"][-1] for layer in range(len(values))])
+            for name, values in state.items()
+        }
+        return tensors["ids", ""], tensors["logits", ""], after
+
+    def _place(self, number: int, batch: int, tensors: dict[tuple[str, object], Tensor]) -> tuple[int, int, int]:
+        """Where a buffer lies, as `Executable.run` has it."""
+        buffer = self._executable.program.buffers[number]
+        width = buffer.width
+        match buffer.kind:
+            case "before":
+                return tensors["before", buffer.name].data_ptr(), width, batch * width
+            case "after":
+                return tensors["before", buffer.name][1:].data_ptr(), width, batch * width
+            case "parameter":
+                return self._parameters[int(buffer.name)].data_ptr(), 0, 0
+            case "table":
+                return self._table.data_ptr(), width, 0
+            case "ids" | "numbers":
+                return tensors[buffer.kind, ""].data_ptr(), 1, batch
+        shape = (width,) if buffer.span == "vector" else (batch, width)
+        made = tensors.setdefault((buffer.kind, buffer.name), torch.empty(shape, dtype=self._table.dtype))
+        return made.data_ptr(), 0 if buffer.span == "vector" else width, 0
+
+
+def _layer(program: Program, parameters: Sequence[Tensor], like: Tensor) -> Layer:
+    found = program.forward_program(like, parameters)
+    assert not isinstance(found, str), "whoever makes a decoder has asked for an obstacle"
+    assert found.forward is not None
+    return Layer(found.forward, found.output_state, len(parameters))
+
+
+def decoding_obstacle(layers: Sequence[tuple[Program, Sequence[Tensor]]], others: Sequence[Tensor]) -> str:
+    """Why the engine cannot decode with these layers and other tensors; empty if it can.
+
+    Raises:
+        ConfigError: the native engine is asked for, and cannot run this.
+    """
+    found = (program.forward_program(others[0], [*parameters, *others]) for program, parameters in layers)
+    return next((one for one in found if isinstance(one, str)), "")
