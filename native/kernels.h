@@ -47,8 +47,12 @@ struct Kernels {
     int32_t block_rows;   // rows that are worked on at once
     void (*instruction[UNROLLED_OPERATIONS])(const Tile<T> &);
     void (*block)(const Block<T, T, T> &);
-    // The same in bfloat16: a_step is 1, depth even, and a panel holds the numbers of two rows beside each other.
+    // The same in bfloat16: depth is even, and the numbers of k and k + 1 lie beside each other, in a and in a panel: those
+    // of k begin at a + m * a_row + k / 2 * a_step, and a panel's at k / 2 * b_step.
     void (*block_bfloat16)(const Block<T, BFloat16, BFloat16> &);
+    // Numbers rounded to bfloat16, to the nearest, ties to even; `pairs`: those of two rows beside each other.
+    void (*narrow)(const float *from, int64_t count, BFloat16 *to);
+    void (*narrow_pairs)(const float *first, const float *second, int64_t count, BFloat16 *to);
     void (*block_int8)(const Block<T, T, int8_t> &);
 };
 

@@ -20,7 +20,7 @@ struct BFloat16Products : Products<float, 16> {
 #pragma GCC unroll 16
                 for (int r = 0; r < ROWS; ++r) {
                     int32_t pair;
-                    std::memcpy(&pair, a + r * s.a_row + k, 4);
+                    std::memcpy(&pair, a + r * s.a_row, 4);
                     const __m512bh both = (__m512bh)_mm512_set1_epi32(pair);
 #pragma GCC unroll 16
                     for (int p = 0; p < PANELS; ++p)
@@ -28,6 +28,7 @@ struct BFloat16Products : Products<float, 16> {
                         for (int v = 0; v < 2; ++v)
                             sums[r][p][v] = (Vector)_mm512_dpbf16_ps((__m512)sums[r][p][v], both, columns[p][v]);
                 }
+                a += s.a_step;
                 b += s.b_step;
             }
         });

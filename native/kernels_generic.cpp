@@ -16,6 +16,7 @@ Kernels<T> made() {
 
 Kernels<float> made_float() {
     Kernels<float> k = made<float, Functions<4>, 4>();
+    Narrowing<4>::fill(k);
     k.block_bfloat16 = [](const Block<float, BFloat16, BFloat16> &s) { in_blocks<Products<float, 4>, 2, 4>(s); };
     k.block_int8 = [](const Block<float, float, int8_t> &s) { in_blocks<Products<float, 4>, 2, 4>(s); };
     return k;

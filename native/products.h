@@ -2,6 +2,7 @@
 
 #pragma once
 #include <cstring>
+#include <type_traits>
 
 #include "work.h"
 
@@ -49,7 +50,7 @@ private:
             const int64_t within = call.panels.begin * s.panel, column = part * s.part + within;
             const int64_t first = part * s.panels + call.panels.begin;
             Block<T, Value, Element> b;
-            b.a = a, b.a_row = a_row, b.a_step = 1;
+            b.a = a, b.a_row = a_row, b.a_step = w_.in_pairs ? 2 : 1;
             b.b = static_cast<const Element *>(w_.packed[call.p.matrix]) + first * s.depth * s.panel;
             b.b_step = (w_.in_pairs ? 2 : 1) * s.panel, b.panel_stride = s.depth * s.panel;
             b.scales = scales(call.p.matrix, s, first);
@@ -99,11 +100,12 @@ private:
         return to;
     }
 
-    static void narrow_rows(const T *a, int64_t a_row, int64_t width, int64_t rows, int64_t depth, BFloat16 *to) {
-        for (int64_t row = 0; row < rows; ++row, a += a_row, to += depth) {
-            for (int64_t k = 0; k < width; ++k) to[k] = narrowed(static_cast<float>(a[k]));
-            if (depth > width) to[width] = 0;
-        }
+    void narrow_rows(const T *a, int64_t a_row, int64_t width, int64_t rows, int64_t depth, BFloat16 *to) const {
+        if constexpr (std::is_same_v<T, float>)
+            for (int64_t row = 0; row < rows; ++row, a += a_row, to += depth) {
+                w_.kernels.narrow(a, width, to);
+                if (depth > width) to[width] = 0;
+            }
     }
 
     const Work<T> &w_;

@@ -13,6 +13,7 @@ constexpr int64_t kTile = 512;      // elements of a tile's register
 constexpr int64_t kFlatRows = 128;  // rows of a piece of a product over all steps
 constexpr int64_t kSumDepth = 512;  // rows that are added up before they join a sum's total
 constexpr int64_t kSumPanels = 8;   // panels of a piece of a sum, at most
+constexpr int64_t kSumRows = 224;   // rows of a sum that are worked on at once
 
 template <class T>
 struct Work {
@@ -62,7 +63,7 @@ private:
         for (int64_t one = 0; one < program.matrix_count; ++one)
             deepest = std::max(deepest, depth_of(program.matrices[one]));
         const int64_t rows = std::max(batch, kFlatRows) * (deepest + kLine) * int64_t(in_pairs ? 2 : sizeof(T));
-        const int64_t sums = kSumDepth * kSumPanels * kernels.panel * int64_t(sizeof(T));
+        const int64_t sums = kSumDepth * (kSumPanels * kernels.panel + (in_pairs ? kSumRows : 0)) * int64_t(sizeof(T));
         for (int64_t one = 0; one < program.stage_count; ++one)
             if (program.stages[one].kind == UNROLLED_PRODUCT)
                 size = std::max(size, rows);

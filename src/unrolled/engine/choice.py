@@ -58,6 +58,12 @@ def _checked(engine: str, where: str) -> Engine:
     return engine  # type: ignore[return-value]
 
 
+def autocast_dtype(x: Tensor) -> torch.dtype | None:
+    """The type in which `torch.autocast` wants matrices multiplied for an input like x; None: as it is."""
+    is_cast = x.device.type == "cpu" and x.dtype != torch.float64 and torch.is_autocast_enabled("cpu")
+    return torch.get_autocast_dtype("cpu") if is_cast else None
+
+
 def obstacle(x: Tensor, others: Sequence[Tensor]) -> str:
     """Why the engine cannot run on these tensors; empty if it can."""
     if library() is None:
@@ -83,8 +89,8 @@ def _at_work() -> str:
         return "a transform of torch.func is at work"
     if torch.autograd.forward_ad._current_level >= 0:
         return "derivatives are computed forwards"
-    if torch.is_autocast_enabled("cpu"):
-        return "autocast is on"
+    if torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") != torch.bfloat16:
+        return f"autocast is on, to {torch.get_autocast_dtype('cpu')}"
     if torch._C._is_tracing():
         return "the layer is traced"
     return ""

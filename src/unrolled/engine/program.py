@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from unrolled.engine.choice import obstacle, wish
+from unrolled.engine.choice import autocast_dtype, obstacle, wish
 from unrolled.engine.compiled import Compiled, Variant, compiled
 from unrolled.engine.differentiable import Differentiable
 from unrolled.engine.library import level
@@ -34,7 +34,7 @@ class Program:
         self.input_size = input_size
         self.hidden_size = hidden_size
         self.reference = Reference(graph, input_size, hidden_size)
-        self._sequences: dict[tuple[Variant, torch.dtype], Sequences | str] = {}
+        self._sequences: dict[tuple[Variant, torch.dtype, torch.dtype | None], Sequences | str] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Program, (self.graph, self.input_size, self.hidden_size)
@@ -64,10 +64,15 @@ class Program:
     ) -> tuple[Tensor, State]:
         """All steps of a sequence; arguments and results are those of `Reference.run`.
 
+        Under `torch.autocast` in bfloat16 the engine multiplies matrices, and adds up their gradients, from numbers
+        rounded to bfloat16; sums, states and all else stay float32.
+
         Raises:
             ConfigError: the native engine is asked for, and cannot run this.
         """
         # (torch.compile does not look inside: see `_torchdynamo_disable` below)
+        if autocast_dtype(x) is not None:
+            x, state = x.float(), {name: value.float() for name, value in state.items()}
         needs_gradients = torch.is_grad_enabled() and any(
             one.requires_grad for one in (x, *state.values(), *parameters)
         )
@@ -83,11 +88,15 @@ class Program:
     def plan(self, x: Tensor, others: Sequence[Tensor]) -> str:
         """Which engine would run on tensors like these: "native, avx512", or "reference: " and why.
 
+        Under autocast "native, avx512bf16, matrices in bfloat16".
+
         Raises:
             ConfigError: the native engine is asked for, and cannot run this.
         """
         found = self._native(x, others, Variant())
-        return f"reference: {found}" if isinstance(found, str) else f"native, {level()}"
+        if isinstance(found, str):
+            return f"reference: {found}"
+        return f"native, {level()}" + ("" if autocast_dtype(x) is None else ", matrices in bfloat16")
 
     def forward_program(self, like: Tensor, parameters: Sequence[Tensor]) -> Compiled | str:
         """What the engine runs on a sequence of tensors like these, without gradients; or why it cannot.
@@ -103,24 +112,30 @@ class Program:
         wanted = wish()
         if wanted == "reference":
             return "it was asked for"
-        found: Sequences | str = obstacle(x, others) or self._compiled(variant, x.dtype)
+        found: Sequences | str = obstacle(x, others) or self._compiled(variant, x.dtype, autocast_dtype(x))
         if isinstance(found, str) and wanted == "native":
             raise ConfigError(f"the native engine cannot run this: {found}. Use the engine 'auto' or 'reference'")
         return found
 
-    def _compiled(self, variant: Variant, dtype: torch.dtype) -> Sequences | str:
-        key = variant, dtype
+    def _compiled(self, variant: Variant, dtype: torch.dtype, matrices: torch.dtype | None) -> Sequences | str:
+        key = variant, dtype, matrices
         if key not in self._sequences:
-            written = self.graph.to_json()
-            self._sequences[key] = _shared(written, self.input_size, self.hidden_size, variant, dtype)
+            self._sequences[key] = _shared(self.graph.to_json(), self.input_size, self.hidden_size, *key)
         return self._sequences[key]
 
 
 @lru_cache(maxsize=1024)
-def _shared(written: str, input_size: int, hidden_size: int, variant: Variant, dtype: torch.dtype) -> Sequences | str:
+def _shared(
+    written: str,
+    input_size: int,
+    hidden_size: int,
+    variant: Variant,
+    dtype: torch.dtype,
+    matrices: torch.dtype | None,
+) -> Sequences | str:
     """What runs a graph, given as its JSON: layers that are alike share it."""
     made = compiled(Graph.from_json(written), input_size, hidden_size, variant)
-    return made.reason if made.forward is None else Sequences(made, dtype)
+    return made.reason if made.forward is None else Sequences(made, dtype, matrices)
 
 
 # What torch.compiler.disable would set, without loading the compiler for everyone.

@@ -75,8 +75,7 @@ def _model(config: RunConfig, symbols: int, graph: Graph) -> LanguageModel:
         num_layers=config.num_layers,
         dropout=config.dropout,
     )
-    dtype: torch.dtype = getattr(torch, config.precision)
-    return LanguageModel(sizes, graph).to(dtype=dtype)
+    return LanguageModel(sizes, graph).to(torch.float64 if config.precision == "float64" else torch.float32)
 
 
 def initialised(config: RunConfig, symbols: int, graph: Graph) -> LanguageModel:

@@ -45,7 +45,6 @@ class RunConfig(TrainingConfig):
     sample_length: int = Field(default=300, ge=1, le=MOST)
     sample_temperature: float = Field(default=0.8, ge=0, allow_inf_nan=False)
     save_minutes: float = Field(default=5.0, gt=0, le=1e6, description="saved at every evaluation, and so often")
-    precision: Literal["float32", "float64"] = "float32"
     device: str = "cpu"
 
 

@@ -42,6 +42,9 @@ class TrainingConfig(BaseModel):
     minutes: float | None = Field(default=None, gt=0, le=1e6)
     evaluations: int = Field(default=6, ge=1, le=MOST, description="how often the held-out text is read")
     samples: int = Field(default=5, ge=0, le=1000, description="how many samples show the training's progress")
+    precision: Literal["float32", "bf16", "float64"] = Field(
+        default="float32", description="bf16: weights are float32, matrices are multiplied in bfloat16"
+    )
     seed: int = Field(default=1, ge=0, lt=2**63)
 
     @model_validator(mode="after")

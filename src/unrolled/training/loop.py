@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Generic, TypeVar
 
+import torch
 from torch import Tensor
 
 from unrolled.errors import TrainingError
@@ -105,12 +106,16 @@ class Trainer(Generic[TaskType]):
 
     def _loss(self) -> StepLoss:
         """The loss of the next chunk: the same again, dropout included, however often it is asked for."""
-        with self._noise():
+        with self._noise(), self._precision():
             return self.task.loss(self.progress.step)
 
     def _noise(self) -> AbstractContextManager[None]:
         device = next(self.task.model.parameters()).device
         return noise(self.config.seed, "training", self.progress.step, device)
+
+    def _precision(self) -> AbstractContextManager[None]:
+        device = next(self.task.model.parameters()).device
+        return torch.autocast(device.type, torch.bfloat16, enabled=self.config.precision == "bf16")
 
     def _check(self, made: StepLoss, loss: float, norm: float) -> None:
         """Stop before the update if it would be made of numbers that are none, or of an exploded loss."""
@@ -142,7 +147,8 @@ class Trainer(Generic[TaskType]):
 
     def _evaluate(self, should_stop: Callable[[], bool]) -> Iterator[Event]:
         started = time.monotonic()
-        loss = self.task.evaluate(should_stop)
+        with self._precision():
+            loss = self.task.evaluate(should_stop)
         if loss is None:
             return
         progress = self.progress
