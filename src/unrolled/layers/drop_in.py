@@ -1,38 +1,53 @@
 """`RNN`, `LSTM` and `GRU` as torch.nn has them, run as equations. Knows torch's layout of the weights.
 
 Each subclasses torch's own layer and overrides `forward`: the parameters, their initial values and names, the
-repr and every argument are torch's. The equation is handed them with the gates in its own order: the parameters
-themselves where the order is the same, else a copy that gradients flow through.
+repr and every argument are torch's. The equation is handed these parameters themselves; its graph cuts the gates out of
+the product in torch's order.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from unrolled import cells
 from unrolled.engine import Program, State
-from unrolled.equations import Cell
+from unrolled.equations import Graph, Width
 from unrolled.layers.stack import Direction, run_stack, zero_state
 
 
 @lru_cache(maxsize=256)
-def _program(cell: Cell, input_size: int, hidden_size: int) -> Program:
-    return Program(cell.graph, input_size, hidden_size)
+def _program(
+    name: str, options: tuple[tuple[str, Any], ...], gates: tuple[int, ...], input_size: int, hidden_size: int
+) -> Program:
+    return Program(_in_order(getattr(cells, name)(**dict(options)).graph, gates), input_size, hidden_size)
+
+
+def _in_order(graph: Graph, gates: Sequence[int]) -> Graph:
+    """The graph with its gates, each as wide as the hidden size, cut out of their product at those places."""
+    starts = {str(Width(hidden=gate)): str(Width(hidden=place)) for gate, place in enumerate(gates)}
+    nodes = [
+        replace(node, attributes={**node.attributes, "start": starts[node.attributes["start"]]})
+        if node.operation == "part"
+        else node
+        for node in graph.nodes
+    ]
+    return replace(graph, nodes=tuple(nodes))
 
 
 class _DropIn(nn.RNNBase):
     """What the three have in common: torch's arguments in, a stack run, torch's results out."""
 
-    # Where the equation's gates stand in torch's order.
-    _gates: tuple[int, ...] = (0,)
+    _name: str  # of the cell
+    _gates: tuple[int, ...] = (0, 1, 2)  # where the equation's gates stand in torch's order
 
-    def _cell(self) -> Cell:
-        """The equation, with the options that torch's arguments ask for."""
+    def _options(self) -> dict[str, Any]:
+        """The cell's options, as torch's arguments ask for them."""
         raise NotImplementedError
 
     @property
@@ -86,26 +101,21 @@ class _DropIn(nn.RNNBase):
     def _stack(self) -> list[list[Direction]]:
         directions = 2 if self.bidirectional else 1
         wide = (self.proj_size or self.hidden_size) * directions
+        options = tuple(self._options().items())
         programs = [
-            _program(self._cell(), wide if layer else self.input_size, self.hidden_size)
+            _program(self._name, options, self._gates, wide if layer else self.input_size, self.hidden_size)
             for layer in range(self.num_layers)
         ]
         return [
-            [Direction(program, self._in_order(layer * directions + place)) for place in range(directions)]
+            [Direction(program, self._slots(layer * directions + place)) for place in range(directions)]
             for layer, program in enumerate(programs)
         ]
 
-    def _in_order(self, place: int) -> list[Tensor]:
+    def _slots(self, place: int) -> list[Tensor]:
         """One layer's parameters in the order of the equation: for x, for h, and the projection if any."""
         w_x, w_h, *rest = self.all_weights[place]
         arrays = [w_x, rest[0], w_h, rest[1]] if self.bias else [w_x, w_h]
-        return [*map(self._permuted, arrays), *(rest[-1:] if self.proj_size else [])]
-
-    def _permuted(self, array: Tensor) -> Tensor:
-        if self._gates == tuple(range(len(self._gates))):
-            return array
-        parts = array.chunk(len(self._gates))
-        return torch.cat([parts[gate] for gate in self._gates])
+        return [*arrays, *(rest[-1:] if self.proj_size else [])]
 
     def _state(self, hx: Any) -> State:
         return {"h": hx}
@@ -121,26 +131,29 @@ class _DropIn(nn.RNNBase):
 class RNN(_DropIn, nn.RNN):
     """`torch.nn.RNN`, run as the equation `unrolled.cells.rnn`."""
 
-    def _cell(self) -> Cell:
-        return cells.rnn(activation=self.nonlinearity, bias=self._biases)
+    _name = "rnn"
+
+    def _options(self) -> dict[str, Any]:
+        return {"activation": self.nonlinearity, "bias": self._biases}
 
 
 class GRU(_DropIn, nn.GRU):
     """`torch.nn.GRU`, run as the equation `unrolled.cells.gru`."""
 
-    _gates = (0, 1, 2)
+    _name = "gru"
 
-    def _cell(self) -> Cell:
-        return cells.gru(bias=self._biases)
+    def _options(self) -> dict[str, Any]:
+        return {"bias": self._biases}
 
 
 class LSTM(_DropIn, nn.LSTM):
     """`torch.nn.LSTM`, run as the equation `unrolled.cells.lstm`; torch's gates stand in the order i f g o."""
 
+    _name = "lstm"
     _gates = (0, 1, 3, 2)
 
-    def _cell(self) -> Cell:
-        return cells.lstm(projection=self.proj_size or None, bias=self._biases)
+    def _options(self) -> dict[str, Any]:
+        return {"projection": self.proj_size or None, "bias": self._biases}
 
     def _state(self, hx: Any) -> State:
         if isinstance(hx, Tensor):
