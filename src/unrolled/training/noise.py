@@ -22,7 +22,10 @@ def seed_of(seed: int, purpose: Purpose, step: int) -> int:
 @contextmanager
 def noise(seed: int, purpose: Purpose, step: int, device: torch.device) -> Iterator[None]:
     """Torch's default generators start from that seed within the block, and go on as before after it."""
-    devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(seed_of(seed, purpose, step))
+    is_cuda = device.type == "cuda"
+    with torch.random.fork_rng(devices=[device] if is_cuda else []):
+        # (torch.manual_seed seeds every kind of device that there could be, and takes longer than a small layer)
+        torch.default_generator.manual_seed(seed_of(seed, purpose, step))
+        if is_cuda:
+            torch.cuda.manual_seed(seed_of(seed, purpose, step))
         yield

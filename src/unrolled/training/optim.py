@@ -85,11 +85,11 @@ def _make(config: TrainingConfig, every: list[nn.Parameter]) -> torch.optim.Opti
                 {"params": [one for one in every if one.dim() > 1], "weight_decay": config.weight_decay},
                 {"params": [one for one in every if one.dim() <= 1], "weight_decay": 0.0},
             ]
-            return torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.99))
+            return torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.99), fused=True)
         case "rmsprop":
-            return torch.optim.RMSprop(every, lr=rate, alpha=0.95)
+            return torch.optim.RMSprop(every, lr=rate, alpha=0.95, foreach=True)
         case "adagrad":
-            return torch.optim.Adagrad(every, lr=rate, initial_accumulator_value=1e-8, eps=0.0)
+            return torch.optim.Adagrad(every, lr=rate, initial_accumulator_value=1e-8, eps=0.0, fused=True)
 
 
 _WARMUP_SHARE = 0.1  # of all steps at most
