@@ -13,6 +13,7 @@ from importlib.metadata import version
 import pytest
 
 from unrolled import cells
+from unrolled.engine import library
 
 TEXT = "def add(a, b):\n    return a + b\n" * 120
 SMALL = ["--hidden-size", "12", "--batch-size", "4", "--seq-length", "16", "--sample-length", "30"]
@@ -243,3 +244,21 @@ def test_closed_streams_show_no_traceback(place, closed):
     ran = subprocess.run(["sh", "-c", command], cwd=place, capture_output=True, text=True, check=False)
     assert "Traceback" not in ran.stderr
     assert ("standard input is closed" in ran.stderr) == (closed == "<&-")
+
+
+@pytest.mark.skipif(library() is None, reason="installed without the native engine")
+@pytest.mark.parametrize("precision", ["bf16", "int8"])
+def test_sample_with_narrow_matrices(place, precision):
+    ran = unrolled("sample", "run", "--length", 40, "--precision", precision, cwd=place)
+    assert len(ran.stdout) == 41
+    assert not ran.stderr
+    refused = unrolled("sample", "run", "--precision", precision, cwd=place, env={"UNROLLED_ENGINE": "reference"})
+    assert refused.returncode == 1
+    assert not refused.stdout
+    assert f"precision '{precision}' needs the native engine and weights of float32" in refused.stderr
+
+
+def test_train_in_bfloat16(place):
+    ran = unrolled("train", "text.py", *SMALL, "--steps", 12, "--precision", "bf16", "-o", "narrow", cwd=place)
+    assert "training is done: 12 steps" in ran.stdout, ran.stderr
+    assert json.loads((place / "narrow" / "config.json").read_text())["precision"] == "bf16"

@@ -208,7 +208,7 @@ def test_the_choice(monkeypatch):
     assert layer.plan()["layer0"].startswith("native, ")
     assert layer.plan(torch.randn(2, 1, 3, dtype=torch.bfloat16))["layer0"].startswith("reference: ")
     with use_engine("reference"):
-        assert layer.plan() == {"layer0": "reference: it was asked for"}
+        assert layer.plan() == {"layer0": "reference: the reference was asked for"}
     with use_engine("native"), pytest.raises(ConfigError, match="the native engine cannot run this: the tensors are"):
         Recurrent("lstm", 3, 4, dtype=torch.bfloat16)(torch.randn(2, 1, 3, dtype=torch.bfloat16))
     with pytest.raises(ConfigError, match="there is no engine 'nativ'.*Did you mean 'native'"), use_engine("nativ"):

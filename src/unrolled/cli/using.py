@@ -20,7 +20,7 @@ from unrolled.cli.app import AsJson, Best, RunPath, app, columns, print_json, ta
 from unrolled.cli.terminal import complain, printable
 from unrolled.data import corpora
 from unrolled.equations import Cell
-from unrolled.generation import Strategy
+from unrolled.generation import Precision, Strategy
 from unrolled.runs import Group, Tried, compare, doctor, evaluate, sample, tried
 
 _data = typer.Typer(no_args_is_help=True, help="Named corpora: what there is, fetching one, looking into it.")
@@ -36,11 +36,15 @@ def sample_command(
     top_k: Annotated[int | None, typer.Option(help="consider only the k most likely", show_default=False)] = None,
     top_p: Annotated[float | None, typer.Option(help="... only the most likely that have p together")] = None,
     seed: Annotated[int, typer.Option(help="the same seed writes the same text")] = 1,
+    precision: Annotated[
+        Precision, typer.Option(help="of the matrices: bf16 and int8 are faster, and change the text a little")
+    ] = "float32",
     best: Best = False,
     as_json: AsJson = False,
 ) -> None:
     """Let a run write text."""
-    pieces = sample(run, prompt, length, Strategy(temperature, top_k, top_p), seed, best=best, warn=_warn)
+    strategy = Strategy(temperature, top_k, top_p)
+    pieces = sample(run, prompt, length, strategy, seed, precision=precision, best=best, warn=_warn)
     if as_json:
         print_json({"prompt": prompt, "text": "".join(pieces), "seed": seed})
         return

@@ -111,7 +111,7 @@ class Program:
         """What runs it in the engine, or why it has to be the reference."""
         wanted = wish()
         if wanted == "reference":
-            return "it was asked for"
+            return "the reference was asked for"
         found: Sequences | str = obstacle(x, others) or self._compiled(variant, x.dtype, autocast_dtype(x))
         if isinstance(found, str) and wanted == "native":
             raise ConfigError(f"the native engine cannot run this: {found}. Use the engine 'auto' or 'reference'")

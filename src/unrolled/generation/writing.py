@@ -41,11 +41,11 @@ def generate(
     """
     if length <= 0:
         return
+    write = writer(model, strategy, precision)
     if len(prompt) == 0:
         prompt = torch.randint(model.config.vocab_size, (1,), generator=generator).numpy()
         yield int(prompt[0])
         length -= 1
-    write = writer(model, strategy, precision)
     logits, state = _read(model, torch.as_tensor(prompt.astype("int64")))
     while length > 0:
         # (as many for each row as there are left, so that the draws are the same however many are made at once)

@@ -14,7 +14,7 @@ import torch
 
 from unrolled.data import Text, Vocabulary, encode_with, found, reading
 from unrolled.errors import ConfigError, DataError, RunError
-from unrolled.generation import Strategy, generate
+from unrolled.generation import Precision, Strategy, generate
 from unrolled.runs.loading import load
 from unrolled.training import mean_nats
 
@@ -46,15 +46,18 @@ def sample(
     strategy: Strategy = Strategy(),  # noqa: B008 (frozen)
     seed: int = 1,
     *,
+    precision: Precision = "float32",
     best: bool = False,
     warn: Warn = lambda _: None,
 ) -> Iterator[str]:
     """What a run writes after the prompt, piece by piece as it becomes known; the same for the same seed.
 
-    `length` counts symbols. Without a prompt the first symbol is drawn evenly from the vocabulary.
+    `length` counts symbols. Without a prompt the first symbol is drawn evenly from the vocabulary. `precision`: of the
+    matrices, "float32" (the model's own), "bf16" or "int8": see `engine.Decoder`.
 
     Raises:
-        RunError: not a run. DataError: a prompt with unknown characters. ConfigError: a negative length or seed.
+        RunError: not a run. DataError: a prompt with unknown characters. ConfigError: a negative length or seed, or a
+            precision that needs the native engine where it cannot run.
     """
     if length < 0:
         raise ConfigError(f"length {length}: give the number of characters to write, 0 or more")
@@ -65,7 +68,7 @@ def sample(
         warn(warning)
     ids = run.vocabulary.encode_known(prompt, "the prompt")
     decoder = run.vocabulary.decoder()
-    for one in generate(run.model, ids, length, strategy, torch.Generator().manual_seed(seed)):
+    for one in generate(run.model, ids, length, strategy, torch.Generator().manual_seed(seed), precision):
         if text := decoder(one):
             yield text
     yield decoder(None)
