@@ -13,12 +13,6 @@ from unrolled.errors import ConfigError
 NAME = "libunrolled_engine.so"
 
 
-class CBuffer(Structure):
-    """UnrolledBuffer."""
-
-    _fields_ = [("data", c_void_p), ("ld", c_int64), ("step", c_int64)]
-
-
 class COperand(Structure):
     """UnrolledOperand."""
 
@@ -143,7 +137,7 @@ def library() -> ctypes.CDLL | None:
     found.unrolled_pack.restype = None
     found.unrolled_pack.argtypes = [POINTER(CMatrix), c_int32, c_void_p, c_void_p, c_int32]
     found.unrolled_run.restype = c_int32
-    found.unrolled_run.argtypes = [POINTER(CProgram), POINTER(CBuffer), POINTER(c_void_p), c_int64, c_int64, c_int32,
+    found.unrolled_run.argtypes = [POINTER(CProgram), c_void_p, c_void_p, c_int64, c_int64, c_int32,
                                    c_int32, c_int32]  # fmt: skip
     for name in ("unrolled_levels", "unrolled_level"):
         getattr(found, name).restype = c_int32

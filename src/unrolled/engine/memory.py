@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from threading import Lock
 
 import torch
@@ -20,19 +19,16 @@ class Pool:
         self._free: list[Tensor] = []
         self._lock = Lock()
 
-    def take(self, shape: Sequence[int], dtype: torch.dtype) -> tuple[Tensor, Block]:
-        """Memory of that shape, with whatever was in it, and the block that has to be kept as long as it is used."""
-        count = 1
-        for size in shape:
-            count *= size
-        wanted = max(_LINE, count * (torch.finfo(dtype).bits // 8))
+    def take(self, size: int) -> tuple[int, Block]:
+        """The address of so many bytes, whatever is in them, and the block that has to be kept while they are used."""
+        wanted = max(_LINE, size)
         raw = self._found(wanted)
         if raw is None:
             raw = torch.empty(wanted + _LINE, dtype=torch.uint8)
         elif torch.are_deterministic_algorithms_enabled() and torch.utils.deterministic.fill_uninitialized_memory:  # type: ignore[attr-defined]
             raw.fill_(0xFF)  # NaN, as torch.empty does then
-        start = -raw.data_ptr() % _LINE
-        return raw[start : start + count * (torch.finfo(dtype).bits // 8)].view(dtype).view(*shape), Block(self, raw)
+        start = raw.data_ptr()
+        return start + -start % _LINE, Block(self, raw)
 
     def give(self, raw: Tensor) -> None:
         """Nobody uses this any more."""

@@ -1,142 +1,31 @@
-"""Running programs in the engine: memory for their buffers, and the call. Knows tensors and pointers, no equations."""
+"""Running compiled graphs over sequences: the tensors that go in and come out. Knows tensors, no equations."""
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from unrolled.engine.compiled import Compiled
-from unrolled.engine.homes import Buffer, Home
-from unrolled.engine.library import (
-    CBuffer,
-    CChoice,
-    CInstruction,
-    CLookup,
-    CMatrix,
-    COperand,
-    CProduct,
-    CProgram,
-    CStage,
-    CSum,
-    library,
-)
-from unrolled.engine.memory import Block, Pool
-from unrolled.engine.programs import Program
+from unrolled.engine.executable import POOL, Executable
+from unrolled.engine.layout import KEPT, SCRATCH, Base, Layout, laid_out
+from unrolled.engine.memory import Block
 
-_TYPES = {torch.float32: 0, torch.float64: 1, torch.bfloat16: 2, torch.int8: 3}  # by the type of the matrices
-_NO_MEMORY = 1
-_LINE = 64  # bytes of a cache line
-_COLLISION = 2048  # bytes: rows that lie a multiple apart share few places of a cache
-_POOL = Pool()
-
-
-class Executable:
-    """A program in the form of native/unrolled.h; `matrices`: the type in which they are multiplied."""
-
-    def __init__(self, program: Program, dtype: torch.dtype, matrices: torch.dtype) -> None:
-        found = library()
-        assert found is not None, "whoever runs a program has looked for the library"
-        self._library = found
-        self.program = program
-        self.dtype = dtype
-        self.type = _TYPES[matrices]
-        self.matrices = (CMatrix * max(1, len(program.matrices)))(
-            *[CMatrix(one.rows, one.columns, one.transposed, one.parts) for one in program.matrices]
-        )
-        self.packed_sizes = [
-            found.unrolled_packed_size(self.matrices[one], self.type) for one in range(len(program.matrices))
-        ]
-        self._arrays = (
-            _array(CStage, [CStage(*map(int, one)) for one in program.stages]),
-            _array(CInstruction, [_instruction(one) for one in program.instructions]),
-            _array(CProduct, [_product(one) for one in program.products]),
-            _array(CSum, [_sum(one) for one in program.sums]),
-            _array(CLookup, [CLookup(*one) for one in program.lookups]),
-            _array(CChoice, [CChoice(*one) for one in program.choices]),
-            (ctypes.c_double * max(1, len(program.constants)))(*program.constants),
-        )
-        stages, instructions, products, sums, lookups, choices, constants = self._arrays
-        self._struct = CProgram(
-            self.type, program.registers, program.widest, len(program.stages), len(program.matrices),
-            len(program.constants), stages, instructions, products, sums, lookups, choices, self.matrices, constants,
-        )  # fmt: skip
-
-    def pack(self, parameters: Sequence[Tensor], threads: int) -> tuple[list[Tensor], list[Block]]:
-        """The matrices laid out for products, and what has to be kept as long as they are used."""
-        packed, blocks = [], []
-        for number, (matrix, size) in enumerate(zip(self.program.matrices, self.packed_sizes, strict=True)):
-            memory, block = _POOL.take((-(-size // 4),), torch.float32)
-            blocks.append(block)
-            self._library.unrolled_pack(
-                self.matrices[number], self.type, parameters[matrix.slot].data_ptr(), memory.data_ptr(), threads
-            )
-            packed.append(memory)
-        return packed, blocks
-
-    def run(
-        self,
-        places: Sequence[tuple[int, int, int]],
-        packed: Sequence[Tensor],
-        steps: int,
-        batch: int,
-        *,
-        backwards: bool,
-        threads: int,
-        split: int = 0,
-    ) -> None:
-        """Run over buffers, each an address, a distance of rows and a distance of steps."""
-        buffers = (CBuffer * len(places))(*[CBuffer(*one) for one in places])
-        pointers = (ctypes.c_void_p * max(1, len(packed)))(*[one.data_ptr() for one in packed])
-        failed = self._library.unrolled_run(self._struct, buffers, pointers, steps, batch, backwards, threads, split)
-        if failed == _NO_MEMORY:
-            raise MemoryError("there is no memory for the engine's tiles")
-
-
-def _array(kind: Any, values: list[Any]) -> Any:
-    return (kind * max(1, len(values)))(*values)
-
-
-def _instruction(one: Any) -> CInstruction:
-    operands = (COperand * 3)(*[COperand(*operand) for operand in one.operands])
-    return CInstruction(one.operation, one.width, COperand(*one.result), operands, one.number)
-
-
-def _product(one: Any) -> CProduct:
-    init: Home | None = one.init
-    return CProduct(
-        one.value.buffer, one.value.column, one.matrix, one.destination.buffer, one.destination.column,
-        -1 if init is None else init.buffer, 0 if init is None else init.column,
-    )  # fmt: skip
-
-
-def _sum(one: Any) -> CSum:
-    gradient: Home | None = one.gradient
-    return CSum(
-        -1 if gradient is None else gradient.buffer, 0 if gradient is None else gradient.column, one.rows,
-        one.value.buffer, one.value.column, one.columns, one.destination.buffer,
-    )  # fmt: skip
+_MOST_LAYOUTS = 64  # that are remembered
 
 
 @dataclass
 class Trace:
-    """What a forward pass leaves for a backward pass: all memory that it wrote."""
+    """What a forward pass leaves for a backward pass."""
 
     steps: int
     batch: int
     reverse: bool
-    tensors: dict[tuple[str, Any], Tensor] = field(default_factory=dict)
-    blocks: list[Block] = field(default_factory=list)
-
-    def made(self, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
-        """Memory that nobody sees outside the engine, for as long as this is used."""
-        tensor, block = _POOL.take(shape, dtype)
-        self.blocks.append(block)
-        return tensor
+    parameters: Sequence[Tensor]
+    tensors: dict[Base, Tensor]
+    kept: tuple[int, Block]
 
 
 class Sequences:
@@ -153,6 +42,8 @@ class Sequences:
         self._forward = Executable(compiled.forward, dtype, matrices)
         self._backward = None if back is None else Executable(back, dtype, matrices)
         self._in_place = set() if back is None else {back.buffers[number].name for number in back.in_place}
+        self._kept = set() if back is None else {int(one.name) for one in back.buffers if one.kind == "kept"}
+        self._layouts: dict[tuple[int, int, bool], tuple[Layout, Layout | None]] = {}
 
     def forward(
         self,
@@ -167,21 +58,16 @@ class Sequences:
     ) -> tuple[Tensor, dict[str, Tensor], Trace]:
         """The output `[T, B, width]`, the states `[B, width]` after the last step, and what a backward pass needs."""
         steps, batch = x.shape[:2]
-        trace = Trace(steps, batch, reverse)
-        tensors = trace.tensors
-        tensors["input", ""] = x
+        layout, _ = self._layout(steps, batch, reverse=reverse)
+        tensors: dict[Base, Tensor] = {("input", ""): x}
         for name, mask in masks.items():
             tensors[name, ""] = mask.contiguous()  # bools are bytes
-        for slot, parameter in enumerate(parameters):
-            tensors["parameter", slot] = parameter
         for name, value in state.items():
             history = torch.empty((steps + 1, *value.shape), dtype=self.dtype)
             history[steps if reverse else 0] = value
             tensors["history", name] = history
-        program = self._forward.program
-        places = [self._place(number, buffer, trace, reverse=reverse) for number, buffer in enumerate(program.buffers)]
-        packed, _blocks = self._forward.pack(parameters, threads)
-        self._forward.run(places, packed, steps, batch, backwards=reverse, threads=threads, split=split)
+        trace = Trace(steps, batch, reverse, parameters, tensors, POOL.take(layout.sizes[KEPT]))
+        self._run(self._forward, layout, trace, tensors, backwards=reverse, threads=threads, split=split)
         after = {name: tensors["history", name][0 if reverse else steps] for name in state}
         if self.compiled.output_state is None:
             output = tensors["output", ""]
@@ -200,79 +86,68 @@ class Sequences:
         split: int = 0,
     ) -> tuple[Tensor, dict[str, Tensor], list[Tensor]]:
         """The gradients of x, of each state before the first step, and of each parameter."""
-        assert self._backward is not None
         steps, batch, reverse = trace.steps, trace.batch, trace.reverse
-        here = Trace(steps, batch, reverse, dict(trace.tensors))
-        tensors = here.tensors
-        tensors["gradient output", ""] = of_output
+        _, layout = self._layout(steps, batch, reverse=reverse)
+        assert self._backward is not None
+        assert layout is not None
+        tensors = {**trace.tensors, ("gradient output", ""): of_output}
+        first, last = (0, steps) if reverse else (steps, 0)
         for name, value in of_after.items():
             if name in self._in_place:
-                tensors["gradient history", name] = value.clone(memory_format=torch.contiguous_format)
-                continue
-            history = here.made((steps + 1, *value.shape), self.dtype)
-            history[0 if reverse else steps] = value
+                history = value.clone(memory_format=torch.contiguous_format)
+            else:
+                history = torch.empty((steps + 1, *value.shape), dtype=self.dtype)
+                history[first] = value
             tensors["gradient history", name] = history
-        program = self._backward.program
-        places = [self._place(number, buffer, here, reverse=reverse) for number, buffer in enumerate(program.buffers)]
-        parameters = [trace.tensors["parameter", slot] for slot in range(self._parameter_count(trace))]
-        packed, _blocks = self._backward.pack(parameters, threads)
-        self._backward.run(places, packed, steps, batch, backwards=not reverse, threads=threads, split=split)
-        last = steps if reverse else 0
+        self._run(self._backward, layout, trace, tensors, backwards=not reverse, threads=threads, split=split)
         of_before = {
             name: history if name in self._in_place else history[last].clone()
             for name in of_after
             for history in [tensors["gradient history", name]]
         }
-        of_x = tensors.get(("gradient input", ""))
         of_parameters = [
-            tensors["gradient parameter", slot].view_as(one)
-            if ("gradient parameter", slot) in tensors
-            else torch.zeros_like(one)
-            for slot, one in enumerate(parameters)
+            torch.zeros_like(one) if found is None else found.view_as(one)
+            for slot, one in enumerate(trace.parameters)
+            for found in [tensors.get(("gradient parameter", slot))]
         ]
+        of_x = tensors.get(("gradient input", ""))
         return torch.zeros_like(trace.tensors["input", ""]) if of_x is None else of_x, of_before, of_parameters
 
-    @staticmethod
-    def _parameter_count(trace: Trace) -> int:
-        return sum(kind == "parameter" for kind, _ in trace.tensors)
+    def _run(
+        self,
+        executable: Executable,
+        layout: Layout,
+        trace: Trace,
+        tensors: dict[Base, Tensor],
+        *,
+        backwards: bool,
+        threads: int,
+        split: int,
+    ) -> None:
+        """Run a program over these tensors, and those that it fills, which join them."""
+        for base, shape in layout.filled.items():
+            if base not in tensors:
+                tensors[base] = torch.empty(shape, dtype=self.dtype)
+        scratch, _block = POOL.take(layout.sizes[SCRATCH])
+        address = {base: tensor.data_ptr() for base, tensor in tensors.items()}
+        address |= {("parameter", slot): one.data_ptr() for slot, one in enumerate(trace.parameters)}
+        address |= {KEPT: trace.kept[0], SCRATCH: scratch}
+        places = [(address[base] + offset, row, step) for base, offset, row, step in layout.places]
+        packed, _packed_block = executable.pack(trace.parameters, threads)
+        executable.run(places, packed, trace.steps, trace.batch, backwards=backwards, threads=threads, split=split)
 
-    def _place(self, number: int, buffer: Buffer, trace: Trace, *, reverse: bool) -> tuple[int, int, int]:
-        """Where a buffer lies: its address, and the distances of rows and steps, in elements. Makes it, if need be."""
-        steps, batch, width = trace.steps, trace.batch, buffer.width
-        size = torch.finfo(self.dtype).bits // 8
-        row = (width, batch * width)
-        if buffer.kind in ("made", "kept") and width * size % _COLLISION == 0:
-            width += _LINE // size  # else all rows would fall on each other in a cache
-            row = (width, batch * width)
-        match buffer.kind:
-            case "before" | "after":
-                base = trace.tensors["history", buffer.name].data_ptr()
-                is_later = (buffer.kind == "after") != reverse
-                return base + is_later * batch * width * size, *row
-            case "gradient state before" | "gradient state after":
-                base = trace.tensors["gradient history", buffer.name].data_ptr()
-                if buffer.name in self._in_place:
-                    return base, width, 0
-                is_later = (buffer.kind == "gradient state after") != reverse
-                return base + is_later * batch * width * size, *row
-            case "reset" | "valid":
-                return trace.tensors[buffer.kind, ""].data_ptr(), 1, batch
-            case "parameter":
-                return trace.tensors["parameter", buffer.name].data_ptr(), 0, 0
-            case "kept":
-                return trace.tensors["made", buffer.name].data_ptr(), *row
-            case "made":
-                key: tuple[str, Any] = ("made", number) if self._is_forward(trace) else ("made back", number)
-            case _:
-                key = (buffer.kind, buffer.name)
-        shape = {"history": (steps, batch, width), "step": (batch, width), "vector": (width,)}[buffer.span]
-        tensor = trace.tensors.get(key)
-        if tensor is None:
-            is_inside = buffer.kind == "made"
-            tensor = trace.made(shape, self.dtype) if is_inside else torch.empty(shape, dtype=self.dtype)
-            trace.tensors[key] = tensor
-        return (tensor.data_ptr(), *{"history": row, "step": (width, 0), "vector": (0, 0)}[buffer.span])
-
-    @staticmethod
-    def _is_forward(trace: Trace) -> bool:
-        return ("gradient output", "") not in trace.tensors
+    def _layout(self, steps: int, batch: int, *, reverse: bool) -> tuple[Layout, Layout | None]:
+        """Where the buffers of both programs lie."""
+        key = steps, batch, reverse
+        found = self._layouts.get(key)
+        if found is None:
+            if len(self._layouts) >= _MOST_LAYOUTS:
+                self._layouts.clear()
+            item = self.dtype.itemsize
+            forward = laid_out(self._forward.program, steps, batch, item, reverse=reverse, read_again=self._kept)
+            backward = None
+            if self._backward is not None:
+                kept = {number: forward.places[number] for number in self._kept}
+                backward = laid_out(self._backward.program, steps, batch, item, reverse=reverse, kept=kept)
+            found = self._layouts[key] = forward, backward
+        return found

@@ -1,0 +1,117 @@
+"""A program in the form of the engine's library, and the call. Knows ctypes and addresses, no equations."""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from unrolled.engine.homes import Home
+from unrolled.engine.library import (
+    CChoice,
+    CInstruction,
+    CLookup,
+    CMatrix,
+    COperand,
+    CProduct,
+    CProgram,
+    CStage,
+    CSum,
+    library,
+)
+from unrolled.engine.memory import Block, Pool
+from unrolled.engine.programs import Program
+
+POOL = Pool()
+_TYPES = {torch.float32: 0, torch.float64: 1, torch.bfloat16: 2, torch.int8: 3}  # by the type of the matrices
+_NO_MEMORY = 1
+_LINE = 64  # bytes of a cache line
+
+
+class Executable:
+    """A program in the form of native/unrolled.h; `matrices`: the type in which they are multiplied."""
+
+    def __init__(self, program: Program, dtype: torch.dtype, matrices: torch.dtype) -> None:
+        found = library()
+        assert found is not None, "whoever runs a program has looked for the library"
+        self._library = found
+        self.program = program
+        self.dtype = dtype
+        self.type = _TYPES[matrices]
+        self._matrices = (CMatrix * max(1, len(program.matrices)))(
+            *[CMatrix(one.rows, one.columns, one.transposed, one.parts) for one in program.matrices]
+        )
+        sizes = (found.unrolled_packed_size(one, self.type) for one in self._matrices[: len(program.matrices)])
+        *self._packed_starts, self._packed_size = accumulate((-(-size // _LINE) * _LINE for size in sizes), initial=0)
+        self._arrays = (
+            _array(CStage, [CStage(*map(int, one)) for one in program.stages]),
+            _array(CInstruction, [_instruction(one) for one in program.instructions]),
+            _array(CProduct, [_product(one) for one in program.products]),
+            _array(CSum, [_sum(one) for one in program.sums]),
+            _array(CLookup, [CLookup(*one) for one in program.lookups]),
+            _array(CChoice, [CChoice(*one) for one in program.choices]),
+            (ctypes.c_double * max(1, len(program.constants)))(*program.constants),
+        )
+        stages, instructions, products, sums, lookups, choices, constants = self._arrays
+        self._struct = CProgram(
+            self.type, program.registers, program.widest, len(program.stages), len(program.matrices),
+            len(program.constants), stages, instructions, products, sums, lookups, choices, self._matrices, constants,
+        )  # fmt: skip
+
+    def pack(self, parameters: Sequence[Tensor], threads: int) -> tuple[list[int], Block]:
+        """The addresses of the matrices laid out for products, and what has to be kept as long as they are used."""
+        memory, block = POOL.take(self._packed_size)
+        packed = [memory + start for start in self._packed_starts]
+        for number, matrix in enumerate(self.program.matrices):
+            data = parameters[matrix.slot].data_ptr()
+            self._library.unrolled_pack(self._matrices[number], self.type, data, packed[number], threads)
+        return packed, block
+
+    def run(
+        self,
+        places: Iterable[tuple[int, int, int]],
+        packed: Sequence[int],
+        steps: int,
+        batch: int,
+        *,
+        backwards: bool,
+        threads: int,
+        split: int = 0,
+    ) -> None:
+        """Run over buffers, each an address, a distance of rows and a distance of steps."""
+        flat = [number for place in places for number in place]
+        buffers = struct.pack(f"@{len(flat)}q", *flat)  # UnrolledBuffer, one after the other
+        pointers = struct.pack(f"@{len(packed)}q", *packed)
+        failed = self._library.unrolled_run(self._struct, buffers, pointers, steps, batch, backwards, threads, split)
+        if failed == _NO_MEMORY:
+            raise MemoryError("there is no memory for the engine's tiles")
+
+
+def _array(kind: Any, values: list[Any]) -> Any:
+    return (kind * max(1, len(values)))(*values)
+
+
+def _instruction(one: Any) -> CInstruction:
+    operands = (COperand * 3)(*[COperand(*operand) for operand in one.operands])
+    return CInstruction(one.operation, one.width, COperand(*one.result), operands, one.number)
+
+
+def _product(one: Any) -> CProduct:
+    init: Home | None = one.init
+    return CProduct(
+        one.value.buffer, one.value.column, one.matrix, one.destination.buffer, one.destination.column,
+        -1 if init is None else init.buffer, 0 if init is None else init.column,
+    )  # fmt: skip
+
+
+def _sum(one: Any) -> CSum:
+    gradient: Home | None = one.gradient
+    return CSum(
+        -1 if gradient is None else gradient.buffer, 0 if gradient is None else gradient.column, one.rows,
+        one.value.buffer, one.value.column, one.columns, one.destination.buffer,
+    )  # fmt: skip
