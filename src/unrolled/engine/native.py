@@ -160,6 +160,7 @@ class Sequences:
         state: Mapping[str, Tensor],
         parameters: Sequence[Tensor],
         masks: Mapping[str, Tensor],
+        noise: Sequence[Tensor] = (),
         *,
         reverse: bool,
         threads: int,
@@ -172,6 +173,8 @@ class Sequences:
         tensors["input", ""] = x
         for name, mask in masks.items():
             tensors[name, ""] = mask.contiguous()  # bools are bytes
+        for slot, drawn in enumerate(noise):
+            tensors["noise", slot] = drawn
         for slot, parameter in enumerate(parameters):
             tensors["parameter", slot] = parameter
         for name, value in state.items():
