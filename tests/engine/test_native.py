@@ -20,6 +20,7 @@ from unrolled import ConfigError, Graph, Noise, Recurrent, cells
 from unrolled.engine import Program, library, use_engine
 from unrolled.engine.compiled import Variant, compiled
 from unrolled.equations import cell
+from unrolled.ops import affine, linear
 
 ENGINE = pytest.mark.skipif(library() is None, reason="installed without the native engine")
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-5}
@@ -106,6 +107,25 @@ def test_random_cells(body, last, masks):
 @given(body=programs, last=returns, masks=st.sampled_from(["plain", "lengths, reset", "lengths, reset, reverse"]))
 def test_random_cells_many_times(body, last, masks):
     _check_random(body, last, masks)
+
+
+@ENGINE
+def test_the_room_of_a_part_is_lent_to_one_value_only():
+    """c is kept where b was; the product that c is also computed from must not be written there before b is read."""
+
+    @cell
+    def crowded(x, h, c):
+        a, b = affine(x, h, parts=2)
+        c = linear(b - linear(linear(0.5 * a)))
+        return h, c
+
+    made, weights = _layer(crowded, (3, 2, 4, 5), torch.float64), []
+    with use_engine("native"):
+        mine = _everything(*made, weights)
+    with use_engine("reference"):
+        theirs = _everything(*made, weights)
+    for one, other in zip(sum(mine, []), sum(theirs, []), strict=True):
+        torch.testing.assert_close(one, other)
 
 
 def _check_random(body, last, masks):
