@@ -58,7 +58,7 @@ private:
     void flat_segment(const UnrolledStage &stage, int64_t rows) const {
         pieces(up(rows, kSegmentRows), rows * stage.count * p_.widest, [&](int64_t piece, int thread) {
             const int64_t row = piece * kSegmentRows;
-            segments_.run(stage, 0, {row, std::min(rows, row + kSegmentRows)}, {0, stage.sliced}, thread);
+            segments_.run_flat(stage, {row, std::min(rows, row + kSegmentRows)}, thread);
         });
     }
 

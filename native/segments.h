@@ -25,7 +25,27 @@ public:
         }
     }
 
+    // The same for rows of all steps, all columns; step by step, where a buffer holds one step for all.
+    void run_flat(const UnrolledStage &stage, Range rows, int thread) const {
+        if (!reads_one_step_for_all(stage)) return run(stage, 0, rows, {0, stage.sliced}, thread);
+        for (int64_t t = rows.begin / w_.batch; t * w_.batch < rows.end; ++t) {
+            const int64_t first = t * w_.batch;
+            const Range here = {std::max<int64_t>(rows.begin - first, 0), std::min(rows.end - first, w_.batch)};
+            run(stage, t, here, {0, stage.sliced}, thread);
+        }
+    }
+
 private:
+    bool reads_one_step_for_all(const UnrolledStage &stage) const {
+        for (int64_t one = stage.first; one < stage.first + stage.count; ++one)
+            for (const UnrolledOperand &operand : w_.program.instructions[one].operands) {
+                if (operand.kind != UNROLLED_BUFFER) continue;
+                const UnrolledBuffer &b = w_.buffers[operand.index];
+                if (b.step == 0 && b.ld != 0) return true;
+            }
+        return false;
+    }
+
     void tile(const UnrolledStage &stage, int64_t t, int64_t row, int64_t rows, Range columns, int thread) const {
         for (int64_t one = stage.first; one < stage.first + stage.count; ++one) {
             const UnrolledInstruction &i = w_.program.instructions[one];

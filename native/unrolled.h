@@ -13,10 +13,11 @@
 // matrix, a sum over all rows and steps; or, in the loop, a lookup of symbols in a table, or a choice of symbols.
 //
 // Every value lies in a buffer: element (t, row, column) at data + t * step + row * ld + column, counted in elements.
-// In the flat phases the T * B rows of a buffer must lie evenly, so step == B * ld, unless step is 0. A vector has
-// ld == step == 0. The caller owns all buffers and gives each the size its use needs; a state that is carried is read
-// in a buffer that ends one step before (or behind) the one in which it is written. Nothing is read that neither the
-// caller nor an earlier stage has written, except the slot of the first step of a carried state: the caller fills it.
+// In the flat phases the T * B rows of a buffer must lie evenly, so step == B * ld, unless step is 0: a segment may read
+// such a buffer, which holds one step for all. A vector has ld == step == 0. The caller owns all buffers and gives each
+// the size its use needs; a state that is carried is read in a buffer that ends one step before (or behind) the one in
+// which it is written. Nothing is read that neither the caller nor an earlier stage has written, except the slot of the
+// first step of a carried state: the caller fills it.
 // Buffers may not overlap, but a carried value may be written over the one it follows.
 
 #pragma once
@@ -150,6 +151,17 @@ UNROLLED_PUBLIC void unrolled_pack(const UnrolledMatrix *matrix, int32_t type, c
 // depend on neither. Returns 0, or UNROLLED_NO_MEMORY.
 UNROLLED_PUBLIC int32_t unrolled_run(const UnrolledProgram *program, const UnrolledBuffer *buffers, const void *const *packed,
                      int64_t steps, int64_t batch, int32_t backwards, int32_t threads, int32_t split);
+
+// Noise: which random numbers to draw, see native/noise.cpp. Element (t, r, u) is `value` if word u % 4 of the counter
+// (u / 4, row + r, step + t, stream) under the key `seed` is at most `limit`, else 0; sums wrap around at 2^32.
+struct UnrolledNoise {
+    uint64_t seed;
+    uint32_t stream, step, row, limit;
+    double value;
+};
+// Fill data [steps, rows, units] of the type float, or double for UNROLLED_FLOAT64. The bits do not depend on `threads`.
+UNROLLED_PUBLIC void unrolled_draw(const UnrolledNoise *noise, int32_t type, void *data, int64_t steps, int64_t rows,
+                     int64_t units, int32_t threads);
 
 enum { UNROLLED_BY_RULE, UNROLLED_BY_ROWS, UNROLLED_BY_UNITS };
 

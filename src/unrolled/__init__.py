@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from unrolled import cells as cells
     from unrolled import ops as ops
-    from unrolled.engine import use_engine
+    from unrolled.engine import Noise, use_engine
     from unrolled.equations import Cell, Graph, cell
     from unrolled.errors import (
         CellError,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from unrolled.runs import RunConfig, evaluate, load, preset, resume, sample, train
 
 _ROOMS = {
-    "engine": ("use_engine",),
+    "engine": ("Noise", "use_engine"),
     "equations": ("Cell", "Graph", "cell"),
     "errors": (
         "CellError", "ConfigError", "DataError", "EquationError", "GenerationError", "GraphError", "RunError",
@@ -45,7 +45,7 @@ _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
 __all__ = [
     "GRU", "LSTM", "RNN", "Cell", "CellError", "ConfigError", "DataError", "EquationError", "GenerationError", "Graph",
-    "GraphError", "LanguageModel", "LanguageModelConfig", "Recurrent", "RunConfig", "RunError", "ShapeError",
+    "GraphError", "LanguageModel", "LanguageModelConfig", "Noise", "Recurrent", "RunConfig", "RunError", "ShapeError",
     "Strategy", "TrainingError", "UnrolledError", "cell", "cells", "evaluate", "generate",
     "load", "ops", "preset", "resume", "sample", "train", "use_engine",
 ]  # fmt: skip

@@ -7,7 +7,8 @@
     5 whole = pieces     = single steps, with tolerance 0
     6 a stranger         somebody else's implementation with our weights
 
-Always a random state that is not zero, more than one row, odd sizes, and more than one layer where it matters.
+Always a random state that is not zero, more than one row, odd sizes, and more than one layer where it matters; and the
+same noise in all that is compared, as in training: cells that have none do not ask for it.
 """
 
 from __future__ import annotations
@@ -20,11 +21,12 @@ import torch
 
 from tests.cells import naive, papers, strangers
 from tests.cells import naive_shelf as shelf
-from unrolled import Recurrent, cells
+from unrolled import Noise, Recurrent, cells
 from unrolled.engine.direct import direct_step
 from unrolled.equations import Cell
 
 T, B, D, H = 7, 3, 5, 9
+NOISE = Noise(seed=11, step=3)
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,8 @@ CASES += [
     Case(papers.peephole_lstm, naive.peephole_lstm, strangers.onnx_peephole_lstm),
     Case(papers.with_read_out, naive.with_read_out),
     Case(papers.words, naive.words),
+    Case(papers.noisy, naive.noisy),
+    Case(cells.lstm(zoneout={"h": 0.2, "c": 0.4}, dropout={"input": 0.2, "state": 0.3}), naive.lstm_with_noise),
 ]
 
 
@@ -118,19 +122,24 @@ def arrays_of(layer: Recurrent) -> dict[str, np.ndarray]:
 def check_naive_forward(case: Case, dtype: torch.dtype, tolerance: float) -> None:
     layer = layer_of(case.cell, dtype)
     x, state = torch.randn(T, B, D, dtype=dtype), random_state(layer, positive=case.positive)
-    output, final = layer(x, state)
+    output, final = layer(x, state, noise=NOISE)
+    drawn = layer.layer0.program.draw(NOISE, 0, T, B, x)
 
     by_hand = [state[name][0].numpy() for name in case.cell.states]
     directly = {name: value[0] for name, value in state.items()}
     for t in range(T):
-        answer_by_hand = case.naive(arrays_of(layer), x[t].numpy(), *by_hand)
+        now = [one[t] if one.dim() > 2 else one for one in drawn]
+        noise = {f"noise_{slot}": one.numpy() for slot, one in enumerate(now)}
+        answer_by_hand = case.naive(arrays_of(layer) | noise, x[t].numpy(), *by_hand)
         by_hand = answer_by_hand[-len(by_hand) :]  # one value more than states: the first is the output
-        answer, directly = direct_step(case.cell, x[t], directly, list(layer.parameters()), H)
         _close(output[t], answer_by_hand[0], tolerance)
-        _close(output[t], answer.detach(), tolerance)
+        if not case.cell.noise:  # else it is the graph that has noise, not the function
+            answer, directly = direct_step(case.cell, x[t], directly, list(layer.parameters()), H, now)
+            _close(output[t], answer.detach(), tolerance)
     for name, value in zip(case.cell.states, by_hand, strict=True):
         _close(final[name][0], value, tolerance)
-        _close(final[name][0], directly[name].detach(), tolerance)
+        if not case.cell.noise:
+            _close(final[name][0], directly[name].detach(), tolerance)
 
 
 def check_numeric_gradients(case: Case) -> None:
@@ -138,11 +147,11 @@ def check_numeric_gradients(case: Case) -> None:
     layer = layer_of(case.cell, torch.float64)
     x, state = torch.randn(4, 2, D, dtype=torch.float64), random_state(layer, 2, case.positive)
     arrays = {"x": x, **state, **dict(layer.named_parameters())}
-    output, final = layer(x, state)
+    output, final = layer(x, state, noise=NOISE)
     weights = {name: torch.randn_like(value) for name, value in {"output": output, **final}.items()}
 
     def loss() -> torch.Tensor:
-        output, final = layer(x, state)
+        output, final = layer(x, state, noise=NOISE)
         return sum((weights[name] * value).sum() for name, value in {"output": output, **final}.items())
 
     for array in arrays.values():
@@ -173,43 +182,46 @@ def check_absent_state(case: Case) -> None:
     layer = layer_of(case.cell, torch.float64, num_layers=2)
     x = torch.randn(T, B, D, dtype=torch.float64)
     zeros = {name: torch.zeros_like(value) for name, value in random_state(layer, positive=case.positive).items()}
-    _same(layer(x), layer(x, zeros))
-    _same(layer.step(x[0]), layer.step(x[0], zeros))
-    assert not torch.equal(layer(x)[0], layer(x, random_state(layer, positive=case.positive))[0])
+    _same(layer(x, noise=NOISE), layer(x, zeros, noise=NOISE))
+    _same(layer.step(x[0], noise=NOISE), layer.step(x[0], zeros, noise=NOISE))
+    other = random_state(layer, positive=case.positive)
+    assert not torch.equal(layer(x, noise=NOISE)[0], layer(x, other, noise=NOISE)[0])
 
 
 def check_carried_state(case: Case) -> None:
     layer = layer_of(case.cell, torch.float64, num_layers=2)
     x, state = torch.randn(T, B, D, dtype=torch.float64), random_state(layer, positive=case.positive)
-    whole, last = layer(x, state)
-    _, middle = layer(x[:3], state)
-    second_half, final = layer(x[3:], middle)
+    whole, last = layer(x, state, noise=NOISE)
+    _, middle = layer(x[:3], state, noise=NOISE)
+    second_half, final = layer(x[3:], middle, noise=NOISE.at(3))
     _same((second_half, final), (whole[3:], last))
     for name, value in middle.items():  # each state matters: with another one, something changes
-        other = layer(x[3:], {**middle, name: value + 1})
+        other = layer(x[3:], {**middle, name: value + 1}, noise=NOISE.at(3))
         assert not torch.equal(other[0], second_half), f"{case}: the state {name} is not carried"
 
 
 def check_pieces(case: Case, dtype: torch.dtype) -> None:
     layer = layer_of(case.cell, dtype, num_layers=2)
     x, state = torch.randn(T, B, D, dtype=dtype), random_state(layer, positive=case.positive)
-    whole = layer(x, state)
+    whole = layer(x, state, noise=NOISE)
     _same(_in_pieces(layer, x, state, [1, 4, 2]), whole)
     outputs, carried = [], state
     for t in range(T):
-        output, carried = layer.step(x[t], carried)
+        output, carried = layer.step(x[t], carried, NOISE.at(t))
         outputs.append(output)
     _same((torch.stack(outputs), carried), whole)
     layer.batch_first = True  # the same numbers, laid out the other way
-    output, final = layer(x.transpose(0, 1).contiguous(), state)
+    output, final = layer(x.transpose(0, 1).contiguous(), state, noise=NOISE)
     _same((output.transpose(0, 1), final), whole)
 
 
 def _in_pieces(layer, x, state, sizes):
     outputs = []
+    done = 0
     for piece in x.split(sizes):
-        output, state = layer(piece, state)
+        output, state = layer(piece, state, noise=NOISE.at(done))
         outputs.append(output)
+        done += len(piece)
     return torch.cat(outputs), state
 
 

@@ -106,3 +106,22 @@ def words(p, x, wide, h):
     new = np.maximum(-wide, np.tanh(wide) ** 2) / (2 + softplus(below))
     a, b = np.split(new, 2, axis=1)
     return new, np.abs(a - b) - gate
+
+
+def noisy(p, x, h, c):
+    dropped_x, dropped_h = np.where(p["noise_0"] > 0, x / 0.7, 0), np.where(p["noise_1"] > 0, h / 0.8, 0)
+    a = dropped_x @ p["weight_i_0"].T + p["bias_i_0"] + dropped_h @ p["weight_i_1"].T + p["bias_i_1"]
+    i, f, o, g = np.split(a, 4, axis=1)
+    g = np.where(p["noise_2"] > 0, np.tanh(g) / 0.75, 0)
+    new_c = np.where(p["noise_3"] > 0, c, sigmoid(f) * c + sigmoid(i) * g)
+    return np.where(p["noise_4"] > 0, h, sigmoid(o) * np.tanh(new_c)), new_c
+
+
+def lstm_with_noise(p, x, h, c):
+    """Krueger et al. 2017, equations 5 and 6, where x and h are dropped with rates 0.2 and 0.3 before the product."""
+    dropped_x, dropped_h = np.where(p["noise_0"] > 0, x / 0.8, 0), np.where(p["noise_1"] > 0, h / 0.7, 0)
+    a = dropped_x @ p["weight_i_x"].T + p["bias_i_x"] + dropped_h @ p["weight_i_h"].T + p["bias_i_h"]
+    i, f, o, g = np.split(a, 4, axis=1)
+    new_c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+    new_h = sigmoid(o) * np.tanh(new_c)
+    return np.where(p["noise_2"] > 0, h, new_h), np.where(p["noise_3"] > 0, c, new_c)

@@ -6,6 +6,7 @@ from unrolled import cell
 from unrolled.ops import (
     affine,
     concat,
+    dropout,
     linear,
     maximum,
     sigmoid,
@@ -15,6 +16,7 @@ from unrolled.ops import (
     units,
     weight,
     where,
+    zoneout,
 )
 
 
@@ -45,3 +47,14 @@ def words(x, wide, h):
     a, b = split(wide, 2)
     h = abs(a - b) - gate
     return wide, h
+
+
+@cell
+def noisy(x, h, c):
+    """An LSTM with all the noise that papers know: variational dropout (Gal & Ghahramani 2016), dropout of the
+    candidate (Semeniuta et al. 2016), and zoneout (Krueger et al. 2017) of states that the step goes on with."""
+    i, f, o, g = affine(dropout(x, 0.3, per="sequence"), dropout(h, 0.2, per="sequence"), parts=4)
+    i, f, o, g = sigmoid(i), sigmoid(f), sigmoid(o), dropout(tanh(g), 0.25)
+    c = zoneout(f * c + i * g, c, 0.4)
+    h = zoneout(o * tanh(c), h, 0.1, per="sequence")
+    return h, c

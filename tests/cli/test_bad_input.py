@@ -90,8 +90,8 @@ TRAIN = {
     "a cell's typo": (["--cell", "lstn"], "Did you mean 'lstm'?"),
     "an unknown option of a cell": (
         ["--cell", "lstm(forgetbias=1)"],
-        "cell lstm has no option 'forgetbias'; its options: activation, bias, forget_bias, projection."
-        " Did you mean 'forget_bias'?",
+        "cell lstm has no option 'forgetbias'; its options: activation, bias, forget_bias, projection, zoneout,"
+        " dropout. Did you mean 'forget_bias'?",
     ),
     "a wrong option of a cell": (["--cell", "rnn(activation='tahn')"], "no activation is called 'tahn'"),
     "code instead of a cell": (["--cell", "__import__('os').system('ls')"], "does not name a cell: write lstm"),

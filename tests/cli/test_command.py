@@ -12,7 +12,7 @@ from importlib.metadata import version
 
 import pytest
 
-from unrolled import cells
+from unrolled import Graph, cells
 from unrolled.engine import library
 
 TEXT = "def add(a, b):\n    return a + b\n" * 120
@@ -141,6 +141,20 @@ def test_cells(place):
     assert plain["states"] == {"h": "20", "c": "H"}
     assert plain["parameters"]["weight_h"] == "(20, H)"
     assert plain["products"] == {"weight_i_x": "before", "weight_i_h": "during", "weight_h": "during"}
+
+
+def test_a_cell_with_noise(place):
+    """Shown, trained and stored with its noise; what is written of it has none, and is the same again."""
+    noisy = 'lstm(zoneout={"h": 0.1, "c": 0.5}, dropout=0.2)'
+    shown = unrolled("cells", noisy, cwd=place).stdout
+    assert "zoneout      {'h': 0.1, 'c': 0.5}" in shown
+    assert "0  1.25 with probability 0.8, else 0; D wide, drawn once a sequence" in shown
+    assert "3  1 with probability 0.5, else 0; H wide, drawn at every step" in shown
+    ran = unrolled("train", "text.py", *SMALL, "--steps", 12, "--cell", noisy, "-o", "noisy", cwd=place)
+    assert ran.returncode == 0, ran.stderr
+    assert len(Graph.from_json((place / "noisy" / "cell.json").read_text()).noise) == 4
+    written = [unrolled("sample", "noisy", "--length", 40, "--seed", 3, cwd=place).stdout for _ in range(2)]
+    assert written[0] == written[1] != ""
 
 
 def test_version(place):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import json
 import os
 from pathlib import Path
 
@@ -13,11 +14,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.cells.checks import CASES
+from tests.cells.papers import noisy
 from tests.equations.random_cells import defined, programs, returns, source_of
-from unrolled import ConfigError, Recurrent, cells
+from unrolled import ConfigError, Graph, Noise, Recurrent, cells
 from unrolled.engine import Program, library, use_engine
 from unrolled.engine.compiled import Variant, compiled
 from unrolled.equations import cell
+from unrolled.ops import affine, linear
 
 ENGINE = pytest.mark.skipif(library() is None, reason="installed without the native engine")
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-5}
@@ -62,10 +65,14 @@ def _distance(mine, theirs):
     return float((mine - theirs).abs().max() / scale) if theirs.numel() else 0.0
 
 
-def _masks(kind, steps, batch):
+def _masks(kind, made):
+    """Lengths, resets and the direction that a text asks for, and noise for a cell that has some."""
+    program, x = made[:2]
+    steps, batch = x.shape[:2]
     lengths = torch.randint(0, steps + 1, (batch,)) if "lengths" in kind else None
     reset = torch.rand(steps, batch) < 0.3 if "reset" in kind else None
-    return {"lengths": lengths, "reset": reset, "reverse": "reverse" in kind}
+    noise = program.draw(Noise(4), 0, steps, batch, x)
+    return {"lengths": lengths, "reset": reset, "reverse": "reverse" in kind, "noise": noise}
 
 
 @ENGINE
@@ -75,7 +82,7 @@ def _masks(kind, steps, batch):
 def test_engine_is_reference(case, kind, dtype):
     for sizes in SIZES:
         made = _layer(case.cell, sizes, dtype)
-        options, weights = _masks(kind, *sizes[:2]), []
+        options, weights = _masks(kind, made), []
         with use_engine("native"):
             mine = _everything(*made, weights, **options)
         with use_engine("reference"):
@@ -102,13 +109,32 @@ def test_random_cells_many_times(body, last, masks):
     _check_random(body, last, masks)
 
 
+@ENGINE
+def test_the_room_of_a_part_is_lent_to_one_value_only():
+    """c is kept where b was; the product that c is also computed from must not be written there before b is read."""
+
+    @cell
+    def crowded(x, h, c):
+        a, b = affine(x, h, parts=2)
+        c = linear(b - linear(linear(0.5 * a)))
+        return h, c
+
+    made, weights = _layer(crowded, (3, 2, 4, 5), torch.float64), []
+    with use_engine("native"):
+        mine = _everything(*made, weights)
+    with use_engine("reference"):
+        theirs = _everything(*made, weights)
+    for one, other in zip([*mine[0], *mine[1]], [*theirs[0], *theirs[1]], strict=True):
+        torch.testing.assert_close(one, other)
+
+
 def _check_random(body, last, masks):
     made = cell(defined(source_of(body, last), {}))
     if compiled(made.graph, 4, 5, Variant()).reason:
         return  # (a state that comes from parameters alone)
     torch.manual_seed(0)
     layer = _layer(made, (3, 2, 4, 5), torch.float64)
-    options, weights = _masks(masks, 3, 2), []
+    options, weights = _masks(masks, layer), []
     with use_engine("native"):
         mine = _everything(*layer, weights, **options)
     with use_engine("reference"):
@@ -134,44 +160,48 @@ def _same(mine, theirs):
 def test_threads_and_splits_change_no_bit(case, dtype):
     before = torch.get_num_threads()
     made = _layer(case.cell, (6, 21, 35, 70), dtype)
-    weights, seen = [], []
+    options, weights, seen = _masks("plain", made), [], []
     try:
         for threads in (1, 2, 3, 5):
             torch.set_num_threads(threads)
             with use_engine("native"):
-                seen.append(_everything(*made, weights))
+                seen.append(_everything(*made, weights, **options))
     finally:
         torch.set_num_threads(before)
     for one in seen[1:]:
         _same(one, seen[0])
 
 
+WHOLE = [cells.lstm, cells.gru_v3, cells.layer_norm_lstm, cells.lru, noisy, cells.min_gru(dropout=0.3, zoneout=0.2)]
+
+
 @ENGINE
 @pytest.mark.parametrize("batch", [1, 2, 5, 33])
 @pytest.mark.parametrize("hidden", [16, 65, 160])
-@pytest.mark.parametrize("made", [cells.lstm, cells.gru_v3, cells.layer_norm_lstm, cells.lru], ids=repr)
+@pytest.mark.parametrize("made", WHOLE, ids=repr)
 def test_whole_is_pieces_is_steps_is_rows(made, hidden, batch):
     """Forward and the gradient of the input, tolerance 0; a row is the same alone."""
     layer = Recurrent(made, 19, hidden, 2)
     x = torch.randn(9, batch, 19, requires_grad=True)
     weight = torch.randn(9, batch, layer.output_size)
     with use_engine("native"):
-        whole, last = layer(x)
+        noise = Noise(5)
+        whole, last = layer(x, noise=noise)
         (of_whole,) = torch.autograd.grad((whole * weight).sum(), [x], retain_graph=True)
         pieces, state = [], None
-        for piece in x.split([1, 4, 2, 2]):
-            output, state = layer(piece, state)
+        for piece, first in zip(x.split([1, 4, 2, 2]), (0, 1, 5, 7), strict=True):
+            output, state = layer(piece, state, noise=noise.at(first))
             pieces.append(output)
         assert torch.equal(torch.cat(pieces), whole)
         (of_pieces,) = torch.autograd.grad((torch.cat(pieces) * weight).sum(), [x])
         assert torch.equal(of_pieces, of_whole)
         state = None
         for t in range(9):
-            output, state = layer.step(x[t], state)
+            output, state = layer.step(x[t], state, noise.at(t))
             assert torch.equal(output, whole[t])
         for name, value in last.items():
             assert torch.equal(state[name], value)
-        alone, _ = layer(x[:, -1:])
+        alone, _ = layer(x[:, -1:], noise=Noise(5, row=batch - 1))
         assert torch.equal(alone, whole[:, -1:])
 
 
@@ -220,9 +250,23 @@ def test_the_choice(monkeypatch):
 
 @ENGINE
 def test_second_derivatives_go_to_the_reference():
-    layer = Recurrent("lstm", 3, 4, dtype=torch.float64)
-    x = torch.randn(4, 2, 3, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradgradcheck(lambda x: layer(x)[0], (x,))
+    for made in (cells.lstm, noisy):
+        layer = Recurrent(made, 3, 4, dtype=torch.float64)
+        x = torch.randn(4, 2, 3, dtype=torch.float64, requires_grad=True)
+        assert torch.autograd.gradgradcheck(lambda x: layer(x, noise=Noise(3))[0], (x,))
+
+
+@ENGINE
+def test_noise_that_no_word_makes_goes_to_the_reference():
+    """A stored graph may add noise to a state; the engine has a word for dropout and zoneout only."""
+    plain = json.loads(cells.ind_rnn.graph.to_json())
+    noise = {"slot": 0, "probability": 0.5, "mean": 0.25, "per": "sequence"}
+    plain["nodes"][5] = {"operation": "noise", "width": "H", "attributes": noise}
+    plain["nodes"][6] = {"operation": "add", "operands": [5, 1], "width": "H"}
+    layer = Recurrent(Graph.from_json(json.dumps(plain)), 3, 40)
+    assert layer.plan() == {"layer0": "reference: its noise is neither dropout nor zoneout"}
+    x = torch.zeros(4, 2, 3)
+    assert not torch.equal(layer(x, noise=Noise(1))[0], layer.eval()(x)[0])
 
 
 @ENGINE

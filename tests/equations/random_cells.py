@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from unrolled import ops
 
 NAMES = ("a", "b", "u", "v")
+HOW_OFTEN = ("step", "sequence")
 UNARY = ("tanh", "sigmoid", "-", "abs", "softplus")
 
 expressions = st.recursive(
@@ -22,6 +23,10 @@ expressions = st.recursive(
         inner.map(lambda e: f"(lambda a: 1 - a)({e})"),
         inner.map(lambda e: f"linear({e})"),
         inner.map(lambda e: f"norm({e})"),
+        st.tuples(inner, st.sampled_from(HOW_OFTEN)).map(lambda e: f"dropout({e[0]}, 0.3, per={e[1]!r})"),
+        st.tuples(inner, inner, st.sampled_from(HOW_OFTEN)).map(
+            lambda e: f"zoneout({e[0]}, {e[1]}, 0.4, per={e[2]!r})"
+        ),
     ),
     max_leaves=4,
 )

@@ -22,7 +22,7 @@ from nbclient import NotebookClient
 
 from tests.equations.random_cells import defined, programs, returns, source_of
 from unrolled import Graph, Recurrent, cell
-from unrolled.engine import Reference
+from unrolled.engine import Noise, Program
 from unrolled.engine.direct import _Direct
 from unrolled.equations.scope import answering
 from unrolled.ops import affine, linear, tanh
@@ -30,7 +30,7 @@ from unrolled.ops import affine, linear, tanh
 B, H = 2, 3
 
 
-def _locals_of(source: str, program, tensors, parameters) -> tuple[dict, tuple]:
+def _locals_of(source: str, program, tensors, parameters, noise) -> tuple[dict, tuple]:
     """Execute the program on tensors; what its local names hold at the end, and what it returned."""
     seen: dict[str, object] = {}
 
@@ -42,7 +42,7 @@ def _locals_of(source: str, program, tensors, parameters) -> tuple[dict, tuple]:
     before = sys.gettrace()
     sys.settrace(watch)
     try:
-        with answering(_Direct(parameters, H)):
+        with answering(_Direct(parameters, H, noise)):
             returned = program(*tensors)
     finally:
         sys.settrace(before)
@@ -114,15 +114,16 @@ def _python(version: str) -> str:
 def _check_names(source: str) -> None:
     graph = cell(defined(source, {})).graph
 
-    program = Reference(graph, H + 1, H)
+    program = Program(graph, H + 1, H)
     shapes = program.parameter_shapes()
     parameters = [torch.randn(shape, dtype=torch.float64) for shape in shapes]
     x, h, c = (torch.randn(B, width, dtype=torch.float64) for width in (H + 1, H, H))
-    values = program.named_values(x, {"h": h, "c": c}, parameters)
+    noise = [one.view(B, -1) for one in program.draw(Noise(7), 0, 1, B, x)]
+    values = program.reference.named_values(x, {"h": h, "c": c}, parameters, noise)
 
     # on tensors, += would change a value that has other names too
     oracle = defined(re.sub(r"(\w) \+= (.*)", r"\1 = \1 + (\2)", source), {})
-    held, returned = _locals_of(source, oracle, (x, h, c), parameters)
+    held, returned = _locals_of(source, oracle, (x, h, c), parameters, noise)
     for name, value in zip(("h", "c"), returned, strict=True):
         assert torch.equal(values[name], value), f"the new {name}\n{source}"
     assert torch.equal(values["h@0"], h)

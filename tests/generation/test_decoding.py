@@ -14,7 +14,8 @@ from unrolled.models import LanguageModel, LanguageModelConfig
 
 pytestmark = pytest.mark.skipif(library() is None, reason="the package was installed without the engine")
 
-CELLS = ["lstm", "gru", "gru_v3", "layer_norm_lstm", "min_gru", "sru", "rg_lru", "slstm", "lstm(projection=5)"]
+CELLS = ["lstm", "gru", "gru_v3", "layer_norm_lstm", "min_gru", "sru", "rg_lru", "slstm", "lstm(projection=5)",
+         "lstm(zoneout=0.2, dropout=0.3)"]  # fmt: skip
 STRATEGIES = {
     "as it is": Strategy(),
     "cold": Strategy(0.3),

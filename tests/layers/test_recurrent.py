@@ -5,17 +5,23 @@ from __future__ import annotations
 import copy
 import itertools
 import pickle
+from dataclasses import replace
 
 import pytest
 import torch
 
 import unrolled
-from tests.cells.checks import CASES, B, D, H, T, _in_pieces, _same, layer_of, random_state
-from unrolled import CellError, Recurrent, ShapeError, cell, cells
+from tests.cells.checks import CASES, NOISE, B, D, H, T, _in_pieces, _same, layer_of, random_state
+from unrolled import CellError, Noise, Recurrent, ShapeError, cell, cells
 from unrolled.ops import absolute, affine, bias, linear, log, split, tanh, weight
 
 every_cell = pytest.mark.parametrize("case", CASES, ids=str)
 LENGTHS = torch.tensor([4, 7, 0])
+
+
+def of_row(row: int, first: int = 0) -> Noise:
+    """The noise of a row that is run alone, from that step on."""
+    return replace(NOISE, row=row).at(first)
 
 
 def both_ways(one, num_layers: int = 2) -> Recurrent:
@@ -35,7 +41,7 @@ def test_padded_is_unpadded(case, directions):
     padded = x.clone()
     for row, length in enumerate(LENGTHS):
         padded[length:, row] = torch.nan
-    output, final = layer(padded, state, lengths=LENGTHS)
+    output, final = layer(padded, state, lengths=LENGTHS, noise=NOISE)
     for row, length in enumerate(LENGTHS.tolist()):
         assert (output[length:, row] == 0).all()
         start = None if state is None else {name: value[:, row : row + 1] for name, value in state.items()}
@@ -44,7 +50,7 @@ def test_padded_is_unpadded(case, directions):
                 want = torch.zeros_like(value[:, :1]) if start is None else start[name]
                 assert torch.equal(value[:, row : row + 1], want)
             continue
-        alone, last = layer(x[:length, row : row + 1], start)
+        alone, last = layer(x[:length, row : row + 1], start, noise=of_row(row))
         torch.testing.assert_close(output[:length, row : row + 1], alone, rtol=0, atol=1e-6)
         for name, value in last.items():
             torch.testing.assert_close(final[name][:, row : row + 1], value, rtol=0, atol=1e-6)
@@ -61,7 +67,7 @@ def test_padding_reaches_no_gradient(case):
         for row, length in enumerate(LENGTHS):
             x[length:, row] = filling
         x.requires_grad_()
-        output, final = layer(x, lengths=LENGTHS)
+        output, final = layer(x, lengths=LENGTHS, noise=NOISE)
         (output.sum() + sum(value.sum() for value in final.values())).backward()
         gradients.append([x.grad, *(parameter.grad for parameter in layer.parameters())])
     for got, want in zip(*gradients, strict=True):
@@ -75,9 +81,9 @@ def test_a_reset_is_a_fresh_start(case):
     x, state = torch.randn(T, B, D, dtype=torch.float64), random_state(layer, positive=case.positive)
     reset = torch.zeros(T, B, dtype=torch.bool)
     reset[3] = True
-    output, final = layer(x, state, reset=reset)
-    before, _ = layer(x[:3], state)
-    after, last = layer(x[3:])
+    output, final = layer(x, state, reset=reset, noise=NOISE)
+    before, _ = layer(x[:3], state, noise=NOISE)
+    after, last = layer(x[3:], noise=NOISE.at(3))
     assert torch.equal(output, torch.cat([before, after]))
     for name, value in last.items():
         assert torch.equal(final[name], value)
@@ -90,10 +96,10 @@ def test_a_reset_in_both_directions(case):
     x = torch.randn(T, B, D, dtype=torch.float64)
     reset = torch.zeros(T, B, dtype=torch.bool)
     reset[2, 0] = reset[5, 0] = reset[1, 1] = reset[0, 2] = True
-    output, _ = layer(x, reset=reset)
+    output, _ = layer(x, reset=reset, noise=NOISE)
     for row, starts in enumerate([[0, 2, 5, T], [0, 1, T], [0, T]]):
         for start, end in itertools.pairwise(starts):
-            alone, _ = layer(x[start:end, row : row + 1])
+            alone, _ = layer(x[start:end, row : row + 1], noise=of_row(row, start))
             torch.testing.assert_close(output[start:end, row : row + 1], alone, rtol=0, atol=1e-12)
 
 
@@ -106,11 +112,11 @@ def test_resets_and_lengths_together(case):
     reset[2] = reset[5] = True
     forward = layer_of(case.cell, torch.float64, 2)
     for layer, state in ((forward, random_state(forward, positive=case.positive)), (both_ways(case.cell), None)):
-        output, final = layer(x, state, lengths=lengths, reset=reset)
+        output, final = layer(x, state, lengths=lengths, reset=reset, noise=NOISE)
         for row, length in enumerate(lengths):
             one = slice(row, row + 1)
             start = None if state is None else {name: value[:, one] for name, value in state.items()}
-            alone, last = layer(x[:length, one], start, reset=reset[:length, one])
+            alone, last = layer(x[:length, one], start, reset=reset[:length, one], noise=of_row(row))
             torch.testing.assert_close(output[:length, one], alone, rtol=0, atol=1e-12)
             for name, value in last.items():
                 torch.testing.assert_close(final[name][:, one], value, rtol=0, atol=1e-12)
@@ -167,8 +173,8 @@ def test_the_reverse_direction_is_the_forward_one_on_the_reversed_text(case):
     x = torch.randn(T, B, D, dtype=torch.float64)
     alone = Recurrent(case.cell, D, H, dtype=torch.float64)
     alone.layer0.load_state_dict(layer.layer0.reverse.state_dict())
-    output, final = layer(x)
-    backwards, last = alone(x.flip(0))
+    output, final = layer.eval()(x)  # (noise is that of a step, whichever comes first)
+    backwards, last = alone.eval()(x.flip(0))
     width = backwards.shape[-1]
     assert torch.equal(output[..., width:], backwards.flip(0))
     for name, value in last.items():
@@ -177,8 +183,8 @@ def test_the_reverse_direction_is_the_forward_one_on_the_reversed_text(case):
 
 def _in_single_steps(layer, x, state):
     outputs = []
-    for row in x:
-        output, state = layer.step(row, state)
+    for t, row in enumerate(x):
+        output, state = layer.step(row, state, NOISE.at(t))
         outputs.append(output)
     return torch.stack(outputs), state
 
@@ -193,7 +199,7 @@ def test_whole_is_pieces_is_steps_at_larger_sizes(one, hidden_size, batch, input
     layer = Recurrent(one, input_size, hidden_size, num_layers=2, dtype=dtype)
     x = torch.randn(T, batch, input_size, dtype=dtype)
     state = {name: torch.randn_like(value) for name, value in layer.zero_state(batch).items()}
-    whole = layer(x, state)
+    whole = layer(x, state, noise=NOISE)
     _same(_in_pieces(layer, x, state, [1, 4, 2]), whole)
     _same(_in_single_steps(layer, x, state), whole)
 
@@ -209,10 +215,10 @@ def test_half_precision(case, dtype):
     exact = Recurrent(case.cell, D, H, 2, dtype=torch.float64)
     exact.load_state_dict(layer.state_dict())
     x, state = torch.randn(T, B, D, dtype=dtype), random_state(layer, positive=case.positive)
-    output, final = layer(x, state)
+    output, final = layer(x, state, noise=NOISE)
     _same(_in_pieces(layer, x, state, [1, 4, 2]), (output, final))
     _same(_in_single_steps(layer, x, state), (output, final))
-    want, last = exact(x.double(), {name: value.double() for name, value in state.items()})
+    want, last = exact(x.double(), {name: value.double() for name, value in state.items()}, noise=NOISE)
     for got, value in [(output, want), *((final[name], last[name]) for name in last)]:
         assert got.dtype == dtype
         _about(got, value, 16 * torch.finfo(dtype).eps)
@@ -244,9 +250,9 @@ def test_autocast(case):
     """Products in bfloat16, gradients in float32; what comes out of one call, of either type, goes into the next."""
     layer = layer_of(case.cell, torch.float32, 2)
     x, state = torch.randn(T, B, D), random_state(layer, positive=case.positive)
-    want, last = layer(x, state)
+    want, last = layer(x, state, noise=NOISE)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        output, final = layer(x, state)
+        output, final = layer(x, state, noise=NOISE)
         pieces, carried = _in_pieces(layer, x, state, [1, 4, 2])
     _same((pieces, carried), (output, final))
     for got, value in [(output, want), *((final[name], last[name]) for name in last)]:
@@ -260,7 +266,7 @@ def test_autocast(case):
 
 def _called(layer):
     """The layer as a function of its parameters, too."""
-    return lambda parameters, x, state: torch.func.functional_call(layer, parameters, (x, state))
+    return lambda parameters, x, state: torch.func.functional_call(layer, parameters, (x, state), {"noise": NOISE})
 
 
 @every_cell
@@ -276,7 +282,7 @@ def test_vmap(case):
     output, final = torch.func.vmap(_called(layer))(parameters, x, together)
     for number, state in enumerate(states):
         layer.load_state_dict({name: value[number] for name, value in parameters.items()})
-        alone, last = layer(x[number], state)
+        alone, last = layer(x[number], state, noise=NOISE)
         _about(output[number], alone, 1e-12)
         for name, value in last.items():
             _about(final[name][number], value, 1e-12)
@@ -295,7 +301,7 @@ def test_jvp(case):
     got, slopes = torch.func.jvp(_called(layer), point, along)
 
     inputs = [one.requires_grad_() for one in (point[1], *state.values())]
-    want = layer(point[1], state)
+    want = layer(point[1], state, noise=NOISE)
     weights = [torch.randn_like(one) for one in _flat(*want)]
     backwards = torch.autograd.grad(_dot(weights, _flat(*want)), [*layer.parameters(), *inputs])
     _about(got[0], want[0].detach(), 1e-12)

@@ -28,7 +28,7 @@ TEXT = "the cat sat on the mat, and the dog sat on the log.\n" * 60  # 46 chunks
 SIZES = {"hidden_size": 7, "batch_size": 4, "seq_length": 16, "sample_length": 8, "num_layers": 2, "steps": 60}
 SHORT = TEXT[: 4 * 8 * 11 + 1]  # 10 chunks of 4 x 8 an epoch; a twentieth is held out
 
-CELLS = ("lstm", "gru", "gru_v3", "rnn", "lstm(projection=3)")
+CELLS = ("lstm", "gru(zoneout=0.1, dropout=0.3)", "gru_v3", "rnn", "lstm(projection=3)")
 OPTIMIZERS = ("adamw", "rmsprop", "adagrad")
 DROPOUTS = (0.0, 0.4)
 CUTS = {"in the warm-up": 1, "stable": 7, "at an epoch's end": 10, "in the decay": 12, "before the last": 15}

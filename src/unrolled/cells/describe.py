@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 from dataclasses import dataclass
 
-from unrolled.equations import Cell, Graph, products
+from unrolled.equations import Cell, Graph, Node, products
+from unrolled.equations.operations import PER_STEP
 
 
 @dataclass(frozen=True)
@@ -19,13 +20,15 @@ class Description:
     parameters: dict[str, str]
     values: dict[str, str]
     products: dict[str, str]
+    noise: dict[str, str]
 
 
 def describe(cell: Cell) -> Description:
     """Describe a cell.
 
     `values` are the named values of a step, with their widths; `products` says of every matrix product, by the
-    name of its matrix, whether it can be done before the loop over time, only during, or after it.
+    name of its matrix, whether it can be done before the loop over time, only during, or after it. `noise` is what is
+    drawn in training, by number. The options end with those that every cell has.
 
     Raises:
         EquationError: the cell's function is not an equation.
@@ -35,10 +38,11 @@ def describe(cell: Cell) -> Description:
         cell=repr(cell),
         equation=_source(cell),
         states={state.name: str(state.width) for state in graph.states},
-        options={**cell.defaults, **cell.options},
+        options={**cell.defaults, **dict.fromkeys(cell.noise_options), **cell.options},
         parameters={parameter.name: shape_of(parameter.rows, parameter.columns) for parameter in graph.parameters},
         values=_values(graph),
         products=dict(products(graph)),
+        noise=_noise(graph),
     )
 
 
@@ -49,6 +53,16 @@ def shape_of(rows: object, columns: object | None) -> str:
 
 def _values(graph: Graph) -> dict[str, str]:
     return {name: str(graph.nodes[place].width or 1) for name, place in graph.names.items()}
+
+
+def _noise(graph: Graph) -> dict[str, str]:
+    return {str(one.attributes["slot"]): _drawn(one) for one in graph.noise}
+
+
+def _drawn(one: Node) -> str:
+    probability, mean, per = (one.attributes[name] for name in ("probability", "mean", "per"))
+    when = "at every step" if per == PER_STEP else "once a sequence"
+    return f"{mean / probability:.6g} with probability {probability:.6g}, else 0; {one.width} wide, drawn {when}"
 
 
 def _source(cell: Cell) -> str:

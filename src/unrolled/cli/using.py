@@ -210,5 +210,6 @@ def _text(one: Description) -> str:
         table("parameters (H: hidden size, D: input size)", one.parameters),
         table("named values", one.values),
         table("products", {name: moments[moment] for name, moment in one.products.items()}),
+        table("noise, in training", one.noise),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"

@@ -3,11 +3,12 @@
 from unrolled.engine.choice import Engine, use_engine, wish
 from unrolled.engine.decoding import Decoder, Precision, decoding_obstacle
 from unrolled.engine.library import level, levels, library, use_level
+from unrolled.engine.noise import Noise
 from unrolled.engine.program import Program
 from unrolled.engine.reference import Reference, State
 from unrolled.engine.stacking import Chosen
 
 __all__ = [
-    "Chosen", "Decoder", "Engine", "Precision", "Program", "Reference", "State", "decoding_obstacle", "level", "levels",
-    "library", "use_engine", "use_level", "wish",
+    "Chosen", "Decoder", "Engine", "Noise", "Precision", "Program", "Reference", "State", "decoding_obstacle", "level",
+    "levels", "library", "use_engine", "use_level", "wish",
 ]  # fmt: skip

@@ -15,6 +15,7 @@ from unrolled.engine.partition import kept_values
 from unrolled.engine.programs import Program
 from unrolled.equations import Graph, Width
 from unrolled.equations.derivative import Derivative, Step, derive, step_of
+from unrolled.equations.operations import PER_STEP
 
 Resolve = Callable[[Width], int]
 
@@ -29,6 +30,7 @@ class Compiled:
         before, after            a state (`name`) as the step begins, and as it ends: the same memory, a step apart
         parameter                by its slot
         reset, valid             masks
+        noise                    by its slot
         made                     what the program needs besides; the forward's are read again by the backward as `kept`
         gradient output, gradient state before / after, gradient input, gradient parameter
     """
@@ -86,6 +88,9 @@ def _check(step: Step) -> None:
     for node in tape.nodes:
         if node.operation == "linear" and tape.is_vector(node.operands[0]):
             raise NotForTheEngineError("a matrix is multiplied with a learned vector")
+        is_noise = any(tape.nodes[operand].operation == "noise" for operand in node.operands)
+        if is_noise and node.operation not in ("multiply", "subtract"):
+            raise NotForTheEngineError("its noise is neither dropout nor zoneout")
 
 
 def _leaves(step: Step, resolve: Resolve) -> dict[int, tuple[Buffer, int]]:
@@ -100,6 +105,9 @@ def _leaves(step: Step, resolve: Resolve) -> dict[int, tuple[Buffer, int]]:
                 given[place] = Buffer("before", node.attributes["name"], "history", width), 0
             case "parameter":
                 given[place] = Buffer("parameter", node.attributes["slot"], "vector", width), 0
+            case "noise":
+                span = "history" if node.attributes["per"] == PER_STEP else "step"
+                given[place] = Buffer("noise", node.attributes["slot"], span, width), 0
             case "mask":
                 given[place] = Buffer(node.attributes["name"], "", "mask", 1), 0
     return given
@@ -107,11 +115,26 @@ def _leaves(step: Step, resolve: Resolve) -> dict[int, tuple[Buffer, int]]:
 
 def _kept(step: Step, derivative: Derivative, resolve: Resolve) -> list[int]:
     nodes = step.tape.nodes[: derivative.forward]
-    behind = step.tape.nodes[derivative.forward :]
-    needed = {operand for node in behind for operand in node.operands if operand < derivative.forward}
+    needed = _read_by(step, derivative)
     free = [place for place, node in enumerate(nodes) if not node.operands or step.tape.is_vector(place)]
     free += [*step.after.values(), step.output]
     return kept_values(nodes, needed, free, lambda place: 1 if (w := nodes[place].width) is None else resolve(w))
+
+
+def _read_by(step: Step, derivative: Derivative) -> set[int]:
+    """What a derivative reads of its step, for what it gives out: of numbers and noise it gives no gradient."""
+    results = [derivative.of_input, *derivative.of_before.values(), *derivative.of_parameters.values()]
+    waiting = [place for place in results if place is not None]
+    read: set[int] = set()
+    seen: set[int] = set()
+    while waiting:
+        place = waiting.pop()
+        if place < derivative.forward:
+            read.add(place)
+        elif place not in seen:
+            seen.add(place)
+            waiting += step.tape.nodes[place].operands
+    return read
 
 
 def _slots(step: Step, places: Mapping[int, int]) -> dict[int, int]:

@@ -24,6 +24,7 @@ class _Call(NamedTuple):
     sequences: Sequences
     states: tuple[str, ...]
     masks: Masks
+    noise: Sequence[Tensor]
     reverse: bool
 
 
@@ -35,10 +36,17 @@ class Differentiable:
         self.sequences = sequences
 
     def run(
-        self, x: Tensor, state: State, parameters: Sequence[Tensor], masks: Masks, *, reverse: bool
+        self,
+        x: Tensor,
+        state: State,
+        parameters: Sequence[Tensor],
+        masks: Masks,
+        noise: Sequence[Tensor],
+        *,
+        reverse: bool,
     ) -> tuple[Tensor, State]:
         """The output `[T, B, width]` and the states after the last step."""
-        call = _Call(self.reference, self.sequences, tuple(state), masks, reverse)
+        call = _Call(self.reference, self.sequences, tuple(state), masks, noise, reverse)
         if self.sequences.compiled.backward is None:
             output, after, _ = _forward(call, x, list(state.values()), parameters)
             return output, after
@@ -54,6 +62,7 @@ def _forward(
         dict(zip(call.states, states, strict=True)),
         [one.contiguous() for one in parameters],
         call.masks,
+        call.noise,
         reverse=call.reverse,
         threads=torch.get_num_threads(),
     )
@@ -98,7 +107,7 @@ def _again(call: _Call, arrays: Sequence[Tensor], gradients: Sequence[Tensor]) -
     count = len(call.states)
     x, states, parameters = arrays[0], arrays[1 : 1 + count], arrays[1 + count :]
     output, after = call.reference.run_masked(
-        x, dict(zip(call.states, states, strict=True)), parameters, call.masks, reverse=call.reverse
+        x, dict(zip(call.states, states, strict=True)), parameters, call.masks, call.noise, reverse=call.reverse
     )
     wanted = [one for one in arrays if one.requires_grad]
     found = torch.autograd.grad(

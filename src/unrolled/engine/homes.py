@@ -92,7 +92,8 @@ class Homes:
             shared = self._room_of_an_operand(place)
             if shared is not None:
                 self.of[place] = shared
-            elif self._needs_memory(place):
+                return  # until it is computed the room is that operand's: nothing else may be written there
+            if self._needs_memory(place):
                 self.of[place] = Home(self.buffer(Buffer("made", place, self._span(place), self._size(place))), 0)
         if place in self.of:
             self._share(place, self.of[place])

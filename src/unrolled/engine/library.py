@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from ctypes import POINTER, Structure, c_char_p, c_double, c_int32, c_int64, c_void_p
+from ctypes import POINTER, Structure, c_char_p, c_double, c_int32, c_int64, c_uint32, c_uint64, c_void_p
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -90,6 +90,15 @@ class CProgram(Structure):
     ]  # fmt: skip
 
 
+class CNoise(Structure):
+    """UnrolledNoise."""
+
+    _fields_ = [
+        ("seed", c_uint64), ("stream", c_uint32), ("step", c_uint32), ("row", c_uint32), ("limit", c_uint32),
+        ("value", c_double),
+    ]  # fmt: skip
+
+
 def levels() -> dict[str, bool]:
     """The levels of instructions that the library was built for, and whether this processor has them."""
     found = library()
@@ -139,6 +148,8 @@ def library() -> ctypes.CDLL | None:
     found.unrolled_run.restype = c_int32
     found.unrolled_run.argtypes = [POINTER(CProgram), c_void_p, c_void_p, c_int64, c_int64, c_int32,
                                    c_int32, c_int32]  # fmt: skip
+    found.unrolled_draw.restype = None
+    found.unrolled_draw.argtypes = [POINTER(CNoise), c_int32, c_void_p, c_int64, c_int64, c_int64, c_int32]
     for name in ("unrolled_levels", "unrolled_level"):
         getattr(found, name).restype = c_int32
         getattr(found, name).argtypes = []

@@ -51,6 +51,7 @@ class Sequences:
         state: Mapping[str, Tensor],
         parameters: Sequence[Tensor],
         masks: Mapping[str, Tensor],
+        noise: Sequence[Tensor] = (),
         *,
         reverse: bool,
         threads: int,
@@ -62,6 +63,8 @@ class Sequences:
         tensors: dict[Base, Tensor] = {("input", ""): x}
         for name, mask in masks.items():
             tensors[name, ""] = mask.contiguous()  # bools are bytes
+        for slot, drawn in enumerate(noise):
+            tensors["noise", slot] = drawn
         for name, value in state.items():
             history = torch.empty((steps + 1, *value.shape), dtype=self.dtype)
             history[steps if reverse else 0] = value

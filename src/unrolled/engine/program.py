@@ -6,7 +6,7 @@ Knows no layers, and owns no parameters.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import torch
@@ -18,8 +18,10 @@ from unrolled.engine.differentiable import Differentiable
 from unrolled.engine.library import level
 from unrolled.engine.masks import masks_of, without_padding
 from unrolled.engine.native import Sequences
+from unrolled.engine.noise import Noise, Source, draw
 from unrolled.engine.reference import Reference, State
-from unrolled.equations import Graph, Width
+from unrolled.equations import Graph, Width, expectation
+from unrolled.equations.operations import PER_STEP
 from unrolled.errors import ConfigError
 
 
@@ -39,6 +41,26 @@ class Program:
     def __reduce__(self) -> tuple[Any, ...]:
         return Program, (self.graph, self.input_size, self.hidden_size)
 
+    @cached_property
+    def noise(self) -> tuple[Source, ...]:
+        """What is drawn for the graph's noise leaves, in the order of their slots; in layer 0."""
+        return tuple(
+            Source(self.resolve(node.width), told["probability"], told["mean"], told["per"] == PER_STEP, told["slot"])
+            for node in self.graph.noise
+            if node.width is not None
+            for told in [node.attributes]
+        )
+
+    @cached_property
+    def expected(self) -> Program:
+        """What runs in evaluation: the same without noise."""
+        return Program(expectation(self.graph), self.input_size, self.hidden_size) if self.noise else self
+
+    def draw(self, noise: Noise, layer: int, steps: int, batch: int, like: Tensor) -> list[Tensor]:
+        """The noise of a run of the layer with that number: for each leaf `[T, B, width]`, or `[B, width]`."""
+        like = like if autocast_dtype(like) is None else like.float()  # (as `run` has its input)
+        return [draw(source.of_layer(layer), noise, steps, batch, like) for source in self.noise]
+
     def resolve(self, width: Width) -> int:
         """A width in units."""
         return width.resolve(self.input_size, self.hidden_size)
@@ -47,9 +69,11 @@ class Program:
         """The shape of each parameter, in the order of the slots."""
         return self.reference.parameter_shapes()
 
-    def step(self, x: Tensor, state: State, parameters: Sequence[Tensor]) -> tuple[Tensor, State]:
+    def step(
+        self, x: Tensor, state: State, parameters: Sequence[Tensor], noise: Sequence[Tensor] | None = None
+    ) -> tuple[Tensor, State]:
         """One time step: x `[B, D]`, each state `[B, width]`; the output `[B, width]` and the new states."""
-        output, after = self.run(x.unsqueeze(0), state, parameters)
+        output, after = self.run(x.unsqueeze(0), state, parameters, noise=noise)
         return output.squeeze(0), after
 
     def run(
@@ -61,8 +85,9 @@ class Program:
         lengths: Tensor | None = None,
         reset: Tensor | None = None,
         reverse: bool = False,
+        noise: Sequence[Tensor] | None = None,
     ) -> tuple[Tensor, State]:
-        """All steps of a sequence; arguments and results are those of `Reference.run`.
+        """All steps of a sequence; arguments and results are those of `Reference.run`. Without noise: its mean.
 
         Under `torch.autocast` in bfloat16 the engine multiplies matrices, and adds up their gradients, from numbers
         rounded to bfloat16; sums, states and all else stay float32.
@@ -70,6 +95,9 @@ class Program:
         Raises:
             ConfigError: the native engine is asked for, and cannot run this.
         """
+        if noise is None and self.noise:
+            return self.expected.run(x, state, parameters, lengths=lengths, reset=reset, reverse=reverse)
+        noise = noise or ()
         # (torch.compile does not look inside: see `_torchdynamo_disable` below)
         if autocast_dtype(x) is not None:
             x, state = x.float(), {name: value.float() for name, value in state.items()}
@@ -79,11 +107,11 @@ class Program:
         variant = Variant(reset is not None, lengths is not None, needs_gradients, needs_gradients and x.requires_grad)
         found = self._native(x, [*state.values(), *parameters], variant)
         if isinstance(found, str):
-            return self.reference.run(x, state, parameters, lengths=lengths, reset=reset, reverse=reverse)
+            return self.reference.run(x, state, parameters, lengths=lengths, reset=reset, reverse=reverse, noise=noise)
         masks = masks_of(len(x), lengths, reset, reverse=reverse)
         if lengths is not None:
             x = without_padding(x, lengths)
-        return Differentiable(self.reference, found).run(x, state, parameters, masks, reverse=reverse)
+        return Differentiable(self.reference, found).run(x, state, parameters, masks, noise, reverse=reverse)
 
     def plan(self, x: Tensor, others: Sequence[Tensor]) -> str:
         """Which engine would run on tensors like these: "native, avx512", or "reference: " and why.
@@ -99,12 +127,12 @@ class Program:
         return f"native, {level()}" + ("" if autocast_dtype(x) is None else ", matrices in bfloat16")
 
     def forward_program(self, like: Tensor, parameters: Sequence[Tensor]) -> Compiled | str:
-        """What the engine runs on a sequence of tensors like these, without gradients; or why it cannot.
+        """What the engine runs on a sequence of tensors like these, without gradients or noise; or why it cannot.
 
         Raises:
             ConfigError: the native engine is asked for, and cannot run this.
         """
-        found = self._native(like, parameters, Variant())
+        found = self.expected._native(like, parameters, Variant())
         return found if isinstance(found, str) else found.compiled
 
     def _native(self, x: Tensor, others: Sequence[Tensor], variant: Variant) -> Sequences | str:
@@ -140,3 +168,4 @@ def _shared(
 
 # What torch.compiler.disable would set, without loading the compiler for everyone.
 Program.run._torchdynamo_disable = True  # type: ignore[attr-defined]
+Program.draw._torchdynamo_disable = True  # type: ignore[attr-defined]

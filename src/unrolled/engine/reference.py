@@ -43,6 +43,7 @@ class Reference:
         self._program = self._compile()
         self._parameter_nodes = self._leaves("parameter", "slot")
         self._number_nodes = self._leaves("number", "value")
+        self._noise_nodes = self._leaves("noise", "slot")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Reference, (self.graph, self.input_size, self.hidden_size)
@@ -58,14 +59,12 @@ class Reference:
             for parameter in self.graph.parameters
         ]
 
-    def step(self, x: Tensor, state: State, parameters: Sequence[Tensor]) -> tuple[Tensor, State]:
-        """One time step: x `[B, D]`, each state `[B, width]`; the output `[B, width]` and the new states."""
-        return self._step(self._constants(x, parameters), x, state)
-
-    def named_values(self, x: Tensor, state: State, parameters: Sequence[Tensor]) -> dict[str, Tensor]:
-        """Every named value of one time step."""
+    def named_values(
+        self, x: Tensor, state: State, parameters: Sequence[Tensor], noise: Sequence[Tensor] = ()
+    ) -> dict[str, Tensor]:
+        """Every named value of one time step: x and the states `[B, width]`, the noise, too."""
         values = self._constants(x, parameters)
-        self._step(values, x, state)
+        self._step(values, x, state, noise)
         return {name: values[node] for name, node in self.graph.names.items()}
 
     def run(
@@ -77,6 +76,7 @@ class Reference:
         lengths: Tensor | None = None,
         reset: Tensor | None = None,
         reverse: bool = False,
+        noise: Sequence[Tensor] = (),
     ) -> tuple[Tensor, State]:
         """All steps of a sequence, forwards or backwards in time.
 
@@ -88,6 +88,7 @@ class Reference:
                 stands there in x.
             reset: `[T, B]` bool; where true, a new segment starts at that step, from states of zero.
             reverse: from the last step to the first.
+            noise: for each noise leaf of the graph, by its slot, `[T, B, width]`, or `[B, width]` for all steps.
 
         Returns:
             The output `[T, B, width]` and the states after the last step that was computed.
@@ -95,10 +96,17 @@ class Reference:
         masks = masks_of(len(x), lengths, reset, reverse=reverse)
         if lengths is not None:
             x = without_padding(x, lengths)
-        return self.run_masked(x, state, parameters, masks, reverse=reverse)
+        return self.run_masked(x, state, parameters, masks, noise, reverse=reverse)
 
     def run_masked(
-        self, x: Tensor, state: State, parameters: Sequence[Tensor], masks: Masks, *, reverse: bool
+        self,
+        x: Tensor,
+        state: State,
+        parameters: Sequence[Tensor],
+        masks: Masks,
+        noise: Sequence[Tensor],
+        *,
+        reverse: bool,
     ) -> tuple[Tensor, State]:
         """The same, with lengths and resets as masks; x has no padding any more."""
         steps = len(x)
@@ -110,7 +118,8 @@ class Reference:
             if starts is not None:
                 begins = starts[t].unsqueeze(-1)
                 state = {name: torch.where(begins, 0.0, value) for name, value in state.items()}
-            outputs[t], new = self._step(list(constants), inputs[t], state)
+            drawn = [one[t] if one.dim() > 2 else one for one in noise]
+            outputs[t], new = self._step(list(constants), inputs[t], state, drawn)
             if valid is not None:
                 goes_on = valid[t].unsqueeze(-1)
                 outputs[t] = torch.where(goes_on, outputs[t], 0.0)
@@ -118,11 +127,13 @@ class Reference:
             state = new
         return torch.stack(outputs), state
 
-    def _step(self, values: list[Any], x: Tensor, state: State) -> tuple[Tensor, State]:
+    def _step(self, values: list[Any], x: Tensor, state: State, noise: Sequence[Tensor]) -> tuple[Tensor, State]:
         """Compute every node of the graph into `values`, where the constants stand already."""
         values[self.graph.input] = _aligned(x)
         for one in self.graph.states:
             values[one.before] = _aligned(state[one.name])
+        for place, slot in self._noise_nodes.items():
+            values[place] = noise[slot]
         for function, operands, results in self._program:
             value = function(*[values[operand] for operand in operands])
             if len(results) == 1:

@@ -10,6 +10,7 @@ from operator import attrgetter
 from typing import Any, overload
 
 from unrolled.equations.graph import Graph
+from unrolled.equations.noise import NOISE_OPTIONS, check_rates, with_noise
 from unrolled.equations.symbol import Symbol
 from unrolled.equations.trace import trace
 from unrolled.equations.width import H, Width
@@ -24,6 +25,10 @@ class Cell:
     The function's first argument is the input at one step, the others are the states; keyword arguments and
     arguments with a default are options. Calling a cell with options gives a variant of it:
     `lstm(forget_bias=1.0)`. Calling it on values inside another cell's function writes its equation there.
+
+    Every cell has two more options, noise in training: `lstm(zoneout={"h": 0.05, "c": 0.5}, dropout=0.2)`.
+    `zoneout` is how probable it is that a unit of a state stays as it was; `dropout` that a unit is zero, at all
+    steps of a sequence, where a matrix multiplies it. A cell may have options of its own by these names.
 
     Raises:
         CellError: the function has no input or no state, or an option does not exist.
@@ -54,7 +59,23 @@ class Cell:
         """
         code = inspect.unwrap(self.function).__code__
         states = {state: self._width(state) for state in self.states}
-        return trace(repr(self), partial(self.function, **self.options), code, self.input, states)
+        graph = trace(repr(self), partial(self.function, **self.own_options), code, self.input, states)
+        return with_noise(graph, **self.noise) if self.noise else graph
+
+    @property
+    def own_options(self) -> dict[str, Any]:
+        """The options that the function takes."""
+        return {name: value for name, value in self.options.items() if name not in self.noise}
+
+    @property
+    def noise(self) -> dict[str, Any]:
+        """The options that every cell has: those of its noise."""
+        return {name: self.options[name] for name in self.noise_options if name in self.options}
+
+    @property
+    def noise_options(self) -> tuple[str, ...]:
+        """The names of the options that every cell has, where the function has none of that name itself."""
+        return tuple(name for name in NOISE_OPTIONS if name not in self.defaults)
 
     @overload
     def __call__(self, /, **options: Any) -> Cell: ...
@@ -69,6 +90,11 @@ class Cell:
             raise EquationError(
                 f"the cell {self.name} was called on {type(values[0]).__name__}: a layer runs a cell on tensors,"
                 f" unrolled.Recurrent({self.name}, input_size, hidden_size). Options go by name"
+            )
+        if variant.noise:
+            raise EquationError(
+                f"the cell {variant} is called inside another cell, where {' and '.join(variant.noise)} cannot be its"
+                " option: give it to the cell outside, or write dropout(...) and zoneout(...) into the equation"
             )
         return self.function(*values, **variant.options)
 
@@ -108,15 +134,16 @@ class Cell:
 
     def _check(self) -> None:
         for option in self.options:
-            if option not in self.defaults:
-                known = ", ".join(self.defaults) or "none"
+            known = (*self.defaults, *self.noise_options)
+            if option not in known:
                 raise CellError(
-                    f"cell {self.name} has no option {option!r}; its options: {known}."
-                    + did_you_mean(option, self.defaults)
+                    f"cell {self.name} has no option {option!r}; its options: {', '.join(known)}."
+                    + did_you_mean(option, known)
                 )
         for state in self.widths:
             if state not in self.states:
                 raise CellError(f"cell {self.name} declares the width of {state!r}, which is not one of its states")
+        check_rates(self.states, **self.noise)
 
 
 def _defined(module: str, name: str, options: Mapping[str, Any]) -> Cell:

@@ -7,10 +7,12 @@ places in the list. The leaves are
     state       one of the states as the step begins      as wide as the state declares
     parameter   a learned matrix, vector, gain or bias    its rows wide
     number      a constant                                as wide as what it meets
+    noise       random numbers, drawn outside             as wide as it says
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import field
 from functools import cache
@@ -20,7 +22,15 @@ from pydantic import BeforeValidator, ConfigDict, PlainSerializer, TypeAdapter, 
 from pydantic.dataclasses import dataclass
 
 from unrolled.equations.initial import Initial
-from unrolled.equations.operations import COMPARISONS, LEAVES, OPERATIONS, check_conditions, width_of
+from unrolled.equations.operations import (
+    COMPARISONS,
+    LEAVES,
+    OPERATIONS,
+    PER_SEQUENCE,
+    PER_STEP,
+    check_conditions,
+    width_of,
+)
 from unrolled.equations.width import Width
 from unrolled.errors import EquationError, GraphError
 
@@ -31,6 +41,7 @@ Wide = Annotated[
     PlainSerializer(str),
 ]
 _KINDS = ("weight", "bias", "gain")  # how a parameter's name begins, so that none takes a module attribute's place
+_MOST_NOISE = 2**16  # so many slots have random numbers of their own in each layer
 _closed = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
@@ -91,6 +102,12 @@ class Graph:
         assert width is not None, "check() and the tracer refuse an output without a width"
         return width
 
+    @property
+    def noise(self) -> tuple[Node, ...]:
+        """The noise leaves, in the order of their slots: each is `mean / probability` with that probability, else 0."""
+        leaves = [node for node in self.nodes if node.operation == "noise"]
+        return tuple(sorted(leaves, key=lambda node: node.attributes["slot"]))
+
     def to_json(self) -> str:
         """The graph as JSON text, which `from_json` reads back equal."""
         return _adapter().dump_json(self, indent=1, exclude_none=True).decode()
@@ -130,6 +147,7 @@ def check(graph: Graph) -> None:
         elif node.operation not in LEAVES:
             _check_operation(graph, place, node)
     _check_leaves(graph)
+    _check_noise(graph)
     _check_states(graph)
     _check_result(graph, "the output", graph.output)
     for place in graph.names.values():
@@ -170,6 +188,19 @@ def _check_leaves(graph: Graph) -> None:
     wanted = {(state.before, "state", state.name, str(state.width)) for state in graph.states}
     if got != wanted | {(graph.input, "input", None, "D")}:
         raise GraphError("the input and the states are not those that the nodes hold")
+
+
+def _check_noise(graph: Graph) -> None:
+    """Each leaf has a slot of its own, a width, and numbers that say a distribution."""
+    if [node.attributes["slot"] for node in graph.noise] != list(range(len(graph.noise))):
+        raise GraphError("the slots of its noise are not 0, 1 ... each once")
+    if len(graph.noise) > _MOST_NOISE:
+        raise GraphError(f"it has {len(graph.noise)} noise leaves: at most {_MOST_NOISE:,}")
+    for node in graph.noise:
+        probability, mean, per = (node.attributes[name] for name in ("probability", "mean", "per"))
+        is_known = per in (PER_STEP, PER_SEQUENCE)
+        if not node.width or not is_known or not 0 < probability <= 1 or not math.isfinite(mean):
+            raise GraphError(f"noise {node.width or 1} wide, {dict(node.attributes)}, cannot be drawn")
 
 
 def _check_states(graph: Graph) -> None:

@@ -109,7 +109,11 @@ LEAVES: dict[str, Mapping[str, type]] = {
     "state": {"name": str},
     "parameter": {"slot": int},
     "number": {"value": float},
+    "noise": {"slot": int, "probability": float, "mean": float, "per": str},
 }
+
+# How often noise is drawn: anew at every step, or once for all steps of a sequence.
+PER_STEP, PER_SEQUENCE = "step", "sequence"
 
 
 def check_conditions(name: str, operands: Sequence[str]) -> None:

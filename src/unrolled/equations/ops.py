@@ -12,14 +12,16 @@ from functools import partial
 from typing import Any
 
 from unrolled.equations.initial import DEFAULT, ZERO, Initial, Spoken, initials
+from unrolled.equations.operations import PER_SEQUENCE, PER_STEP
 from unrolled.equations.scope import Scope, Wanted, current
 from unrolled.equations.symbol import Symbol
 from unrolled.equations.width import Width
 from unrolled.errors import CellError, EquationError, did_you_mean
 
 __all__ = [
-    "absolute", "affine", "bias", "concat", "cos", "elementwise", "exp", "linear", "log", "maximum", "minimum",
-    "norm", "relu", "sigmoid", "sin", "softplus", "split", "sqrt", "tanh", "units", "weight", "where",
+    "absolute", "affine", "bias", "concat", "cos", "dropout", "elementwise", "exp", "linear", "log", "maximum",
+    "minimum", "norm", "relu", "sigmoid", "sin", "softplus", "split", "sqrt", "tanh", "units", "weight", "where",
+    "zoneout",
 ]  # fmt: skip
 
 Value = Symbol | float
@@ -145,6 +147,41 @@ def maximum(a: Value, b: Value) -> Symbol:
 def minimum(a: Value, b: Value) -> Symbol:
     """The smaller of two values, unit by unit."""
     return current("minimum").apply("minimum", a, b)
+
+
+def dropout(value: Symbol, rate: float, *, per: str = PER_STEP) -> Symbol:
+    """In training each unit is zero with probability `rate`, else divided by 1 - rate; in evaluation the value itself.
+
+    `per="step"` draws anew at every step (Srivastava et al. 2014), `per="sequence"` once for all steps: variational
+    dropout, made for what a matrix multiplies (Gal & Ghahramani 2016).
+    """
+    scope = current("dropout")
+    width = _columns(scope, "dropout", value)
+    _check_noise("dropout", rate, per)
+    return scope.apply("multiply", value, scope.noise(width, 1.0 - rate, 1.0, per)) if rate else value
+
+
+def zoneout(new: Symbol, old: Symbol, rate: float, *, per: str = PER_STEP) -> Symbol:
+    """In training each unit stays `old` with probability `rate` (Krueger et al. 2017); in evaluation their mean.
+
+    The mean is `rate * old + (1 - rate) * new`. `per` is that of `dropout`.
+    """
+    scope = current("zoneout")
+    width = _columns(scope, "zoneout", new)
+    _columns(scope, "zoneout", old)
+    _check_noise("zoneout", rate, per)
+    if not rate:
+        return new
+    stays = scope.noise(width, float(rate), float(rate), per)
+    changes = scope.apply("subtract", 1.0, stays)
+    return scope.apply("add", scope.apply("multiply", stays, old), scope.apply("multiply", changes, new))
+
+
+def _check_noise(word: str, rate: Any, per: Any) -> None:
+    if type(rate) not in (int, float) or not 0 <= rate < 1:
+        raise EquationError(f"{word} was given the rate {rate!r}: give a probability, at least 0 and below 1")
+    if per not in (PER_STEP, PER_SEQUENCE):
+        raise EquationError(f"{word} was given per={per!r}: noise is drawn per='step' or per='sequence'")
 
 
 def _unary(name: str, meaning: str) -> Callable[[Value], Symbol]:

@@ -50,6 +50,9 @@ class Scope(Protocol):
     def parameter(self, wanted: Wanted) -> Symbol:
         """The next learned array, in the order of the calls."""
 
+    def noise(self, width: Width, probability: float, mean: float, per: str) -> Symbol:
+        """The next noise: `mean / probability` with that probability, else 0, drawn for every row and unit."""
+
 
 _current: ContextVar[Scope | None] = ContextVar("unrolled.equations.scope", default=None)
 

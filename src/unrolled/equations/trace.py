@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import math
 import traceback
 from collections.abc import Callable, Mapping
 from types import CodeType, FrameType, TracebackType
 from typing import Any
 
-from unrolled.equations.graph import Graph, Node, State
+from unrolled.equations.graph import Graph, State
 from unrolled.equations.names import Bindings, frame_of, permuted
-from unrolled.equations.operations import COMPARISONS, check_conditions, width_of
+from unrolled.equations.operations import COMPARISONS
 from unrolled.equations.parameters import Request, named_parameters
 from unrolled.equations.scope import Wanted, answering
 from unrolled.equations.symbol import Symbol
-from unrolled.equations.width import D, H, Width
+from unrolled.equations.width import D, Width
+from unrolled.equations.writer import Writer, in_words
 from unrolled.errors import AttributeEquationError, EquationError, UnrolledError, described
 
 
@@ -67,29 +67,20 @@ def trace(cell: str, function: Callable[..., Any], code: CodeType, inputs: str, 
     return graph
 
 
-class _Tracer:
-    """Answers each operation with a new symbol, and keeps its node."""
-
-    hidden = H
+class _Tracer(Writer):
+    """Answers each operation with a new symbol, keeps its node, and looks what the function's variables hold."""
 
     def __init__(self, code: CodeType) -> None:
+        super().__init__()
         self.code = code
-        self.nodes: list[Node] = []
         self.requests: list[Request] = []
         self.frame: FrameType | None = None
         self.bindings = Bindings({}, code)
 
-    def width(self, value: Any) -> Width | None:
-        """How wide a value is; None for a plain number."""
-        return None if _is_number(value) else self.symbol("the language", value).width
-
     def apply(self, operation: str, *operands: Any, **attributes: Any) -> Symbol:
         """The symbol of an operation's result."""
         self._look()
-        symbols = [self.symbol(operation, operand) for operand in operands]
-        check_conditions(operation, [self.nodes[symbol.node].operation for symbol in symbols])
-        width = width_of(operation, [symbol.width for symbol in symbols], attributes)
-        return self._append(Node(operation, tuple(symbol.node for symbol in symbols), width, attributes))
+        return super().apply(operation, *operands, **attributes)
 
     def parameter(self, wanted: Wanted) -> Symbol:
         """The symbol of a new parameter; its name is found when all is known."""
@@ -104,48 +95,10 @@ class _Tracer:
         self.requests.append(Request(wanted, symbol.node, label))
         return symbol
 
-    def leaf(self, operation: str, width: Width | None, **attributes: Any) -> Symbol:
-        """The symbol of a value that is given, not computed."""
-        return self._append(Node(operation, (), width, attributes))
-
-    def symbol(self, operation: str, operand: Any) -> Symbol:
-        """An operand as a symbol: plain numbers become leaves, all else is refused."""
-        if _is_number(operand):
-            if not math.isfinite(operand):
-                raise EquationError(f"{operation} was given {operand!r}: constants are finite numbers")
-            return self.leaf("number", None, value=float(operand))
-        if isinstance(operand, Symbol):
-            if operand.owner is not self:
-                raise EquationError(f"{operation} was given a value of another cell, kept from an earlier call")
-            return operand
-        raise EquationError(f"{operation} was given {_described(operand)}")
-
-    def _append(self, node: Node) -> Symbol:
-        self.nodes.append(node)
-        return Symbol(self, len(self.nodes) - 1, node.width)
-
     def _look(self) -> None:
         self.frame = self.frame or frame_of(self.code)
         if self.frame is not None:
             self.bindings.observe(self.frame.f_locals)
-
-
-def _is_number(operand: Any) -> bool:
-    """A plain number; not a bool, and not one of numpy's."""
-    return type(operand) in (int, float)
-
-
-def _described(operand: Any) -> str:
-    """What was given in the place of a value, and what to write instead."""
-    kind = type(operand)
-    library = kind.__module__.partition(".")[0]
-    if library == "torch":
-        return "a torch tensor, which is no value of the cell: a learned array is weight(), a matrix linear(value)"
-    if library == "numpy":
-        return "a numpy value, which is no value of the cell: write a plain number, or weight() for a learned array"
-    if kind is tuple:
-        return f"a tuple of {len(operand)} values: affine(..., parts=n) and split give one; unpack it"
-    return f"{operand!r}, which is no value of the cell"
 
 
 def _returned(answer: Any, states: Mapping[str, Width], tracer: _Tracer) -> tuple[int, list[int]]:
@@ -157,7 +110,7 @@ def _returned(answer: Any, states: Mapping[str, Width], tracer: _Tracer) -> tupl
     wanted = ", ".join(states)
     for value in values:
         if not isinstance(value, Symbol):
-            raise EquationError(f"it returned {_described(value)}; wanted: return {wanted}")
+            raise EquationError(f"it returned {in_words(value)}; wanted: return {wanted}")
         if value.owner is not tracer:
             raise EquationError("it returned a value of another cell, kept from an earlier call")
         if tracer.nodes[value.node].operation in COMPARISONS:

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.cells import find
-from unrolled.engine import Program, State
+from unrolled.engine import Noise, Program, State
 from unrolled.equations import Cell, Graph
-from unrolled.errors import CellError, ShapeError
+from unrolled.errors import CellError, ConfigError, ShapeError
 from unrolled.layers.initial import fill
 from unrolled.layers.stack import Direction, check_state, run_stack, step_stack, zero_state
 from unrolled.shapes import WHOLE_NUMBERS, check_shape, check_tensor, written
@@ -92,6 +92,7 @@ class Recurrent(nn.Module):
         state: State | None = None,
         lengths: Tensor | Sequence[int] | None = None,
         reset: Tensor | None = None,
+        noise: Noise | None = None,
     ) -> tuple[Tensor, State]:
         """Run a sequence.
 
@@ -100,7 +101,10 @@ class Recurrent(nn.Module):
             state: from an earlier call, to go on from there: name -> `[num_layers, B, width]`. None: zeros.
             lengths: `[B]`: how many steps of each row are real. The output past the end is zero, the state is
                 that after the last real step.
-            reset: `[T, B]` bool: where true, a new segment starts, from states of zero.
+            reset: `[T, B]` bool: where true, a new segment starts, from states of zero. It draws no mask anew.
+            noise: which random numbers the cell's own noise (`dropout`, `zoneout`) is, in any mode: a run with the
+                same `Noise` is the same run. None: in training a seed drawn from torch's default generator, in
+                evaluation no noise but its mean. The layer's `dropout=` between layers has nothing to do with it.
 
         Returns:
             The output `[T, B, output_size]`, and the states after the last step: name -> `[L, B, width]`, where L
@@ -108,6 +112,7 @@ class Recurrent(nn.Module):
 
         Raises:
             ShapeError: another shape or type; a state for a bidirectional layer, which has none to go on from.
+            ConfigError: `noise` is no `unrolled.Noise`.
         """
         if self.batch_first:
             x = x.transpose(0, 1) if isinstance(x, Tensor) and x.dim() == 3 else x
@@ -132,11 +137,15 @@ class Recurrent(nn.Module):
             lengths=None if lengths is None else _lengths(lengths, steps, batch, x.device),
             reset=None if reset is None else _reset(reset, steps, batch),
             dropout=self.dropout if self.training else 0.0,
+            noise=self._noise(noise),
         )
         return (output.transpose(0, 1) if self.batch_first else output), final
 
-    def step(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+    def step(self, x: Tensor, state: State | None = None, noise: Noise | None = None) -> tuple[Tensor, State]:
         """Run one time step: x `[B, D]`, the output `[B, output_size]` and the new states.
+
+        `noise` is that of `forward`: step 40 of a run is `Noise(seed, step=40)`. In training without it every call
+        draws a seed of its own, and with it the masks that a whole sequence would share.
 
         Raises:
             ShapeError: another shape or type, or a bidirectional layer, which has to see the whole sequence.
@@ -148,7 +157,8 @@ class Recurrent(nn.Module):
         if state is None:
             state = zero_state(stack, len(x), x)
         check_state(stack, state, len(x), x)
-        return step_stack(stack, x, state, dropout=self.dropout if self.training else 0.0)
+        dropout = self.dropout if self.training else 0.0
+        return step_stack(stack, x, state, dropout=dropout, noise=self._noise(noise))
 
     def plan(self, x: Tensor | None = None) -> dict[str, str]:
         """Which engine runs each layer, "native, avx512" or "reference: why", for an input like x, else float32's.
@@ -187,6 +197,13 @@ class Recurrent(nn.Module):
         if self.bidirectional:
             raise ShapeError("a bidirectional layer has two programs for each layer")
         return [(direction.program, direction.parameters) for (direction,) in self._stack()]
+
+    def _noise(self, given: Noise | None) -> Noise | None:
+        """What the cell's noise is in this run; None: its mean."""
+        if given is not None and not isinstance(given, Noise):
+            raise ConfigError(f"noise is {given!r}: give unrolled.Noise(seed), or None")
+        is_fresh = given is None and self.training and bool(self.graph.noise)
+        return Noise.fresh() if is_fresh else given
 
     def _stack(self) -> list[list[Direction]]:
         layers = [self.get_submodule(f"layer{place}") for place in range(self.num_layers)]

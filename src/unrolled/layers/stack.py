@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from unrolled.engine import Program, State
+from unrolled.engine import Noise, Program, State
 from unrolled.errors import ShapeError, did_you_mean
 from unrolled.shapes import check_shape, check_tensor
 
@@ -38,6 +38,7 @@ def run_stack(
     lengths: Tensor | None = None,
     reset: Tensor | None = None,
     dropout: float = 0.0,
+    noise: Noise | None = None,
 ) -> tuple[Tensor, State]:
     """Run a sequence through all layers.
 
@@ -48,6 +49,7 @@ def run_stack(
         lengths: `[B]`: how many steps of each row are real.
         reset: `[T, B]` bool: where a new segment starts.
         dropout: the probability with which a unit is dropped between two layers; 0 outside training.
+        noise: which random numbers the cells' own noise is; None: its mean, as outside training.
 
     Returns:
         The last layer's output `[T, B, directions * width]`, and the states after the last step.
@@ -59,8 +61,9 @@ def run_stack(
         outputs = []
         for place, direction in enumerate(layer):
             before = {name: values[len(final)] for name, values in state.items()}
+            drawn = None if noise is None else direction.program.draw(noise, len(final), len(x), x.shape[1], x)
             output, after = direction.program.run(
-                x, before, direction.parameters, lengths=lengths, reset=reset, reverse=place == 1
+                x, before, direction.parameters, lengths=lengths, reset=reset, reverse=place == 1, noise=drawn
             )
             outputs.append(output)
             final.append(after)
@@ -68,14 +71,17 @@ def run_stack(
     return x, _stacked(final)
 
 
-def step_stack(stack: Stack, x: Tensor, state: State, *, dropout: float = 0.0) -> tuple[Tensor, State]:
-    """Run one step `[B, D]` through all layers, forward direction only."""
+def step_stack(
+    stack: Stack, x: Tensor, state: State, *, dropout: float = 0.0, noise: Noise | None = None
+) -> tuple[Tensor, State]:
+    """Run one step `[B, D]` through all layers, forward direction only: the first step of the noise."""
     final: list[State] = []
     for place, (direction,) in enumerate(stack):
         if place and dropout:
             x = F.dropout(x, dropout)
         before = {name: values[place] for name, values in state.items()}
-        x, after = direction.program.step(x, before, direction.parameters)
+        drawn = None if noise is None else direction.program.draw(noise, place, 1, len(x), x)
+        x, after = direction.program.step(x, before, direction.parameters, drawn)
         final.append(after)
     return x, _stacked(final)
 
