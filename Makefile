@@ -20,8 +20,8 @@ lint: $(VENV)/.test
 proofs: $(VENV)/.test
 	$(PYTHON) -m pytest -m proof
 
-bench: $(VENV)/.demo
-	$(PYTHON) -m benchmarks.char_rnn $(TEXT)
+bench: $(VENV)/.bench
+	$(PYTHON) -m benchmarks
 
 clean:
 	rm -rf $(VENV) runs build dist
@@ -36,4 +36,8 @@ $(VENV)/.demo: $(VENV)/bin/python pyproject.toml constraints.txt CMakeLists.txt 
 
 $(VENV)/.test: $(VENV)/.demo
 	$(PIP) --editable '.[test]'
+	touch $@
+
+$(VENV)/.bench: $(VENV)/.demo
+	$(PIP) --editable '.[bench]'
 	touch $@
