@@ -1,7 +1,5 @@
 #include "dispatch.h"
 
-#include <atomic>
-
 namespace unrolled {
 namespace {
 
@@ -30,30 +28,15 @@ const Level kLevels[] = {
 };
 constexpr int kCount = sizeof(kLevels) / sizeof(kLevels[0]);
 
-std::atomic<int> in_use{-1};
-
-int highest() {
-    int found = 0;
-    for (int level = 0; level < kCount; ++level)
-        if (kLevels[level].is_there()) found = level;
-    return found;
-}
-
-int level() {
-    int now = in_use.load(std::memory_order_relaxed);
-    if (now < 0) in_use.store(now = highest(), std::memory_order_relaxed);
-    return now;
-}
-
 }  // namespace
 
 template <>
-const Kernels<float> &kernels<float>() {
-    return kLevels[level()].kernels();
+const Kernels<float> &kernels<float>(int32_t level) {
+    return kLevels[level].kernels();
 }
 
 template <>
-const Kernels<double> &kernels<double>() {
+const Kernels<double> &kernels<double>(int32_t) {  // (one for all: for what checks)
     return kernels_generic_double();
 }
 
@@ -69,14 +52,6 @@ const char *unrolled_level_name(int32_t level) {
 
 int32_t unrolled_has_level(int32_t level) {
     return level >= 0 && level < unrolled::kCount && unrolled::kLevels[level].is_there();
-}
-
-int32_t unrolled_level(void) { return unrolled::level(); }
-
-int32_t unrolled_use_level(int32_t level) {
-    if (!unrolled_has_level(level)) return 0;
-    unrolled::in_use.store(level, std::memory_order_relaxed);
-    return 1;
 }
 
 const char *unrolled_sources(void) { return UNROLLED_SOURCES; }

@@ -1,4 +1,4 @@
-// Which kernels are in use. Knows the processor.
+// The kernels of each level of instructions. Knows the processor.
 
 #pragma once
 #include "kernels.h"
@@ -6,10 +6,10 @@
 namespace unrolled {
 
 template <class T>
-const Kernels<T> &kernels();
+const Kernels<T> &kernels(int32_t level);
 template <>
-const Kernels<float> &kernels<float>();
+const Kernels<float> &kernels<float>(int32_t level);
 template <>
-const Kernels<double> &kernels<double>();
+const Kernels<double> &kernels<double>(int32_t level);
 
 }  // namespace unrolled

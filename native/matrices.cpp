@@ -22,8 +22,9 @@ constexpr int64_t kWorth = 100000;  // elements that are worth a thread
 
 bool is_in_pairs(int32_t type) { return type == UNROLLED_BFLOAT16; }
 
-Shape packed_shape(const UnrolledMatrix &m, int32_t type) {
-    return shape_of(m, type == UNROLLED_FLOAT64 ? kernels<double>().panel : kernels<float>().panel, is_in_pairs(type));
+Shape packed_shape(const UnrolledMatrix &m, int32_t type, int32_t level) {
+    const int64_t panel = type == UNROLLED_FLOAT64 ? kernels<double>(level).panel : kernels<float>(level).panel;
+    return shape_of(m, panel, is_in_pairs(type));
 }
 
 // The columns of one panel, in the matrix's data: column n begins at `from(n)`, its elements are `apart`.
@@ -97,8 +98,8 @@ using namespace unrolled;
 
 extern "C" {
 
-int64_t unrolled_packed_size(const UnrolledMatrix *matrix, int32_t type) {
-    const Shape s = packed_shape(*matrix, type);
+int64_t unrolled_packed_size(const UnrolledMatrix *matrix, int32_t type, int32_t level) {
+    const Shape s = packed_shape(*matrix, type, level);
     switch (type) {
         case UNROLLED_FLOAT64: return s.elements() * 8;
         case UNROLLED_BFLOAT16: return s.elements() * 2;
@@ -107,9 +108,10 @@ int64_t unrolled_packed_size(const UnrolledMatrix *matrix, int32_t type) {
     }
 }
 
-void unrolled_pack(const UnrolledMatrix *matrix, int32_t type, const void *data, void *packed, int32_t threads) {
-    const Shape s = packed_shape(*matrix, type);
-    const int members = static_cast<int>(std::min<int64_t>(threads, 1 + s.depth * s.width / kWorth));
+void unrolled_pack(const UnrolledMatrix *matrix, int32_t type, int32_t level, const void *data, void *packed,
+                   int32_t threads) {
+    const Shape s = packed_shape(*matrix, type, level);
+    const int members = gathered(static_cast<int>(std::min<int64_t>(threads, 1 + s.depth * s.width / kWorth)));
     run_together(members, [&](int thread) {
         pack_panels(*matrix, s, type, data, packed, share(s.all_panels(), 1, thread, members));
     });

@@ -90,7 +90,7 @@ private:
     template <class Do>
     void pieces(int64_t count, int64_t work, Do &&piece) const {
         Counter counter;
-        const int members = static_cast<int>(std::min<int64_t>({w_.threads, count, 1 + work / kWorth}));
+        const int members = gathered(static_cast<int>(std::min<int64_t>({w_.threads, count, 1 + work / kWorth})));
         run_together(members, [&](int thread) {
             for (int64_t one; (one = counter.next()) < count;) piece(one, thread);
         });
@@ -100,7 +100,7 @@ private:
 
     void loop() const {
         if (loop_.empty()) return;
-        const int members = loop_members();
+        const int members = gathered(loop_members());
         Barrier barrier(members);
         run_together(members, [&](int thread) {
             for (int64_t step = 0; step < w_.steps; ++step) {

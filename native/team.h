@@ -32,8 +32,12 @@ private:
     std::atomic<int64_t> next_{0};
 };
 
-// Call job(0), job(1) ... job(members - 1) at once, job(0) in the calling thread; return when all have returned. One job
-// runs at a time: a second caller waits. There are 255 members at most. A child of a fork has a team of its own. A job must not throw.
+// How many can work together: as many as are wanted, up to 255, or fewer where the system gives no more threads.
+int gathered(int wanted);
+
+// Call job(0), job(1) ... job(members - 1) at once, job(0) in the calling thread; return when all have returned. `members`
+// have been gathered. They round as the calling thread does. One job runs at a time: a second caller waits. A child of a fork
+// has a team of its own. A job must not throw.
 void run_together(int members, const std::function<void(int)> &job);
 
 }  // namespace unrolled

@@ -128,6 +128,7 @@ enum { UNROLLED_ONCE, UNROLLED_BEFORE, UNROLLED_LOOP, UNROLLED_AFTER, UNROLLED_F
 struct UnrolledProgram {
     int32_t type;       // UNROLLED_FLOAT32, _FLOAT64; _BFLOAT16 (matrices and what they multiply; all else is float32),
                         // _INT8 (matrices, with a scale for each column; all else is float32)
+    int32_t level;      // of instructions; one that this processor has. Its matrices are packed for the same level
     int32_t registers, widest;  // how many a tile has; the widest value of an instruction
     int32_t stage_count, matrix_count, constant_count;
     const UnrolledStage *stages;
@@ -143,9 +144,10 @@ struct UnrolledProgram {
 enum { UNROLLED_FLOAT32, UNROLLED_FLOAT64, UNROLLED_BFLOAT16, UNROLLED_INT8 };
 
 // How many bytes `unrolled_pack` fills for one matrix.
-UNROLLED_PUBLIC int64_t unrolled_packed_size(const UnrolledMatrix *matrix, int32_t type);
+UNROLLED_PUBLIC int64_t unrolled_packed_size(const UnrolledMatrix *matrix, int32_t type, int32_t level);
 // Lay a matrix out for products. `data` has the type float, or double for UNROLLED_FLOAT64; `packed` is 64-byte aligned.
-UNROLLED_PUBLIC void unrolled_pack(const UnrolledMatrix *matrix, int32_t type, const void *data, void *packed, int32_t threads);
+UNROLLED_PUBLIC void unrolled_pack(const UnrolledMatrix *matrix, int32_t type, int32_t level, const void *data, void *packed,
+                                   int32_t threads);
 
 // Run a program. `packed`: one for each matrix. `backwards`: the loop runs from T-1 to 0. `threads`: how many may work; `split`: how they share the loop. The bits
 // depend on neither. Returns 0, or UNROLLED_NO_MEMORY.
@@ -167,13 +169,11 @@ enum { UNROLLED_BY_RULE, UNROLLED_BY_ROWS, UNROLLED_BY_UNITS };
 
 enum { UNROLLED_NO_MEMORY = 1 };
 
-// The levels of instructions: "generic", "avx2", "avx512", "avx512bf16" ...; those that this processor has, in rising
-// order, and the one in use. `unrolled_use_level` returns 0 for one that it lacks.
+// The levels of instructions, in rising order: "generic", "avx2", "avx512", "avx512bf16" ...; and whether this processor
+// has one. Each program names its own: there is none that another thread could change under it.
 UNROLLED_PUBLIC int32_t unrolled_levels(void);
 UNROLLED_PUBLIC const char *unrolled_level_name(int32_t level);
 UNROLLED_PUBLIC int32_t unrolled_has_level(int32_t level);
-UNROLLED_PUBLIC int32_t unrolled_level(void);
-UNROLLED_PUBLIC int32_t unrolled_use_level(int32_t level);
 // The SHA-256 of the sources that this library was built from: of the hashes of all files of native/, in the order of their names.
 UNROLLED_PUBLIC const char *unrolled_sources(void);
 }

@@ -27,7 +27,7 @@ struct Work {
 
     Work(const UnrolledProgram &program, const UnrolledBuffer *buffers, const void *const *packed, int64_t steps,
          int64_t batch, int threads)
-        : program(program), buffers(buffers), packed(packed), kernels(unrolled::kernels<T>()), steps(steps), batch(batch),
+        : program(program), buffers(buffers), packed(packed), kernels(unrolled::kernels<T>(program.level)), steps(steps), batch(batch),
           threads(threads), in_pairs(program.type == UNROLLED_BFLOAT16),
           row_(std::max<int64_t>(kTile, program.widest)) {
         constants_ = aligned(program.constant_count * row_ * int64_t(sizeof(T)));

@@ -12,10 +12,20 @@ import hypothesis
 import pytest
 import torch
 
+from unrolled.engine import level, levels, why_missing
+
 hypothesis.settings.register_profile("unrolled", deadline=None)  # a busy machine is no error
 hypothesis.settings.load_profile("unrolled")
 # a shell ignores Ctrl-C in what it runs in the background, and so would the processes that the tests start
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_report_header() -> str:
+    """What these tests run on: a log says which levels of instructions it says nothing about."""
+    if why_missing():
+        return f"engine: the reference; {why_missing()}"
+    lacks = ", ".join(name for name, has in levels().items() if not has)
+    return f"engine: native, {level()}; this processor lacks {lacks or 'no level'}"
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -11,7 +11,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from unrolled.engine.library import library
+from unrolled.engine.library import library, why_missing
 from unrolled.errors import ConfigError, did_you_mean
 
 Engine = Literal["auto", "native", "reference"]
@@ -27,7 +27,7 @@ def use_engine(engine: Engine) -> Iterator[None]:
         engine: "native"; "reference" (torch, step by step); or "auto": native where it can, else reference.
 
     Raises:
-        ConfigError: there is no such engine, or the package was installed without the native one.
+        ConfigError: there is no such engine, or the native one cannot be used.
     """
     token = _wish.set(_checked(engine, "use_engine"))
     try:
@@ -52,9 +52,7 @@ def _checked(engine: str, where: str) -> Engine:
             f"{where}: there is no engine {engine!r}: {', '.join(known)}.{did_you_mean(str(engine), known)}"
         )
     if engine == "native" and library() is None:
-        raise ConfigError(
-            f"{where}: the native engine was not built when Unrolled was installed: see 'unrolled doctor'"
-        )
+        raise ConfigError(f"{where}: {why_missing()}. Use the engine 'auto' or 'reference'")
     return engine  # type: ignore[return-value]
 
 
@@ -67,7 +65,7 @@ def autocast_dtype(x: Tensor) -> torch.dtype | None:
 def obstacle(x: Tensor, others: Sequence[Tensor]) -> str:
     """Why the engine cannot run on these tensors; empty if it can."""
     if library() is None:
-        return "the native engine was not built when Unrolled was installed"
+        return why_missing()
     strange = (_strange(one, x.dtype) for one in (x, *others))
     return next(filter(None, strange), "") or _at_work()
 
@@ -80,6 +78,8 @@ def _strange(tensor: Tensor, dtype: torch.dtype) -> str:
         return f"a tensor is on {tensor.device}"
     if tensor.dtype != dtype:
         return "the tensors are of different types"
+    if tensor.layout != torch.strided or tensor.is_neg() or tensor._is_zerotensor():
+        return "a tensor's numbers do not lie in memory as they are"
     return "" if dtype in _DTYPES else f"the tensors are {dtype}"
 
 

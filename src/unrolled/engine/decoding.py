@@ -64,11 +64,11 @@ class Decoder:
         tensors: dict[tuple[str, object], Tensor] = {
             ("logits", ""): logits.clone(),
             ("numbers", ""): numbers.contiguous(),
-            ("ids", ""): torch.empty((steps, batch), dtype=torch.int64),
+            ("ids", ""): torch.empty((steps, batch), dtype=torch.int64, device="cpu"),
         }
         for name, values in state.items():
             for layer, value in enumerate(values):
-                history = torch.empty((steps + 1, *value.shape), dtype=value.dtype)
+                history = torch.empty((steps + 1, *value.shape), dtype=value.dtype, device="cpu")
                 history[0] = value
                 tensors["before", f"{layer} {name}"] = history
         places = [self._place(number, batch, tensors) for number in range(len(self._executable.program.buffers))]
@@ -95,7 +95,7 @@ class Decoder:
             case "ids" | "numbers":
                 return tensors[buffer.kind, ""].data_ptr(), 1, batch
         shape = (width,) if buffer.span == "vector" else (batch, width)
-        made = tensors.setdefault((buffer.kind, buffer.name), torch.empty(shape, dtype=self._table.dtype))
+        made = tensors.setdefault((buffer.kind, buffer.name), torch.empty(shape, dtype=self._table.dtype, device="cpu"))
         return made.data_ptr(), 0 if buffer.span == "vector" else width, 0
 
 

@@ -1,7 +1,8 @@
 """The engine under autograd: its backward program is the derivative of its forward one. Knows no layers.
 
-The engine has no derivative of the derivative. Where one is asked for (`create_graph=True`), the sequence is run again
-on the reference, and autograd differentiates that.
+The engine has no derivative of the derivative, and takes one gradient at a time. Where more is asked for
+(`create_graph=True`, `is_grads_batched=True`), the sequence is run again on the reference, and autograd differentiates
+that.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ class Differentiable:
         reverse: bool,
     ) -> tuple[Tensor, State]:
         """The output `[T, B, width]` and the states after the last step."""
+        state = {one.name: state[one.name] for one in self.reference.graph.states}
         call = _Call(self.reference, self.sequences, tuple(state), masks, noise, reverse)
         if self.sequences.compiled.backward is None:
             output, after, _ = _forward(call, x, list(state.values()), parameters)
@@ -83,32 +85,41 @@ class _Run(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         call: _Call = ctx.call
         x, *arrays, _ = ctx.saved_tensors  # (refuses what was changed in place)
-        if torch.is_grad_enabled():
+        if torch.is_grad_enabled() or any(map(torch._C._functorch.is_legacy_batchedtensor, gradients)):
             return (None, *_again(call, [x, *arrays], gradients))
         of_output, *of_after = gradients
         of_x, of_states, of_parameters = call.sequences.backward(
             ctx.trace,
-            of_output.contiguous(),
-            dict(zip(call.states, of_after, strict=True)),
+            _plain(of_output),
+            dict(zip(call.states, map(_plain, of_after), strict=True)),
             threads=torch.get_num_threads(),
+            is_last=not torch._C._autograd._get_current_graph_task_keep_graph(),
         )
         return (None, of_x, *(of_states[name] for name in call.states), *of_parameters)
 
 
 def _own(value: Tensor) -> Tensor:
     """The same memory, as a tensor that is no view."""
-    return torch.empty(0, dtype=value.dtype).set_(
+    return torch.empty(0, dtype=value.dtype, device="cpu").set_(
         value.untyped_storage(), value.storage_offset(), value.shape, value.stride()
     )
 
 
+def _plain(gradient: Tensor) -> Tensor:
+    """A gradient as numbers that lie in memory in their order; autograd and hooks may hand on any kind of tensor."""
+    if gradient.is_contiguous() and not gradient.is_neg() and not gradient._is_zerotensor():
+        return gradient
+    return torch.empty(gradient.shape, dtype=gradient.dtype, device="cpu").copy_(gradient)
+
+
 def _again(call: _Call, arrays: Sequence[Tensor], gradients: Sequence[Tensor]) -> list[Tensor | None]:
-    """The gradients as functions that can be differentiated again."""
+    """The gradients as functions that can be differentiated again, or of many gradients at once."""
     count = len(call.states)
     x, states, parameters = arrays[0], arrays[1 : 1 + count], arrays[1 + count :]
-    output, after = call.reference.run_masked(
-        x, dict(zip(call.states, states, strict=True)), parameters, call.masks, call.noise, reverse=call.reverse
-    )
+    with torch.enable_grad():
+        output, after = call.reference.run_masked(
+            x, dict(zip(call.states, states, strict=True)), parameters, call.masks, call.noise, reverse=call.reverse
+        )
     wanted = [one for one in arrays if one.requires_grad]
     found = torch.autograd.grad(
         [output, *after.values()], wanted, list(gradients), create_graph=True, allow_unused=True

@@ -8,6 +8,7 @@ from unrolled.engine.barriers import set_barriers
 from unrolled.engine.carrying import in_place
 from unrolled.engine.homes import Buffer, Home, Homes
 from unrolled.engine.lines import Line, Registers, with_multiply_add
+from unrolled.engine.overlays import overlays
 from unrolled.engine.phases import ALIASES, PRODUCTS, SUMS, Phase, Schedule
 from unrolled.engine.programs import (
     A_CONSTANT,
@@ -84,6 +85,7 @@ class _Emission:
         for leaf, result in self.carried.items():
             self.program.in_place |= in_place(self.program, leaf, result)
         set_barriers(self.program)
+        self.program.over = overlays(self.program)
         return self.program
 
     # ---- phases and stages ----

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import ctypes
 import struct
-from collections.abc import Iterable, Sequence
-from itertools import accumulate
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from unrolled.engine.homes import Home
+from unrolled.engine.levels import level, number_of
 from unrolled.engine.library import (
     CChoice,
     CInstruction,
@@ -24,13 +25,13 @@ from unrolled.engine.library import (
     CSum,
     library,
 )
+from unrolled.engine.lodging import lodgings
 from unrolled.engine.memory import Block, Pool
 from unrolled.engine.programs import Program
 
 POOL = Pool()
 _TYPES = {torch.float32: 0, torch.float64: 1, torch.bfloat16: 2, torch.int8: 3}  # by the type of the matrices
 _NO_MEMORY = 1
-_LINE = 64  # bytes of a cache line
 
 
 class Executable:
@@ -43,11 +44,19 @@ class Executable:
         self.program = program
         self.dtype = dtype
         self.type = _TYPES[matrices]
+        self.level = number_of(level())  # for life: its matrices are packed for that level
         self._matrices = (CMatrix * max(1, len(program.matrices)))(
             *[CMatrix(one.rows, one.columns, one.transposed, one.parts) for one in program.matrices]
         )
-        sizes = (found.unrolled_packed_size(one, self.type) for one in self._matrices[: len(program.matrices)])
-        *self._packed_starts, self._packed_size = accumulate((-(-size // _LINE) * _LINE for size in sizes), initial=0)
+        self._packed_sizes = [
+            found.unrolled_packed_size(one, self.type, self.level) for one in self._matrices[: len(program.matrices)]
+        ]
+        self._lodgings = {
+            number: slot
+            for number, slot in lodgings(program).items()
+            if self._packed_sizes[number]
+            <= program.matrices[number].rows * program.matrices[number].columns * dtype.itemsize
+        }
         self._arrays = (
             _array(CStage, [CStage(*map(int, one)) for one in program.stages]),
             _array(CInstruction, [_instruction(one) for one in program.instructions]),
@@ -59,18 +68,28 @@ class Executable:
         )
         stages, instructions, products, sums, lookups, choices, constants = self._arrays
         self._struct = CProgram(
-            self.type, program.registers, program.widest, len(program.stages), len(program.matrices),
+            self.type, self.level, program.registers, program.widest, len(program.stages), len(program.matrices),
             len(program.constants), stages, instructions, products, sums, lookups, choices, self._matrices, constants,
         )  # fmt: skip
 
-    def pack(self, parameters: Sequence[Tensor], threads: int) -> tuple[list[int], Block]:
-        """The addresses of the matrices laid out for products, and what has to be kept as long as they are used."""
-        memory, block = POOL.take(self._packed_size)
-        packed = [memory + start for start in self._packed_starts]
+    def pack(
+        self, parameters: Sequence[Tensor], threads: int, gradients: Mapping[int, int] = MappingProxyType({})
+    ) -> tuple[list[int], list[Block]]:
+        """The addresses of the matrices laid out for products, and what has to be kept as long as they are used.
+
+        `gradients`: where those of the parameters will lie, by slot; a matrix may be there until its own is summed up.
+        """
+        packed, blocks = [], []
         for number, matrix in enumerate(self.program.matrices):
+            if number in self._lodgings:
+                memory = gradients[self._lodgings[number]]
+            else:
+                memory, block = POOL.take(self._packed_sizes[number])
+                blocks.append(block)
             data = parameters[matrix.slot].data_ptr()
-            self._library.unrolled_pack(self._matrices[number], self.type, data, packed[number], threads)
-        return packed, block
+            self._library.unrolled_pack(self._matrices[number], self.type, self.level, data, memory, threads)
+            packed.append(memory)
+        return packed, blocks
 
     def run(
         self,

@@ -6,13 +6,15 @@ where the result will; the parts of a product give their room to what is compute
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
 from unrolled.engine.phases import ALIASES, PRODUCTS, SUMS, Phase, Schedule
 from unrolled.equations.tape import Tape
 from unrolled.equations.width import Width
+
+_NOT_BY_ELEMENTS = (*PRODUCTS, *SUMS, *ALIASES, "concat", "pad", "normalised", "normalised_gradient")
 
 
 @dataclass(frozen=True)
@@ -142,12 +144,12 @@ class Homes:
             column += self.width(piece)
 
     def _room_of_an_operand(self, place: int) -> Home | None:
-        """For a value that is kept: the part of a product from which alone it is computed, once that has been read."""
+        """For a value that is kept: a part of a product that is read for it alone, and in the same tile."""
         if place not in self._kept or self.tape.nodes[place].operation in (*PRODUCTS, *SUMS, "concat"):
             return None
-        for part in self.tape.nodes[place].operands:
+        for part in self._parts_behind(place, self.width(place)):
             node = self.tape.nodes[part]
-            if node.operation != "part" or self.schedule.users[part] != [place] or part in self._kept | self._copied:
+            if part in self._kept | self._copied:
                 continue
             whole = node.operands[0]
             users = self.schedule.users[whole]
@@ -159,6 +161,17 @@ class Homes:
                 if self.buffers[self.of[whole].buffer].span == "history":
                     return Home(self.of[whole].buffer, self.of[whole].column + self.resolve(node.attributes["start"]))
         return None
+
+    def _parts_behind(self, place: int, width: int) -> Iterator[int]:
+        """The parts of other values that are read for this one alone, if need be through values of the same tile."""
+        for operand in self.tape.nodes[place].operands:
+            if self.schedule.users[operand] != [place] or self.width(operand) != width:
+                continue
+            operation = self.tape.nodes[operand].operation
+            if operation == "part":
+                yield operand
+            elif operation not in _NOT_BY_ELEMENTS and self._is_free(operand) and not self._is_far(operand, place):
+                yield from self._parts_behind(operand, width)
 
     def _are_apart(self, parts: list[int]) -> bool:
         """Whether no two parts share a column."""

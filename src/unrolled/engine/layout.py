@@ -47,6 +47,7 @@ def laid_out(
     reverse: bool,
     read_again: Set[int] = frozenset(),
     kept: Mapping[int, Place] = MappingProxyType({}),
+    over: Mapping[int, int] = MappingProxyType({}),
 ) -> Layout:
     """Lay a program out.
 
@@ -58,8 +59,9 @@ def laid_out(
         reverse: the sequences run from the last step to the first.
         read_again: the numbers of the buffers that another program reads later.
         kept: by number, where those of an earlier program lie that this one reads.
+        over: buffers, and those of the earlier program's that they lie over.
     """
-    return _Laying(program, steps, batch, item, reverse, read_again, kept).layout
+    return _Laying(program, steps, batch, item, reverse, read_again, kept, over).layout
 
 
 class _Laying:
@@ -72,6 +74,7 @@ class _Laying:
         reverse: bool,
         read_again: Set[int],
         kept: Mapping[int, Place],
+        over: Mapping[int, int],
     ) -> None:
         self.steps = steps
         self.batch = batch
@@ -81,8 +84,8 @@ class _Laying:
         self.kept = kept
         self.in_place = program.in_place
         self.layout = Layout()
-        for number, buffer in enumerate(program.buffers):
-            self.layout.places.append(self._place(number, buffer))
+        for number in range(len(program.buffers)):
+            self.layout.places.append(self._place(number, program.buffers[over.get(number, number)]))
 
     def _place(self, number: int, buffer: Buffer) -> Place:
         width, name = buffer.width, buffer.name

@@ -1,14 +1,18 @@
-"""The engine's library: finding it, and the structures of native/unrolled.h. Knows ctypes, no graphs."""
+"""The engine's library: finding it, and the structures of native/unrolled.h. Knows ctypes, no graphs.
+
+A library that was built from other sources than those beside the package (an editable installation after an edit, or
+after a build that failed) is as good as none: `auto` runs the reference and says why, and nothing is measured or tested
+on code that nobody reads.
+"""
 
 from __future__ import annotations
 
 import ctypes
 from ctypes import POINTER, Structure, c_char_p, c_double, c_int32, c_int64, c_uint32, c_uint64, c_void_p
 from functools import cache
+from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
-
-from unrolled.errors import ConfigError
 
 NAME = "libunrolled_engine.so"
 
@@ -82,7 +86,7 @@ class CProgram(Structure):
     """UnrolledProgram."""
 
     _fields_ = [
-        ("type", c_int32), ("registers", c_int32), ("widest", c_int32),
+        ("type", c_int32), ("level", c_int32), ("registers", c_int32), ("widest", c_int32),
         ("stage_count", c_int32), ("matrix_count", c_int32), ("constant_count", c_int32),
         ("stages", POINTER(CStage)), ("instructions", POINTER(CInstruction)), ("products", POINTER(CProduct)),
         ("sums", POINTER(CSum)), ("lookups", POINTER(CLookup)), ("choices", POINTER(CChoice)),
@@ -99,33 +103,37 @@ class CNoise(Structure):
     ]  # fmt: skip
 
 
-def levels() -> dict[str, bool]:
-    """The levels of instructions that the library was built for, and whether this processor has them."""
-    found = library()
-    if found is None:
-        return {}
-    return {
-        found.unrolled_level_name(number).decode(): bool(found.unrolled_has_level(number))
-        for number in range(found.unrolled_levels())
-    }
+def library() -> ctypes.CDLL | None:
+    """The engine's library; None where there is none that may be used."""
+    return _found()[0]
 
 
-def level() -> str:
-    """The level in use; empty without a library."""
-    found = library()
-    return "" if found is None else str(found.unrolled_level_name(found.unrolled_level()).decode())
+def why_missing() -> str:
+    """Why there is no library; empty if there is one."""
+    return _found()[1]
 
 
-def use_level(name: str) -> None:
-    """Use another level than the highest one. Programs that were packed for another level must not be run any more.
-
-    Raises:
-        ConfigError: the library or the processor lacks it.
-    """
-    names = list(levels())
-    found = library()
-    if found is None or name not in names or not found.unrolled_use_level(names.index(name)):
-        raise ConfigError(f"there is no level {name!r} here: {', '.join(one for one, has in levels().items() if has)}")
+@cache
+def _found() -> tuple[ctypes.CDLL | None, str]:
+    path = _path()
+    if path is None:
+        return None, (
+            "the native engine was not built when Unrolled was installed: there was no C++ compiler, or it could not"
+            " compile native/"
+        )
+    try:
+        found = ctypes.CDLL(str(path))
+        _declare(found)
+    except (OSError, AttributeError) as error:
+        return None, f"the native engine's library cannot be loaded: {error}"
+    wanted = _hash_of_sources()
+    if wanted not in ("", found.unrolled_sources().decode()):
+        # an older library would read our structures wrongly: it is never called
+        return None, (
+            "the native engine's library was built from other sources than those in native/: build it again,"
+            " 'pip install --no-deps --editable .'"
+        )
+    return found, ""
 
 
 def _path() -> Path | None:
@@ -134,26 +142,31 @@ def _path() -> Path | None:
     return next((folder / NAME for folder in folders if (folder / NAME).is_file()), None)
 
 
-@cache
-def library() -> ctypes.CDLL | None:
-    """The engine's library; None where the package was installed without one."""
-    path = _path()
-    if path is None:
-        return None
-    found = ctypes.CDLL(str(path))
+def _hash_of_sources() -> str:
+    """What `unrolled_sources` must give where the package lies beside its C++ sources; empty where it does not."""
+    root = Path(__file__).parents[3]
+    if not (root / "src" / "unrolled" / "engine" / "library.py").is_file() or not (root / "native").is_dir():
+        return ""
+    hashes = "".join(sha256(one.read_bytes()).hexdigest() for one in sorted((root / "native").glob("*")))
+    return sha256(hashes.encode()).hexdigest()
+
+
+def _declare(found: ctypes.CDLL) -> None:
+    """The types of the functions' arguments and results."""
     found.unrolled_packed_size.restype = c_int64
-    found.unrolled_packed_size.argtypes = [POINTER(CMatrix), c_int32]
+    found.unrolled_packed_size.argtypes = [POINTER(CMatrix), c_int32, c_int32]
     found.unrolled_pack.restype = None
-    found.unrolled_pack.argtypes = [POINTER(CMatrix), c_int32, c_void_p, c_void_p, c_int32]
+    found.unrolled_pack.argtypes = [POINTER(CMatrix), c_int32, c_int32, c_void_p, c_void_p, c_int32]
     found.unrolled_run.restype = c_int32
     found.unrolled_run.argtypes = [POINTER(CProgram), c_void_p, c_void_p, c_int64, c_int64, c_int32,
                                    c_int32, c_int32]  # fmt: skip
     found.unrolled_draw.restype = None
     found.unrolled_draw.argtypes = [POINTER(CNoise), c_int32, c_void_p, c_int64, c_int64, c_int64, c_int32]
-    for name in ("unrolled_levels", "unrolled_level"):
-        getattr(found, name).restype = c_int32
-        getattr(found, name).argtypes = []
+    found.unrolled_levels.restype = c_int32
+    found.unrolled_levels.argtypes = []
     found.unrolled_level_name.restype = c_char_p
-    for name in ("unrolled_level_name", "unrolled_has_level", "unrolled_use_level"):
-        getattr(found, name).argtypes = [c_int32]
-    return found
+    found.unrolled_level_name.argtypes = [c_int32]
+    found.unrolled_has_level.restype = c_int32
+    found.unrolled_has_level.argtypes = [c_int32]
+    found.unrolled_sources.restype = c_char_p
+    found.unrolled_sources.argtypes = []

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from threading import Lock
+from collections.abc import Sequence
+from contextlib import suppress
+from math import prod
 
 import torch
 from torch import Tensor
@@ -13,38 +15,60 @@ _WASTE = 1.5  # a block may be so much larger than what is asked for
 
 
 class Pool:
-    """Blocks that came back, the latest last."""
+    """Blocks that came back, the latest last.
+
+    There is no lock: a block comes back whenever Python drops it, in the middle of `take`, in a signal handler, in a
+    child that was forked while another thread was here. Each block is put and taken by one operation of a dict.
+    """
 
     def __init__(self) -> None:
-        self._free: list[Tensor] = []
-        self._lock = Lock()
+        self._free: dict[int, Tensor] = {}
 
     def take(self, size: int) -> tuple[int, Block]:
         """The address of so many bytes, whatever is in them, and the block that has to be kept while they are used."""
-        wanted = max(_LINE, size)
-        raw = self._found(wanted)
-        if raw is None:
-            raw = torch.empty(wanted + _LINE, dtype=torch.uint8)
-        elif torch.are_deterministic_algorithms_enabled() and torch.utils.deterministic.fill_uninitialized_memory:  # type: ignore[attr-defined]
-            raw.fill_(0xFF)  # NaN, as torch.empty does then
-        start = raw.data_ptr()
-        return start + -start % _LINE, Block(self, raw)
+        raw = self._block(size)
+        return raw.data_ptr() + _to_line(raw), Block(self, raw)
+
+    def hand_over(self, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+        """Memory of that shape that does not come back: it belongs to whoever has the tensor."""
+        size = prod(shape) * dtype.itemsize
+        raw = self._block(size)
+        return raw[_to_line(raw) :][:size].view(dtype).view(*shape)
 
     def give(self, raw: Tensor) -> None:
         """Nobody uses this any more."""
-        with self._lock:
-            self._free.append(raw)
-            while sum(one.numel() for one in self._free) > _KEPT:
-                del self._free[0]
+        self._free[id(raw)] = raw
+        free = list(self._free.values())
+        idle = sum(map(Tensor.numel, free))
+        for oldest in free:
+            if idle <= _KEPT:
+                return
+            idle -= oldest.numel()
+            self._free.pop(id(oldest), None)
+
+    def _block(self, size: int) -> Tensor:
+        """A block with room for so many bytes from the begin of a line on."""
+        wanted = max(_LINE, size)
+        raw = self._found(wanted)
+        if raw is None:
+            with torch.inference_mode(False):  # it may be used again outside
+                return torch.empty(wanted + _LINE, dtype=torch.uint8, device="cpu")
+        if torch.are_deterministic_algorithms_enabled() and torch.utils.deterministic.fill_uninitialized_memory:  # type: ignore[attr-defined]
+            raw.fill_(0xFF)  # NaN, as torch.empty does then
+        return raw
 
     def _found(self, wanted: int) -> Tensor | None:
-        with self._lock:
-            fitting = [one for one in self._free if wanted + _LINE <= one.numel() <= _WASTE * wanted + 4096]
-            if not fitting:
-                return None
-            best = min(fitting, key=Tensor.numel)
-            self._free = [one for one in self._free if one is not best]
-            return best
+        free = list(self._free.values())
+        fitting = [one for one in free if wanted + _LINE <= one.numel() <= _WASTE * wanted + 4096]
+        for best in sorted(fitting, key=Tensor.numel):
+            if self._free.pop(id(best), None) is not None:  # else another thread was faster
+                return best
+        return None
+
+
+def _to_line(raw: Tensor) -> int:
+    """How many bytes behind its begin a line begins."""
+    return -raw.data_ptr() % _LINE
 
 
 class Block:
@@ -57,4 +81,5 @@ class Block:
         self._raw = raw
 
     def __del__(self) -> None:
-        self._pool.give(self._raw)
+        with suppress(AttributeError):  # (an interrupt may come before it has any)
+            self._pool.give(self._raw)

@@ -28,6 +28,15 @@ class Trace:
     kept: tuple[int, Block]
 
 
+@dataclass
+class _Layouts:
+    """Of a forward program, and of a backward one that goes back once more, or for the last time."""
+
+    forward: Layout
+    backward: Layout | None = None
+    last_backward: Layout | None = None
+
+
 class Sequences:
     """A compiled graph that runs over sequences, forward and backward, for one type of numbers.
 
@@ -43,7 +52,7 @@ class Sequences:
         self._backward = None if back is None else Executable(back, dtype, matrices)
         self._in_place = set() if back is None else {back.buffers[number].name for number in back.in_place}
         self._kept = set() if back is None else {int(one.name) for one in back.buffers if one.kind == "kept"}
-        self._layouts: dict[tuple[int, int, bool], tuple[Layout, Layout | None]] = {}
+        self._layouts: dict[tuple[int, int, bool], _Layouts] = {}
 
     def forward(
         self,
@@ -59,14 +68,14 @@ class Sequences:
     ) -> tuple[Tensor, dict[str, Tensor], Trace]:
         """The output `[T, B, width]`, the states `[B, width]` after the last step, and what a backward pass needs."""
         steps, batch = x.shape[:2]
-        layout, _ = self._layout(steps, batch, reverse=reverse)
+        layout = self._layout(steps, batch, reverse=reverse).forward
         tensors: dict[Base, Tensor] = {("input", ""): x}
         for name, mask in masks.items():
             tensors[name, ""] = mask.contiguous()  # bools are bytes
         for slot, drawn in enumerate(noise):
             tensors["noise", slot] = drawn
         for name, value in state.items():
-            history = torch.empty((steps + 1, *value.shape), dtype=self.dtype)
+            history = torch.empty((steps + 1, *value.shape), dtype=self.dtype, device="cpu")
             history[steps if reverse else 0] = value
             tensors["history", name] = history
         trace = Trace(steps, batch, reverse, parameters, tensors, POOL.take(layout.sizes[KEPT]))
@@ -87,10 +96,15 @@ class Sequences:
         *,
         threads: int,
         split: int = 0,
+        is_last: bool = False,
     ) -> tuple[Tensor, dict[str, Tensor], list[Tensor]]:
-        """The gradients of x, of each state before the first step, and of each parameter."""
+        """The gradients of x, of each state before the first step, and of each parameter.
+
+        `is_last`: nobody goes back through this trace again; what it keeps may be written over.
+        """
         steps, batch, reverse = trace.steps, trace.batch, trace.reverse
-        _, layout = self._layout(steps, batch, reverse=reverse)
+        layouts = self._layout(steps, batch, reverse=reverse)
+        layout = layouts.last_backward if is_last else layouts.backward
         assert self._backward is not None
         assert layout is not None
         tensors = {**trace.tensors, ("gradient output", ""): of_output}
@@ -99,7 +113,7 @@ class Sequences:
             if name in self._in_place:
                 history = value.clone(memory_format=torch.contiguous_format)
             else:
-                history = torch.empty((steps + 1, *value.shape), dtype=self.dtype)
+                history = torch.empty((steps + 1, *value.shape), dtype=self.dtype, device="cpu")
                 history[first] = value
             tensors["gradient history", name] = history
         self._run(self._backward, layout, trace, tensors, backwards=not reverse, threads=threads, split=split)
@@ -130,16 +144,23 @@ class Sequences:
         """Run a program over these tensors, and those that it fills, which join them."""
         for base, shape in layout.filled.items():
             if base not in tensors:
-                tensors[base] = torch.empty(shape, dtype=self.dtype)
+                tensors[base] = self._filled(base, shape)
         scratch, _block = POOL.take(layout.sizes[SCRATCH])
         address = {base: tensor.data_ptr() for base, tensor in tensors.items()}
         address |= {("parameter", slot): one.data_ptr() for slot, one in enumerate(trace.parameters)}
         address |= {KEPT: trace.kept[0], SCRATCH: scratch}
         places = [(address[base] + offset, row, step) for base, offset, row, step in layout.places]
-        packed, _packed_block = executable.pack(trace.parameters, threads)
+        gradients = {int(name): place for (kind, name), place in address.items() if kind == "gradient parameter"}
+        packed, _packed_blocks = executable.pack(trace.parameters, threads, gradients)
         executable.run(places, packed, trace.steps, trace.batch, backwards=backwards, threads=threads, split=split)
 
-    def _layout(self, steps: int, batch: int, *, reverse: bool) -> tuple[Layout, Layout | None]:
+    def _filled(self, base: Base, shape: tuple[int, ...]) -> Tensor:
+        """A tensor for a program to fill. A gradient takes the memory in which a matrix was packed, or will be."""
+        if base[0] == "gradient parameter":
+            return POOL.hand_over(shape, self.dtype)
+        return torch.empty(shape, dtype=self.dtype, device="cpu")
+
+    def _layout(self, steps: int, batch: int, *, reverse: bool) -> _Layouts:
         """Where the buffers of both programs lie."""
         key = steps, batch, reverse
         found = self._layouts.get(key)
@@ -148,9 +169,11 @@ class Sequences:
                 self._layouts.clear()
             item = self.dtype.itemsize
             forward = laid_out(self._forward.program, steps, batch, item, reverse=reverse, read_again=self._kept)
-            backward = None
+            found = self._layouts[key] = _Layouts(forward)
             if self._backward is not None:
-                kept = {number: forward.places[number] for number in self._kept}
-                backward = laid_out(self._backward.program, steps, batch, item, reverse=reverse, kept=kept)
-            found = self._layouts[key] = forward, backward
+                program, kept = self._backward.program, {number: forward.places[number] for number in self._kept}
+                found.backward, found.last_backward = (
+                    laid_out(program, steps, batch, item, reverse=reverse, kept=kept, over=over)
+                    for over in ({}, program.over)
+                )
         return found

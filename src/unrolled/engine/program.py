@@ -15,10 +15,11 @@ from torch import Tensor
 from unrolled.engine.choice import autocast_dtype, obstacle, wish
 from unrolled.engine.compiled import Compiled, Variant, compiled
 from unrolled.engine.differentiable import Differentiable
-from unrolled.engine.library import level
+from unrolled.engine.levels import level
 from unrolled.engine.masks import masks_of, without_padding
 from unrolled.engine.native import Sequences
 from unrolled.engine.noise import Noise, Source, draw
+from unrolled.engine.opaque import opaque
 from unrolled.engine.reference import Reference, State
 from unrolled.equations import Graph, Width, expectation
 from unrolled.equations.operations import PER_STEP
@@ -36,7 +37,9 @@ class Program:
         self.input_size = input_size
         self.hidden_size = hidden_size
         self.reference = Reference(graph, input_size, hidden_size)
-        self._sequences: dict[tuple[Variant, torch.dtype, torch.dtype | None], Sequences | str] = {}
+        self._parameter_shapes = self.reference.parameter_shapes()
+        self._state_widths = {one.name: self.resolve(one.width) for one in graph.states}
+        self._sequences: dict[tuple[Variant, torch.dtype, torch.dtype | None, str], Sequences | str] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Program, (self.graph, self.input_size, self.hidden_size)
@@ -56,6 +59,7 @@ class Program:
         """What runs in evaluation: the same without noise."""
         return Program(expectation(self.graph), self.input_size, self.hidden_size) if self.noise else self
 
+    @opaque
     def draw(self, noise: Noise, layer: int, steps: int, batch: int, like: Tensor) -> list[Tensor]:
         """The noise of a run of the layer with that number: for each leaf `[T, B, width]`, or `[B, width]`."""
         like = like if autocast_dtype(like) is None else like.float()  # (as `run` has its input)
@@ -76,6 +80,7 @@ class Program:
         output, after = self.run(x.unsqueeze(0), state, parameters, noise=noise)
         return output.squeeze(0), after
 
+    @opaque
     def run(
         self,
         x: Tensor,
@@ -98,7 +103,6 @@ class Program:
         if noise is None and self.noise:
             return self.expected.run(x, state, parameters, lengths=lengths, reset=reset, reverse=reverse)
         noise = noise or ()
-        # (torch.compile does not look inside: see `_torchdynamo_disable` below)
         if autocast_dtype(x) is not None:
             x, state = x.float(), {name: value.float() for name, value in state.items()}
         needs_gradients = torch.is_grad_enabled() and any(
@@ -106,7 +110,7 @@ class Program:
         )
         variant = Variant(reset is not None, lengths is not None, needs_gradients, needs_gradients and x.requires_grad)
         found = self._native(x, [*state.values(), *parameters], variant)
-        if isinstance(found, str):
+        if isinstance(found, str) or not self._fits(x, state, parameters, lengths, reset):
             return self.reference.run(x, state, parameters, lengths=lengths, reset=reset, reverse=reverse, noise=noise)
         masks = masks_of(len(x), lengths, reset, reverse=reverse)
         if lengths is not None:
@@ -132,6 +136,8 @@ class Program:
         Raises:
             ConfigError: the native engine is asked for, and cannot run this.
         """
+        if [one.shape for one in parameters[: len(self._parameter_shapes)]] != self._parameter_shapes:
+            return "a parameter has another shape than the cell's"
         found = self.expected._native(like, parameters, Variant())
         return found if isinstance(found, str) else found.compiled
 
@@ -145,8 +151,22 @@ class Program:
             raise ConfigError(f"the native engine cannot run this: {found}. Use the engine 'auto' or 'reference'")
         return found
 
+    def _fits(
+        self, x: Tensor, state: State, parameters: Sequence[Tensor], lengths: Tensor | None, reset: Tensor | None
+    ) -> bool:
+        """Whether all shapes are as they should be: the engine reads memory by them. What is not, torch tells."""
+        batch = x.shape[1:2]
+        return (
+            [one.shape for one in parameters] == self._parameter_shapes
+            and {name: one.shape for name, one in state.items()}
+            == {name: (*batch, width) for name, width in self._state_widths.items()}
+            and x.shape[2:] == (self.input_size,)
+            and (lengths is None or lengths.shape == batch)
+            and (reset is None or reset.shape == x.shape[:2])
+        )
+
     def _compiled(self, variant: Variant, dtype: torch.dtype, matrices: torch.dtype | None) -> Sequences | str:
-        key = variant, dtype, matrices
+        key = variant, dtype, matrices, level()
         if key not in self._sequences:
             self._sequences[key] = _shared(self.graph.to_json(), self.input_size, self.hidden_size, *key)
         return self._sequences[key]
@@ -160,12 +180,8 @@ def _shared(
     variant: Variant,
     dtype: torch.dtype,
     matrices: torch.dtype | None,
+    _level: str,
 ) -> Sequences | str:
-    """What runs a graph, given as its JSON: layers that are alike share it."""
+    """What runs a graph, given as its JSON, at the level in use: layers that are alike share it."""
     made = compiled(Graph.from_json(written), input_size, hidden_size, variant)
     return made.reason if made.forward is None else Sequences(made, dtype, matrices)
-
-
-# What torch.compiler.disable would set, without loading the compiler for everyone.
-Program.run._torchdynamo_disable = True  # type: ignore[attr-defined]
-Program.draw._torchdynamo_disable = True  # type: ignore[attr-defined]

@@ -130,6 +130,7 @@ class Program:
     registers: int = 1
     widest: int = 1
     in_place: set[int] = field(default_factory=set)  # buffers of carried values that need not be kept for all steps
+    over: dict[int, int] = field(default_factory=dict)  # buffers, and kept ones that they may lie over: see `overlays`
     homes: dict[int, Home] = field(default_factory=dict)
     kept: dict[int, Home] = field(default_factory=dict)
 

@@ -44,6 +44,7 @@ def trace(cell: str, function: Callable[..., Any], code: CodeType, inputs: str, 
             raise _located(cell, error) from (None if isinstance(error, EquationError) else error)
     if tracer.frame is not None:
         tracer.bindings.close(tracer.frame.f_locals)
+        tracer.frame = None  # else its callers, and the tensors at their hands, would live until the next collection
     try:
         output, after = _returned(answer, states, tracer)
     except EquationError as error:

@@ -9,7 +9,7 @@ from importlib.metadata import version
 import torch
 
 from unrolled.data import default_corpus
-from unrolled.engine import level, levels, library, wish
+from unrolled.engine import level, levels, library, why_missing, wish
 from unrolled.errors import DataError
 from unrolled.layers import LSTM
 
@@ -35,13 +35,11 @@ def doctor() -> dict[str, str]:
 
 def _engine() -> str:
     if library() is None:
-        return (
-            "reference (torch, step by step): the native one was not built when Unrolled was installed, for want of"
-            " a C++ compiler"
-        )
+        return f"reference (torch, step by step): {why_missing()}"
     has = ", ".join(name for name, is_there in levels().items() if is_there)
     lacks = ", ".join(name for name, is_there in levels().items() if not is_there)
-    chosen = "" if wish() == "auto" else f"; UNROLLED_ENGINE={wish()}"
+    asked = {"UNROLLED_ENGINE": "" if wish() == "auto" else wish(), "UNROLLED_LEVEL": os.environ.get("UNROLLED_LEVEL")}
+    chosen = "".join(f"; {name}={value}" for name, value in asked.items() if value)
     return f"native, {level()} (this processor has {has}{'; not ' + lacks if lacks else ''}){chosen}"
 
 
