@@ -111,9 +111,10 @@ int64_t unrolled_packed_size(const UnrolledMatrix *matrix, int32_t type, int32_t
 void unrolled_pack(const UnrolledMatrix *matrix, int32_t type, int32_t level, const void *data, void *packed,
                    int32_t threads) {
     const Shape s = packed_shape(*matrix, type, level);
-    const int members = gathered(static_cast<int>(std::min<int64_t>(threads, 1 + s.depth * s.width / kWorth)));
-    run_together(members, [&](int thread) {
-        pack_panels(*matrix, s, type, data, packed, share(s.all_panels(), 1, thread, members));
+    const int64_t panels = s.all_panels(), pieces = std::min<int64_t>(panels, 4 * threads);
+    const int members = static_cast<int>(std::min<int64_t>(threads, 1 + s.depth * s.width / kWorth));
+    in_pieces(members, pieces, [&](int64_t piece, int) {
+        pack_panels(*matrix, s, type, data, packed, {panels * piece / pieces, panels * (piece + 1) / pieces});
     });
 }
 }

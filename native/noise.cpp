@@ -54,10 +54,10 @@ void fill_row(const UnrolledNoise &noise, uint32_t step, uint32_t row, T *data, 
 
 template <class T>
 void fill(const UnrolledNoise &noise, T *data, int64_t steps, int64_t rows, int64_t units, int threads) {
-    const int64_t all = steps * rows;
+    const int64_t all = steps * rows, pieces = std::min<int64_t>(all, 4 * std::max(threads, 1));
     const int members = static_cast<int>(std::clamp<int64_t>(all * units / kWorth, 1, std::max(threads, 1)));
-    run_together(members, [&](int thread) {
-        for (int64_t one = all * thread / members; one < all * (thread + 1) / members; ++one)
+    in_pieces(members, pieces, [&](int64_t piece, int) {
+        for (int64_t one = all * piece / pieces; one < all * (piece + 1) / pieces; ++one)
             fill_row(noise, noise.step + static_cast<uint32_t>(one / rows),
                      noise.row + static_cast<uint32_t>(one % rows), data + one * units, units);
     });

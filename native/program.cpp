@@ -18,6 +18,8 @@ namespace {
 constexpr int64_t kFlatPanels = 16;      // panels of a piece of a product over all steps
 constexpr int64_t kSegmentRows = 64;     // rows of a piece of a segment over all steps
 constexpr int64_t kWorth = 200000;       // multiplications that are worth a thread
+constexpr int64_t kFewRows = 4;          // so few rows are multiplied with many panels at once
+constexpr int64_t kPanelsOfFewRows = 4;
 constexpr int64_t kCoreCache = 768 << 10;  // bytes of a core's own cache that matrices may take
 
 template <class T>
@@ -89,50 +91,90 @@ private:
     // Do the pieces, in any order, by as many threads as `work` (multiplications) is worth.
     template <class Do>
     void pieces(int64_t count, int64_t work, Do &&piece) const {
-        Counter counter;
-        const int members = gathered(static_cast<int>(std::min<int64_t>({w_.threads, count, 1 + work / kWorth})));
-        run_together(members, [&](int thread) {
-            for (int64_t one; (one = counter.next()) < count;) piece(one, thread);
-        });
+        in_pieces(static_cast<int>(std::min<int64_t>(w_.threads, 1 + work / kWorth)), count, piece);
     }
 
     // ---- the loop over time ----
 
     void loop() const {
-        if (loop_.empty()) return;
-        const int members = gathered(loop_members());
-        Barrier barrier(members);
-        run_together(members, [&](int thread) {
-            for (int64_t step = 0; step < w_.steps; ++step) {
-                const int64_t t = backwards_ ? w_.steps - 1 - step : step;
-                for (const UnrolledStage *stage : loop_) {
-                    if (by_units_ && stage->barrier) barrier.wait();
-                    loop_stage(*stage, t, thread, members);
-                }
-            }
+        if (loop_.empty() || w_.batch == 0) return;
+        const int members = static_cast<int>(std::min<int64_t>(w_.threads, 1 + loop_work() * w_.steps / kWorth));
+        by_units_ ? loop_by_units(members) : loop_by_rows(members);
+    }
+
+    int64_t time_of(int64_t step) const { return backwards_ ? w_.steps - 1 - step : step; }
+
+    // Each has rows of its own for all steps.
+    void loop_by_rows(int members) const {
+        const int shares = static_cast<int>(std::min<int64_t>(members, w_.batch));
+        in_pieces(members, shares, [&](int64_t piece, int thread) {
+            const Range rows = share(w_.batch, 1, static_cast<int>(piece), shares);
+            for (int64_t step = 0; step < w_.steps; ++step)
+                for (const UnrolledStage *stage : loop_) by_rows(*stage, time_of(step), rows, thread);
         });
     }
 
-    void loop_stage(const UnrolledStage &stage, int64_t t, int thread, int members) const {
-        const Range all = {0, w_.batch}, mine = share(w_.batch, 1, thread, members);
-        if (stage.kind == UNROLLED_LOOKUP) return choices_.look_up(p_.lookups[stage.first], t, mine);
-        if (stage.kind == UNROLLED_CHOICE) return choices_.choose(p_.choices[stage.first], t, mine, thread);
-        if (stage.kind == UNROLLED_PRODUCT) {
-            const UnrolledProduct &p = p_.products[stage.first];
-            const int64_t panels = w_.shape(p.matrix).panels;
-            return by_units_ ? products_.run(p, t, all, share(panels, 1, thread, members), thread)
-                             : products_.run(p, t, mine, {0, panels}, thread);
-        }
-        if (by_units_ && stage.sliced)
-            segments_.run(stage, t, all, share(stage.sliced, w_.kernels.panel, thread, members), thread);
-        else
-            segments_.run(stage, t, mine, {0, stage.sliced}, thread);
+    // Round after round: stages that go on with the same units are one, and a piece is a range of these units.
+    void loop_by_units(int members) const {
+        const std::vector<Group> groups = grouped();
+        std::vector<int> counts;
+        for (const Group &group : groups) counts.push_back(static_cast<int>(up(group.size, group.piece(members))));
+        const int64_t count = static_cast<int64_t>(groups.size());
+        Rounds rounds(members, counts, static_cast<uint32_t>(w_.steps * count));
+        run_together(members, [&](int thread) {
+            rounds.take_part(thread, [&](uint32_t round, int piece) {
+                const Group &group = groups[static_cast<size_t>(round % count)];
+                const int64_t size = group.piece(members), begin = piece * size;
+                const Range range = {begin, std::min(group.size, begin + size)};
+                for (int64_t one = group.first; one < group.end; ++one)
+                    group.unit > 0 ? by_units(*loop_[one], time_of(round / count), range, thread)
+                                   : by_rows(*loop_[one], time_of(round / count), range, thread);
+            });
+        });
     }
 
-    int loop_members() const {
-        const int64_t worth = 1 + loop_work() * w_.steps / kWorth;
-        const int64_t most = by_units_ ? w_.threads : std::min<int64_t>(w_.threads, w_.batch);
-        return static_cast<int>(std::max<int64_t>(1, std::min<int64_t>(most, worth)));
+    // Stages of the loop that one thread can do one after the other for a range: of panels of `unit` units, or, where that
+    // is 0, of rows. `least`: so many panels at once are worth more than one after the other.
+    struct Group {
+        int64_t first, end, unit, size, least;
+
+        int64_t piece(int members) const {
+            return std::max(up(size, 4 * members), std::min(least, up(size, members)));
+        }
+    };
+
+    std::vector<Group> grouped() const {
+        std::vector<Group> groups;
+        for (int64_t one = 0; one < static_cast<int64_t>(loop_.size()); ++one) {
+            const int64_t unit = unit_of(*loop_[one]);
+            if (!groups.empty() && !loop_[one]->barrier && groups.back().unit == unit) {
+                groups.back().end = one + 1;
+                continue;
+            }
+            const int64_t size = unit > 0 ? up(unit, w_.kernels.panel) : w_.batch;
+            groups.push_back({one, one + 1, unit, size, unit > 0 && w_.batch <= kFewRows ? kPanelsOfFewRows : 1});
+        }
+        return groups;
+    }
+
+    int64_t unit_of(const UnrolledStage &stage) const {
+        if (stage.kind == UNROLLED_PRODUCT) return w_.shape(p_.products[stage.first].matrix).part;
+        return stage.kind == UNROLLED_SEGMENT ? stage.sliced : 0;
+    }
+
+    void by_units(const UnrolledStage &stage, int64_t t, Range panels, int thread) const {
+        const Range all = {0, w_.batch};
+        if (stage.kind == UNROLLED_PRODUCT) return products_.run(p_.products[stage.first], t, all, panels, thread);
+        const int64_t panel = w_.kernels.panel;
+        segments_.run(stage, t, all, {panels.begin * panel, std::min<int64_t>(stage.sliced, panels.end * panel)}, thread);
+    }
+
+    void by_rows(const UnrolledStage &stage, int64_t t, Range rows, int thread) const {
+        if (stage.kind == UNROLLED_LOOKUP) return choices_.look_up(p_.lookups[stage.first], t, rows);
+        if (stage.kind == UNROLLED_CHOICE) return choices_.choose(p_.choices[stage.first], t, rows, thread);
+        if (stage.kind == UNROLLED_SEGMENT) return segments_.run(stage, t, rows, {0, stage.sliced}, thread);
+        const UnrolledProduct &p = p_.products[stage.first];
+        products_.run(p, t, rows, {0, w_.shape(p.matrix).panels}, thread);
     }
 
     int64_t loop_work() const {  // multiplications of one step, more or less

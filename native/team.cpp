@@ -62,55 +62,34 @@ private:
     sigset_t before_;
 };
 
-// Wait until the value is another; spin first, then sleep.
-void wait_for_change(std::atomic<uint32_t> &value, uint32_t old) {
-    for (int spin = 0; spin < kSpins; ++spin) {
-        if (value.load(std::memory_order_acquire) != old) return;
-        pause();
-    }
-    while (value.load(std::memory_order_acquire) == old) {
+void sleep_while(std::atomic<uint32_t> &value, uint32_t old) {
 #if defined(__linux__)
-        syscall(SYS_futex, reinterpret_cast<uint32_t *>(&value), FUTEX_WAIT_PRIVATE, old, nullptr, nullptr, 0);
+    syscall(SYS_futex, reinterpret_cast<uint32_t *>(&value), FUTEX_WAIT_PRIVATE, old, nullptr, nullptr, 0);
 #else
-        std::this_thread::yield();
-#endif
-    }
-}
-
-void wake_all(std::atomic<uint32_t> &value) {
-#if defined(__linux__)
-    syscall(SYS_futex, reinterpret_cast<uint32_t *>(&value), FUTEX_WAKE_PRIVATE, INT32_MAX, nullptr, nullptr, 0);
-#else
-    (void)value;
+    if (value.load() == old) std::this_thread::yield();
 #endif
 }
 
 // Threads that wait for jobs. They live as long as the process.
 class Team {
 public:
-    int gathered(int wanted) {
-        std::lock_guard<std::mutex> one_at_a_time(running_);
-        grow(wanted - 1);
-        return std::min(wanted, workers_ + 1);
-    }
-
     void run(int members, const std::function<void(int)> &job) {
         std::lock_guard<std::mutex> one_at_a_time(running_);
+        grow(members - 1);
         job_ = &job;
         arithmetic_ = arithmetic();
-        working_.store(static_cast<uint32_t>(members - 1), std::memory_order_relaxed);
         number_ = (number_ + 1) & 0xffffff;
-        call_.store(number_ << 8 | static_cast<uint32_t>(members), std::memory_order_release);
-        wake_all(call_);
+        call_.set(number_ << 8 | static_cast<uint32_t>(members));
         job(0);
-        for (uint32_t left; (left = working_.load(std::memory_order_acquire)) != 0;) wait_for_change(working_, left);
+        call_.put(number_ << 8);  // closed: who comes now is no member
+        for (uint32_t inside; (inside = inside_.get()) != 0;) inside_.wait_while(inside);
     }
 
 private:
     void grow(int workers) {
         if (workers_ >= workers) return;
         Unsignalled here;
-        const uint32_t seen = call_.load(std::memory_order_relaxed);
+        const uint32_t seen = call_.get();
         try {
             for (; workers_ < workers; ++workers_)
                 std::thread([this, place = workers_ + 1, seen] { work(place, seen); }).detach();
@@ -121,20 +100,23 @@ private:
 
     [[noreturn]] void work(int place, uint32_t seen) {
         for (;;) {
-            wait_for_change(call_, seen);
-            seen = call_.load(std::memory_order_acquire);
-            // who is no member may see a call late, or never; a member is waited for, so its job is still there
+            call_.wait_while(seen);
+            seen = call_.get();
             if (place >= static_cast<int>(seen & 0xff)) continue;
-            set_arithmetic(arithmetic_);
-            (*job_)(place);
-            if (working_.fetch_sub(1, std::memory_order_acq_rel) == 1) wake_all(working_);
+            inside_.add(1);
+            // either the caller sees that one more is inside, or this sees that the job is closed
+            if (call_.get() == seen) {
+                set_arithmetic(arithmetic_);
+                (*job_)(place);
+            }
+            inside_.add(static_cast<uint32_t>(-1));
         }
     }
 
     std::mutex running_;
     int workers_ = 0;
-    std::atomic<uint32_t> call_{0};  // the number of the job, and in the last byte how many members it has
-    std::atomic<uint32_t> working_{0};
+    Signal call_{0};    // the number of the job, and in the last byte how many members it has
+    Signal inside_{0};  // how many are at work, besides the caller
     uint32_t number_ = 0;
     const std::function<void(int)> *job_ = nullptr;
     decltype(arithmetic()) arithmetic_{};
@@ -158,25 +140,67 @@ Team &team() {
 
 }  // namespace
 
-void Barrier::wait() {
-    if (members_ == 1) return;
-    const uint32_t round = round_.load(std::memory_order_relaxed);
-    if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == members_) {
-        arrived_.store(0, std::memory_order_relaxed);
-        round_.store(round + 1, std::memory_order_release);
-        wake_all(round_);
-    } else {
-        wait_for_change(round_, round);
-    }
+void Signal::set(uint32_t value) {
+    put(value);
+    wake();
 }
 
-int gathered(int wanted) { return wanted <= 1 ? 1 : team().gathered(std::min(wanted, 255)); }
+void Signal::add(uint32_t more) {
+    value_.fetch_add(more, std::memory_order_seq_cst);
+    wake();
+}
+
+void Signal::wake() {
+    if (sleepers_.load(std::memory_order_seq_cst) == 0) return;
+#if defined(__linux__)
+    syscall(SYS_futex, reinterpret_cast<uint32_t *>(&value_), FUTEX_WAKE_PRIVATE, INT32_MAX, nullptr, nullptr, 0);
+#endif
+}
+
+void Signal::wait_while(uint32_t value) {
+    for (int spin = 0; spin < kSpins; ++spin) {
+        if (value_.load(std::memory_order_acquire) != value) return;
+        pause();
+    }
+    sleepers_.fetch_add(1, std::memory_order_seq_cst);
+    while (value_.load(std::memory_order_seq_cst) == value) sleep_while(value_, value);
+    sleepers_.fetch_sub(1, std::memory_order_seq_cst);
+}
+
+Rounds::Rounds(int members, std::vector<int> pieces, uint32_t rounds)
+    : members_(members), pieces_(std::move(pieces)), rounds_(rounds), shares_(new Share[static_cast<size_t>(members)]) {
+    open(0);
+}
+
+Range Rounds::share_of(int member, uint32_t round) const {
+    return share(pieces_[round % pieces_.size()], 1, member, members_);
+}
+
+int Rounds::begun(int member, uint32_t round) {
+    std::atomic<uint64_t> &next = shares_[static_cast<size_t>(member)].next;
+    const int64_t end = share_of(member, round).end;
+    uint64_t seen = next.load(std::memory_order_acquire);
+    while (seen >> 32 == round && static_cast<int64_t>(seen & 0xffffffff) < end)
+        if (next.compare_exchange_weak(seen, seen + 1, std::memory_order_acq_rel)) return static_cast<int>(seen & 0xffffffff);
+    return -1;
+}
+
+void Rounds::open(uint32_t round) {
+    if (round < rounds_) {
+        left_.store(pieces_[round % pieces_.size()]);
+        for (int member = 0; member < members_; ++member) {
+            const uint64_t first = static_cast<uint64_t>(share_of(member, round).begin);
+            shares_[static_cast<size_t>(member)].next.store(uint64_t{round} << 32 | first, std::memory_order_release);
+        }
+    }
+    round_.set(round);
+}
 
 void run_together(int members, const std::function<void(int)> &job) {
     if (members <= 1)
         job(0);
     else
-        team().run(members, job);
+        team().run(std::min(members, 255), job);
 }
 
 }  // namespace unrolled
