@@ -104,9 +104,10 @@ private:
 
     int64_t time_of(int64_t step) const { return backwards_ ? w_.steps - 1 - step : step; }
 
-    // Each has rows of its own for all steps.
+    // A piece is some rows for all steps: as many as a product works on at once.
     void loop_by_rows(int members) const {
-        const int shares = static_cast<int>(std::min<int64_t>(members, w_.batch));
+        const int64_t blocks = up(up(w_.batch, members), w_.kernels.block_rows);
+        const int shares = static_cast<int>(std::min<int64_t>(members * blocks, w_.batch));
         in_pieces(members, shares, [&](int64_t piece, int thread) {
             const Range rows = share(w_.batch, 1, static_cast<int>(piece), shares);
             for (int64_t step = 0; step < w_.steps; ++step)
