@@ -18,7 +18,8 @@
 // the size its use needs; a state that is carried is read in a buffer that ends one step before (or behind) the one in
 // which it is written. Nothing is read that neither the caller nor an earlier stage has written, except the slot of the
 // first step of a carried state: the caller fills it.
-// Buffers may not overlap, but a carried value may be written over the one it follows.
+// Buffers may not overlap, but a carried value may be written over the one it follows; a value of the loop over one of the
+// same step and columns that no later instruction reads; and what the last stages fill may hold packed matrices until then.
 
 #pragma once
 #include <cstdint>

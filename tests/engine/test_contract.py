@@ -202,6 +202,22 @@ def test_a_program_reads_no_state_or_mask_beyond_its_end(wrong):
     _agree(run, works=False)
 
 
+@pytest.mark.parametrize("shape", [(T, B, H), (T, B, H - 1), (T, B - 1, H), (B, H)], ids=str)
+def test_a_program_reads_no_noise_beyond_its_end(shape):
+    @unrolled.cell
+    def noisy(x, h):
+        h = unrolled.ops.dropout(unrolled.ops.tanh(unrolled.ops.affine(x, h)), 0.5)
+        return h
+
+    def run():
+        program = Program(noisy.graph, D, H)
+        parameters = [torch.randn(size) for size in program.parameter_shapes()]
+        noise = torch.rand(shape[::-1]).permute(*range(len(shape) - 1, -1, -1))
+        return [program.run(_x(), {"h": torch.randn(B, H)}, parameters, noise=[noise])[0]]
+
+    _agree(run, works=shape in ((B, H), (T, B, H)))  # (the second is spread, by torch)
+
+
 @pytest.mark.parametrize(
     "wanted", [["x"], ["h"], ["c"], ["p0"], ["p5", "c"], ["x", "p1", "p3"], ["h", "c"]], ids="-".join
 )

@@ -123,17 +123,21 @@ def _found() -> tuple[ctypes.CDLL | None, str]:
         )
     try:
         found = ctypes.CDLL(str(path))
+        if _is_stale(found):  # an older library would read our structures wrongly: it is never called
+            return None, (
+                "the native engine's library was built from other sources than those in native/: build it again,"
+                " 'pip install --no-deps --editable .'"
+            )
         _declare(found)
     except (OSError, AttributeError) as error:
         return None, f"the native engine's library cannot be loaded: {error}"
-    wanted = _hash_of_sources()
-    if wanted not in ("", found.unrolled_sources().decode()):
-        # an older library would read our structures wrongly: it is never called
-        return None, (
-            "the native engine's library was built from other sources than those in native/: build it again,"
-            " 'pip install --no-deps --editable .'"
-        )
     return found, ""
+
+
+def _is_stale(found: ctypes.CDLL) -> bool:
+    found.unrolled_sources.restype = c_char_p
+    found.unrolled_sources.argtypes = []
+    return _hash_of_sources() not in ("", found.unrolled_sources().decode())
 
 
 def _path() -> Path | None:
@@ -168,5 +172,3 @@ def _declare(found: ctypes.CDLL) -> None:
     found.unrolled_level_name.argtypes = [c_int32]
     found.unrolled_has_level.restype = c_int32
     found.unrolled_has_level.argtypes = [c_int32]
-    found.unrolled_sources.restype = c_char_p
-    found.unrolled_sources.argtypes = []

@@ -73,7 +73,7 @@ class Sequences:
         for name, mask in masks.items():
             tensors[name, ""] = mask.contiguous()  # bools are bytes
         for slot, drawn in enumerate(noise):
-            tensors["noise", slot] = drawn
+            tensors["noise", slot] = drawn.contiguous()
         for name, value in state.items():
             history = torch.empty((steps + 1, *value.shape), dtype=self.dtype, device="cpu")
             history[steps if reverse else 0] = value

@@ -94,7 +94,7 @@ def draw(source: Source, noise: Noise, steps: int, batch: int, like: Tensor) -> 
 def _drawn_natively(source: Source, noise: Noise, steps: int, batch: int, like: Tensor) -> Tensor:
     found = library()
     assert found is not None, "then there is an obstacle"
-    drawn = torch.empty((steps, batch, source.width), dtype=like.dtype)
+    drawn = torch.empty((steps, batch, source.width), dtype=like.dtype, device="cpu")
     wanted = CNoise(
         noise.seed, source.stream & _WORD, noise.step & _WORD, noise.row & _WORD, source.limit, source.value
     )

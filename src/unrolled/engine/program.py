@@ -109,8 +109,8 @@ class Program:
             one.requires_grad for one in (x, *state.values(), *parameters)
         )
         variant = Variant(reset is not None, lengths is not None, needs_gradients, needs_gradients and x.requires_grad)
-        found = self._native(x, [*state.values(), *parameters], variant)
-        if isinstance(found, str) or not self._fits(x, state, parameters, lengths, reset):
+        found = self._native(x, [*state.values(), *parameters, *noise], variant)
+        if isinstance(found, str) or not self._fits(x, state, parameters, noise, lengths, reset):
             return self.reference.run(x, state, parameters, lengths=lengths, reset=reset, reverse=reverse, noise=noise)
         masks = masks_of(len(x), lengths, reset, reverse=reverse)
         if lengths is not None:
@@ -152,12 +152,20 @@ class Program:
         return found
 
     def _fits(
-        self, x: Tensor, state: State, parameters: Sequence[Tensor], lengths: Tensor | None, reset: Tensor | None
+        self,
+        x: Tensor,
+        state: State,
+        parameters: Sequence[Tensor],
+        noise: Sequence[Tensor],
+        lengths: Tensor | None,
+        reset: Tensor | None,
     ) -> bool:
         """Whether all shapes are as they should be: the engine reads memory by them. What is not, torch tells."""
         batch = x.shape[1:2]
+        drawn = [(*(x.shape[:2] if one.is_per_step else batch), one.width) for one in self.noise]
         return (
-            [one.shape for one in parameters] == self._parameter_shapes
+            [one.shape for one in noise] == drawn
+            and [one.shape for one in parameters] == self._parameter_shapes
             and {name: one.shape for name, one in state.items()}
             == {name: (*batch, width) for name, width in self._state_widths.items()}
             and x.shape[2:] == (self.input_size,)
