@@ -45,15 +45,57 @@ Columns<T> columns_of(const UnrolledMatrix &m, const Shape &s, const T *data, in
 // convert(value, n) says what is written of an element of the panel's column n.
 template <class T, class Element, class Convert>
 void pack_panel(const Columns<T> &columns, const Shape &s, int64_t group, Element *to, Convert convert) {
-    for (int64_t begin = 0; begin < s.depth; begin += kAtOnce) {
-        const int64_t end = std::min(s.depth, begin + kAtOnce);
-        for (int64_t n = 0; n < s.panel; ++n) {
-            const T *from = columns.from(n);
-            for (int64_t k = begin; k < end; ++k)
-                to[k / group * group * s.panel + n * group + k % group] =
-                    n < columns.count && k < columns.depth ? convert(from[k * columns.apart], n) : Element{};
-        }
+    const auto write = [&](int64_t k, int64_t n) {
+        to[k / group * group * s.panel + n * group + k % group] =
+            n < columns.count && k < columns.depth ? convert(columns.from(n)[k * columns.apart], n) : Element{};
+    };
+    if (columns.between == 1) {  // a row of the panel lies in one piece
+        for (int64_t k = 0; k < s.depth; ++k)
+            for (int64_t n = 0; n < s.panel; ++n) write(k, n);
+        return;
     }
+    for (int64_t begin = 0; begin < s.depth; begin += kAtOnce)
+        for (int64_t n = 0; n < s.panel; ++n)
+            for (int64_t k = begin; k < std::min(s.depth, begin + kAtOnce); ++k) write(k, n);
+}
+
+typedef float Four __attribute__((vector_size(16)));
+typedef int32_t Places __attribute__((vector_size(16)));
+#if defined(__clang__)
+#define SHUFFLED(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l)
+#else
+#define SHUFFLED(a, b, i, j, k, l) __builtin_shuffle(a, b, Places{i, j, k, l})
+#endif
+
+// Four lines become four columns.
+inline void turn(Four (&line)[4]) {
+    const Four a = SHUFFLED(line[0], line[1], 0, 4, 1, 5), b = SHUFFLED(line[2], line[3], 0, 4, 1, 5);
+    const Four c = SHUFFLED(line[0], line[1], 2, 6, 3, 7), d = SHUFFLED(line[2], line[3], 2, 6, 3, 7);
+    line[0] = SHUFFLED(a, b, 0, 1, 4, 5), line[1] = SHUFFLED(a, b, 2, 3, 6, 7);
+    line[2] = SHUFFLED(c, d, 0, 1, 4, 5), line[3] = SHUFFLED(c, d, 2, 3, 6, 7);
+}
+
+// The same for floats that stay as they are, four by four: this is done once for each sequence.
+void pack_floats(const Columns<float> &columns, const Shape &s, float *to) {
+    if (columns.between == 1) {
+        for (int64_t k = 0; k < s.depth; ++k, to += s.panel) {
+            std::memcpy(to, columns.first + k * columns.apart, static_cast<size_t>(columns.count) * 4);
+            std::fill(to + columns.count, to + s.panel, 0.0f);
+        }
+        return;
+    }
+    const int64_t whole = s.depth / 4 * 4;
+    for (int64_t begin = 0; begin < whole; begin += kAtOnce)
+        for (int64_t n = 0; n < s.panel; n += 4)
+            for (int64_t k = begin; k < std::min(whole, begin + kAtOnce); k += 4) {
+                Four line[4] = {};
+                for (int64_t one = 0; one < 4 && n + one < columns.count; ++one)
+                    std::memcpy(&line[one], columns.from(n + one) + k, sizeof(Four));
+                turn(line);
+                for (int64_t one = 0; one < 4; ++one) std::memcpy(to + (k + one) * s.panel + n, &line[one], sizeof(Four));
+            }
+    for (int64_t k = whole; k < s.depth; ++k)
+        for (int64_t n = 0; n < s.panel; ++n) to[k * s.panel + n] = n < columns.count ? columns.from(n)[k] : 0.0f;
 }
 
 // The largest magnitude of each column becomes 127. A column with a number that is not finite has a scale that is none.
@@ -87,7 +129,7 @@ void pack_panels(const UnrolledMatrix &m, const Shape &s, int32_t type, const vo
             pack_int8(columns, s, static_cast<int8_t *>(packed) + at,
                       reinterpret_cast<float *>(static_cast<char *>(packed) + scales_at(s)) + panel * s.panel);
         else
-            pack_panel(columns, s, 1, static_cast<float *>(packed) + at, [](float v, int64_t) { return v; });
+            pack_floats(columns, s, static_cast<float *>(packed) + at);
     }
 }
 

@@ -18,6 +18,7 @@ namespace {
 constexpr int64_t kFlatPanels = 16;      // panels of a piece of a product over all steps
 constexpr int64_t kSegmentRows = 64;     // rows of a piece of a segment over all steps
 constexpr int64_t kWorth = 200000;       // multiplications that are worth a thread
+constexpr int64_t kWorthOfStep = 100000;  // ... in one step, where all meet in each
 constexpr int64_t kFewRows = 4;          // so few rows are multiplied with many panels at once
 constexpr int64_t kPanelsOfFewRows = 4;
 constexpr int64_t kCoreCache = 768 << 10;  // bytes of a core's own cache that matrices may take
@@ -98,7 +99,8 @@ private:
 
     void loop() const {
         if (loop_.empty() || w_.batch == 0) return;
-        const int members = static_cast<int>(std::min<int64_t>(w_.threads, 1 + loop_work() * w_.steps / kWorth));
+        const int64_t worth = by_units_ ? loop_work() / kWorthOfStep : loop_work() * w_.steps / kWorth;
+        const int members = static_cast<int>(std::min<int64_t>(w_.threads, 1 + worth));
         by_units_ ? loop_by_units(members) : loop_by_rows(members);
     }
 
