@@ -141,7 +141,7 @@ def test_memory_comes_back_in_the_middle_of_anything():
         gc.set_threshold(*before)
 
 
-SCRATCH = 1.0  # MB: what the engine's threads work in, half a MB each
+SCRATCH = 1.5  # MB: what the two threads work in, half a MB each, and what keeps rows apart in a cache
 
 
 @pytest.mark.proof
