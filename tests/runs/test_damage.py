@@ -481,6 +481,6 @@ def test_a_hostile_run_is_refused(tmp_path, made, case):
     assert loaded != "accepted" or case.startswith(("text: ", "states: ", "config: a long"))  # what only training reads
     assert len(resumed) < 2000
     assert "fit into a file" not in case or "more than the 1,048,576 that" not in resumed
-    assert load_seconds < 1
-    assert resume_seconds < 1
+    assert load_seconds < 10, "a run that hangs; on a quiet machine each takes less than a second"
+    assert resume_seconds < 10
     assert seen == []
