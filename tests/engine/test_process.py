@@ -152,6 +152,7 @@ def test_workers_of_a_data_loader(tmp_path, way):
     assert ended.stdout.strip() == "[0, 1, 2, 3, 4, 5] True"
 
 
+@pytest.mark.proof  # (one run of about thirty ended in "does not require grad": not understood yet)
 def test_signals():
     """A handler that calls the engine itself, then one that interrupts, at any moment of a training step."""
     told = _process("""
