@@ -4,6 +4,9 @@
 #pragma once
 #include <cmath>
 #include <limits>
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
 
 #include "vectors.inl"
 
@@ -28,38 +31,53 @@ struct Functions {
         return y;
     }
 
-    static inline F exp(F x) {
+    // e^x = 2^n (1 + p), for x from -104 to 89
+    struct Reduced {
+        F n, p;
+    };
+    static inline Reduced reduced(F x) {
         const float round = 12582912.0f;  // 1.5 * 2^23: what is added to it is rounded to a whole number
-        x = x > 89.0f ? V::splat(89.0f) : x;
-        x = x < -104.0f ? V::splat(-104.0f) : x;
-        F shifted = x * 1.44269504f + round;
-        F n = shifted - round;
-        I whole = bits(shifted) - bits(V::splat(round));
-        F r = x - n * 0.693145752f;      // ln 2 in two parts; the first has zeros at its end
+        F n = (x * 1.44269504f + round) - round;
+        F r = x - n * 0.693145752f;  // ln 2 in two parts; the first has zeros at its end
         r = r - n * 1.42860677e-6f;
         F p = 0.00138146023f * r + 0.00836871564f;
         p = p * r + 0.041668389f;
         p = p * r + 0.166665211f;
         p = p * r + 0.49999994f;
-        F y = (p * r) * r + r + 1.0f;
-        I half = whole >> 1;  // 2^n in two factors, since n goes beyond what one can hold
-        F first = number((half + 127) << 23), second = number((whole - half + 127) << 23);
-        return y * first * second;
+        return {n, (p * r) * r + r};
     }
 
-    static inline F sigmoid(F x) { return 1.0f / (1.0f + exp(-x)); }
+    // y * 2^n, down to the smallest numbers
+    static inline F scaled(F y, F n) {
+#if defined(__AVX512F__)
+        if constexpr (LANES == 16) return (F)_mm512_maskz_scalef_ps(0xffff, (__m512)y, (__m512)n);
+#endif
+        I whole = __builtin_convertvector(n, I);
+        I half = whole >> 1;  // in two factors, since n goes beyond what one can hold
+        return y * number((half + 127) << 23) * number((whole - half + 127) << 23);
+    }
 
+    static inline F at_most(F x, float limit) { return x > limit ? V::splat(limit) : x; }  // NaN stays
+
+    static inline F exp(F x) {
+        x = at_most(x, 89.0f);
+        Reduced e = reduced(x < -104.0f ? V::splat(-104.0f) : x);
+        return scaled(1.0f + e.p, e.n);
+    }
+
+    // From e^-|x|, which does not overflow
+    static inline F sigmoid(F x) {
+        Reduced e = reduced(-at_most(absolute(x), 104.0f));
+        F z = scaled(1.0f + e.p, e.n), y = 1.0f / (1.0f + z);
+        return x >= 0.0f ? y : z * y;
+    }
+
+    // -m / (2 + m) with m = e^(-2|x|) - 1, which has all its digits near 0
     static inline F tanh(F x) {
-        F a = absolute(x), s = x * x;
-        F p = 0.00214760634f * s - 0.00818274729f;
-        p = p * s + 0.0217029955f;
-        p = p * s - 0.0539472103f;
-        p = p * s + 0.133332103f;
-        p = p * s - 0.333333313f;
-        F near = x + x * (s * p);
-        F far = with_sign_of(1.0f - 2.0f / (exp(a + a) + 1.0f), x);
-        F y = a < 0.625f ? near : far;
-        return x == x ? y : x;
+        Reduced e = reduced(-2.0f * at_most(absolute(x), 20.0f));
+        F power = scaled(V::splat(1.0f), e.n);
+        F m = power * e.p + (power - 1.0f);
+        return with_sign_of(m / (2.0f + m), x);
     }
 
     static inline F log(F x) {

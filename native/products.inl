@@ -107,7 +107,7 @@ struct Products {
     static inline Vector converted(const int8_t *from) {
         typename Vectors<int32_t, LANES>::Vector numbers;
 #if defined(__AVX512F__)
-        numbers = (decltype(numbers))_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)from));
+        numbers = (decltype(numbers))_mm512_maskz_cvtepi8_epi32(0xffff, _mm_loadu_si128((const __m128i *)from));
 #elif defined(__AVX2__)
         numbers = (decltype(numbers))_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)from));
 #else

@@ -17,8 +17,9 @@ namespace {
 
 constexpr int64_t kFlatPanels = 16;      // panels of a piece of a product over all steps
 constexpr int64_t kSegmentRows = 64;     // rows of a piece of a segment over all steps
-constexpr int64_t kWorth = 200000;       // multiplications that are worth a thread
+constexpr int64_t kWorth = 1000000;      // multiplications that are worth a thread
 constexpr int64_t kWorthOfStep = 100000;  // ... in one step, where all meet in each
+constexpr int64_t kElement = 8;           // an instruction takes as long for one element as so many multiplications
 constexpr int64_t kFewRows = 4;          // so few rows are multiplied with many panels at once
 constexpr int64_t kPanelsOfFewRows = 4;
 constexpr int64_t kCoreCache = 768 << 10;  // bytes of a core's own cache that matrices may take
@@ -59,7 +60,7 @@ private:
     }
 
     void flat_segment(const UnrolledStage &stage, int64_t rows) const {
-        pieces(up(rows, kSegmentRows), rows * stage.count * p_.widest, [&](int64_t piece, int thread) {
+        pieces(up(rows, kSegmentRows), rows * segment_size(stage), [&](int64_t piece, int thread) {
             const int64_t row = piece * kSegmentRows;
             segments_.run_flat(stage, {row, std::min(rows, row + kSegmentRows)}, thread);
         });
@@ -111,7 +112,7 @@ private:
         const int64_t blocks = up(up(w_.batch, members), w_.kernels.block_rows);
         const int shares = static_cast<int>(std::min<int64_t>(members * blocks, w_.batch));
         in_pieces(members, shares, [&](int64_t piece, int thread) {
-            const Range rows = share(w_.batch, 1, static_cast<int>(piece), shares);
+            const Range rows = share(w_.batch, piece, shares);
             for (int64_t step = 0; step < w_.steps; ++step)
                 for (const UnrolledStage *stage : loop_) by_rows(*stage, time_of(step), rows, thread);
         });
@@ -186,8 +187,12 @@ private:
             if (stage->kind == UNROLLED_PRODUCT)
                 work += w_.batch * product_size(*stage);
             else
-                work += w_.batch * stage->count * (stage->sliced ? stage->sliced : p_.widest);
+                work += w_.batch * segment_size(*stage);
         return work;
+    }
+
+    int64_t segment_size(const UnrolledStage &stage) const {
+        return stage.count * (stage.sliced ? stage.sliced : p_.widest) * kElement;
     }
 
     int64_t product_size(const UnrolledStage &stage) const {

@@ -14,10 +14,11 @@ struct Range {
     int64_t size() const { return end - begin; }
 };
 
-// The share of one of `members`, in whole units.
-inline Range share(int64_t total, int64_t unit, int member, int members) {
-    const int64_t units = up(total, unit);
-    return {std::min(total, units * member / members * unit), std::min(total, units * (member + 1) / members * unit)};
+// The share of one of `members`; the first ones get one more where the total does not come out even.
+inline Range share(int64_t total, int64_t member, int64_t members) {
+    const int64_t each = total / members, more = total % members;
+    const int64_t begin = member * each + std::min(member, more);
+    return {begin, begin + each + (member < more)};
 }
 
 }  // namespace unrolled

@@ -1,7 +1,7 @@
 // Threads that work together. Knows nothing of what they do.
 //
 // One team for the process. Nobody waits for a thread that has not come yet: whoever is there does the work, so a core that
-// another process keeps busy slows a job down by its own share at most. A thread that waits spins for some microseconds and
+// another process keeps busy slows a job down by its own share at most. A thread that waits spins for a tenth of a millisecond and
 // then sleeps, so that a waiting thread never keeps a core from one that works.
 
 #pragma once

@@ -12,7 +12,9 @@ import torch
 from tests.cells.checks import CASES
 from tests.engine.test_native import _distance, _everything, _layer, _masks, _same
 from unrolled import ConfigError, Recurrent, cells, use_engine
-from unrolled.engine import level, levels, library, use_level, why_missing
+from unrolled.engine import Program, level, levels, library, use_level, why_missing
+from unrolled.equations import cell
+from unrolled.ops import exp, sigmoid, tanh
 from unrolled.runs.diagnosis import doctor
 
 ENGINE = pytest.mark.skipif(library() is None, reason="installed without the native engine")
@@ -169,3 +171,35 @@ def test_all_tests_of_the_engine_at_every_level(name):
     ]
     ended = subprocess.run(command, env={**os.environ, "UNROLLED_LEVEL": name}, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stdout[-3000:]
+
+
+FUNCTIONS = {  # and how far from 0 they are looked at
+    "sigmoid": (sigmoid, torch.sigmoid, 103.0),
+    "tanh": (tanh, torch.tanh, 103.0),
+    "exp": (exp, torch.exp, 88.0),
+}
+
+
+@ENGINE
+@pytest.mark.parametrize("level", EVERY_LEVEL)
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions_are_right_to_four_units_in_the_last_place(name, level):
+    mine, torchs, most = FUNCTIONS[name]
+
+    @cell
+    def function(x, h):
+        return mine(h)
+
+    special = [0.0, -0.0, 1e-30, -1e-30, 1e-42, 0.6249, 0.6251, torch.inf, -torch.inf, torch.nan, 200.0, -200.0]
+    at = [sign * most * 10.0**-power * torch.linspace(0, 1, 4001) for power in range(7) for sign in (1, -1)]
+    h = torch.cat([torch.tensor(special), *at])
+    program = Program(function.graph, 1, len(h))
+    with use_engine("native"), use_level(level):
+        found = program.run(torch.zeros(1, 1, 1), {"h": h.view(1, -1)}, [])[0].view(-1)
+    truth = torchs(h.double())
+    nearest = truth.float()
+    unit = torch.nextafter(nearest.abs(), torch.tensor(torch.inf)) - nearest.abs()
+    right = ((found.double() - truth).abs() <= 4 * unit) | (found == nearest) | (found.isnan() & nearest.isnan())
+    assert right.all(), h[~right]
+    if name == "tanh":
+        assert (found.signbit() == h.signbit())[~h.isnan()].all()
