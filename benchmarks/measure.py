@@ -23,6 +23,7 @@ Answer = Mapping[str, Tensor]
 TOLERANCE = {torch.float64: 1e-11, torch.float32: 1e-5, torch.bfloat16: 6e-2}
 _TIMES_ROUNDING, _MOST_ROUNDING = 8, 1e-3
 _LEAST = 0.02  # seconds that one measurement lasts at least
+_AWAKE = 0.01  # seconds for which threads that have nothing to do may still be awake
 _HOPELESS = 1.25  # times the team's fastest way: a way that is slower is not measured again
 
 
@@ -111,9 +112,12 @@ def _hopeful(tried: Sequence[tuple[Entry, float]]) -> list[tuple[Entry, float]]:
 
 
 def _seconds(entry: Entry, times: int) -> float:
-    """Of one run, after a run that is not counted: it wakes this entry's threads, and the others' go to sleep."""
+    """Of one run, after some that are not counted: they wake this entry's threads, and the others' go to sleep."""
     with threads(entry.threads):
+        started = time.perf_counter()
         entry.run()
+        while time.perf_counter() - started < _AWAKE:
+            entry.run()
         started = time.perf_counter()
         for _ in range(times):
             entry.run()

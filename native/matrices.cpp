@@ -150,13 +150,15 @@ int64_t unrolled_packed_size(const UnrolledMatrix *matrix, int32_t type, int32_t
     }
 }
 
-void unrolled_pack(const UnrolledMatrix *matrix, int32_t type, int32_t level, const void *data, void *packed,
-                   int32_t threads) {
-    const Shape s = packed_shape(*matrix, type, level);
-    const int64_t panels = s.all_panels(), pieces = std::min<int64_t>(panels, 4 * threads);
-    const int members = static_cast<int>(std::min<int64_t>(threads, 1 + s.depth * s.width / kWorth));
-    in_pieces(members, pieces, [&](int64_t piece, int) {
-        pack_panels(*matrix, s, type, data, packed, {panels * piece / pieces, panels * (piece + 1) / pieces});
+void unrolled_pack(const UnrolledMatrix *matrices, int32_t count, int32_t type, int32_t level, const void *const *data,
+                   void *const *packed, int32_t threads) {
+    int64_t elements = 0;
+    for (int32_t one = 0; one < count; ++one) elements += int64_t(matrices[one].rows) * matrices[one].columns;
+    const int members = static_cast<int>(std::min<int64_t>(threads, 1 + elements / kWorth)), shares = 4 * members;
+    in_pieces(members, int64_t(count) * shares, [&](int64_t piece, int) {
+        const int64_t one = piece / shares;
+        const Shape s = packed_shape(matrices[one], type, level);
+        pack_panels(matrices[one], s, type, data[one], packed[one], share(s.all_panels(), piece % shares, shares));
     });
 }
 }

@@ -146,9 +146,10 @@ enum { UNROLLED_FLOAT32, UNROLLED_FLOAT64, UNROLLED_BFLOAT16, UNROLLED_INT8 };
 
 // How many bytes `unrolled_pack` fills for one matrix.
 UNROLLED_PUBLIC int64_t unrolled_packed_size(const UnrolledMatrix *matrix, int32_t type, int32_t level);
-// Lay a matrix out for products. `data` has the type float, or double for UNROLLED_FLOAT64; `packed` is 64-byte aligned.
-UNROLLED_PUBLIC void unrolled_pack(const UnrolledMatrix *matrix, int32_t type, int32_t level, const void *data, void *packed,
-                                   int32_t threads);
+// Lay `count` matrices out for products. Their data has the type float, or double for UNROLLED_FLOAT64; what is packed is
+// 64-byte aligned.
+UNROLLED_PUBLIC void unrolled_pack(const UnrolledMatrix *matrices, int32_t count, int32_t type, int32_t level,
+                                   const void *const *data, void *const *packed, int32_t threads);
 
 // Run a program. `packed`: one for each matrix. `backwards`: the loop runs from T-1 to 0. `threads`: how many may work; `split`: how they share the loop. The bits
 // depend on neither. Returns 0, or UNROLLED_NO_MEMORY.

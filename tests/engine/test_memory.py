@@ -110,22 +110,31 @@ def test_a_pool_gives_out_what_came_back():
 
 def test_what_a_pool_hands_over_does_not_come_back():
     pool = Pool()
-    _, block = pool.take(120)
+    place, block = pool.take(8 * 300 * 50)
     del block
-    tensor = pool.hand_over((3, 5), torch.float64)
-    assert tensor.shape == (3, 5)
-    assert tensor.data_ptr() % 64 == 0
+    tensor = pool.hand_over((300, 50), torch.float64)
+    assert tensor.shape == (300, 50)
+    assert tensor.data_ptr() == place
     del tensor
-    assert not pool._free
+    assert not any(pool._free.values())
 
 
 def test_a_pool_keeps_no_more_than_it_may(monkeypatch):
     monkeypatch.setattr("unrolled.engine.memory._KEPT", 10_000)
     pool = Pool()
-    blocks = [pool.take(4000)[1] for _ in range(9)]
+    blocks = [pool.take(size)[1] for size in (4000, 300, 4000, 2000, 4000) * 3]
     del blocks
-    assert sum(one.numel() for one in pool._free.values()) <= 10_000
-    assert len(pool._free) == 2
+    idle = [one.numel() for blocks in pool._free.values() for one in blocks]
+    assert 5_000 < sum(idle) <= 10_000
+
+
+def test_a_pool_tells_no_more_sizes_apart_than_it_may(monkeypatch):
+    monkeypatch.setattr("unrolled.engine.memory._SIZES", 5)
+    pool = Pool()
+    for size in range(1, 200):
+        _, block = pool.take(size * 10_000)
+        del block
+        assert len(pool._free) <= 6
 
 
 def test_memory_comes_back_in_the_middle_of_anything():

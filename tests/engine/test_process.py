@@ -16,15 +16,18 @@ from unrolled.engine import library
 pytestmark = pytest.mark.skipif(library() is None, reason="installed without the native engine")
 
 PRELUDE = """
-import os, signal, sys, threading, time
+import copy, os, signal, sys, threading, time
 import torch
 from unrolled import Recurrent
 torch.set_num_threads(3)
 
+layers = {cell: Recurrent(cell, 33, 64) for cell in ("lstm", "gru", "rnn", "layer_norm_lstm")}
+
 def bits(seed=0, cell="lstm"):
-    '''Forward and backward of a layer, as bytes. (With few operations of torch: its own threads survive no fork.)'''
+    '''Forward and backward of a layer, as bytes. (With few operations of torch: its own threads survive no fork, and
+    nobody lets go of its generator where another thread draws as the process forks.)'''
     made = torch.Generator().manual_seed(seed)
-    layer = Recurrent(cell, 33, 64)
+    layer = copy.deepcopy(layers[cell])
     with torch.no_grad():
         for one in layer.parameters():
             one.copy_(torch.randn(one.shape, generator=made) / 8)

@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from unrolled.engine.executable import Executable
+from unrolled.engine.executable import POOL, Executable
 from unrolled.engine.program import Program
 from unrolled.engine.reference import State
 from unrolled.engine.stacking import Chosen, Layer, stacked
@@ -47,7 +47,8 @@ class Decoder:
         self._states = [one.name for one in layers[0][0].graph.states]
         program = stacked([_layer(*one, table) for one in layers], table.shape[1], len(table), chosen)
         self._executable = Executable(program, table.dtype, _MATRICES.get(precision, table.dtype))
-        self._packed, self._block = self._executable.pack(self._parameters, torch.get_num_threads())
+        memory, self._block = POOL.take(self._executable.room)
+        self._packed = self._executable.pack(self._parameters, memory, torch.get_num_threads())
 
     def write(self, logits: Tensor, state: State, numbers: Tensor) -> tuple[Tensor, Tensor, State]:
         """Write one symbol for each of `numbers`.

@@ -10,65 +10,84 @@ import torch
 from torch import Tensor
 
 _KEPT = 1 << 29  # bytes that may lie idle
-_LINE = 64  # bytes
+LINE = 64  # bytes
+_SIZES = 64  # of blocks that are told apart
+_SMALL = 1 << 16  # bytes: less is not worth a block
 _WASTE = 1.5  # a block may be so much larger than what is asked for
 
 
 class Pool:
-    """Blocks that came back, the latest last.
+    """Blocks that came back, by their size.
 
     There is no lock: a block comes back whenever Python drops it, in the middle of `take`, in a signal handler, in a
-    child that was forked while another thread was here. Each block is put and taken by one operation of a dict.
+    child that was forked while another thread was here. Each block is put and taken by one operation of a list.
     """
 
     def __init__(self) -> None:
-        self._free: dict[int, Tensor] = {}
+        self._free: dict[int, list[Tensor]] = {}
 
     def take(self, size: int) -> tuple[int, Block]:
         """The address of so many bytes, whatever is in them, and the block that has to be kept while they are used."""
         raw = self._block(size)
-        return raw.data_ptr() + _to_line(raw), Block(self, raw)
+        return raw.data_ptr(), Block(self, raw)
 
     def hand_over(self, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
         """Memory of that shape that does not come back: it belongs to whoever has the tensor."""
         size = prod(shape) * dtype.itemsize
-        raw = self._block(size)
-        return raw[_to_line(raw) :][:size].view(dtype).view(*shape)
+        if size < _SMALL:
+            return torch.empty(shape, dtype=dtype, device="cpu")
+        return self._block(size)[:size].view(dtype).view(*shape)
 
     def give(self, raw: Tensor) -> None:
         """Nobody uses this any more."""
-        self._free[id(raw)] = raw
-        free = list(self._free.values())
-        idle = sum(map(Tensor.numel, free))
-        for oldest in free:
-            if idle <= _KEPT:
-                return
-            idle -= oldest.numel()
-            self._free.pop(id(oldest), None)
+        self._free.setdefault(raw.numel(), []).append(raw)
+        if sum(size * len(blocks) for size, blocks in list(self._free.items())) > _KEPT or len(self._free) > _SIZES:
+            self._shrink()
+
+    def _shrink(self) -> None:
+        """Let go of what has been idle for long: of the sizes that came first."""
+        idle = sum(size * len(blocks) for size, blocks in list(self._free.items()))
+        for size, blocks in list(self._free.items()):
+            while idle > _KEPT and self._pop(size) is not None:
+                idle -= size
+            if not blocks or len(self._free) > _SIZES:
+                self._free.pop(size, None)
 
     def _block(self, size: int) -> Tensor:
-        """A block with room for so many bytes from the begin of a line on."""
-        wanted = max(_LINE, size)
+        """A block with room for so many bytes, from the begin of a line on."""
+        wanted = max(1, -(-size // LINE)) * LINE
         raw = self._found(wanted)
         if raw is None:
             with torch.inference_mode(False):  # it may be used again outside
-                return torch.empty(wanted + _LINE, dtype=torch.uint8, device="cpu")
+                return _aligned(wanted)
         if torch.are_deterministic_algorithms_enabled() and torch.utils.deterministic.fill_uninitialized_memory:  # type: ignore[attr-defined]
             raw.fill_(0xFF)  # NaN, as torch.empty does then
         return raw
 
     def _found(self, wanted: int) -> Tensor | None:
-        free = list(self._free.values())
-        fitting = [one for one in free if wanted + _LINE <= one.numel() <= _WASTE * wanted + 4096]
-        for best in sorted(fitting, key=Tensor.numel):
-            if self._free.pop(id(best), None) is not None:  # else another thread was faster
-                return best
-        return None
+        raw = self._pop(wanted)
+        if raw is None:
+            for size in sorted(size for size in list(self._free) if wanted < size <= _WASTE * wanted + 4096):
+                raw = self._pop(size)
+                if raw is not None:
+                    break
+        return raw
+
+    def _pop(self, size: int) -> Tensor | None:
+        """The block of that size that came back last."""
+        try:
+            return self._free[size].pop()
+        except (KeyError, IndexError):
+            return None
 
 
-def _to_line(raw: Tensor) -> int:
-    """How many bytes behind its begin a line begins."""
-    return -raw.data_ptr() % _LINE
+def _aligned(size: int) -> Tensor:
+    """So many fresh bytes from the begin of a line on, where torch's own memory begins."""
+    raw = torch.empty(size, dtype=torch.uint8, device="cpu")
+    if raw.data_ptr() % LINE == 0:
+        return raw
+    raw = torch.empty(size + LINE, dtype=torch.uint8, device="cpu")
+    return raw[-raw.data_ptr() % LINE :][:size]
 
 
 class Block:

@@ -145,13 +145,15 @@ class Sequences:
         for base, shape in layout.filled.items():
             if base not in tensors:
                 tensors[base] = self._filled(base, shape)
-        scratch, _block = POOL.take(layout.sizes[SCRATCH])
+        room = layout.sizes[SCRATCH]
+        scratch, _block = POOL.take(room + executable.room)
         address = {base: tensor.data_ptr() for base, tensor in tensors.items()}
-        address |= {("parameter", slot): one.data_ptr() for slot, one in enumerate(trace.parameters)}
-        address |= {KEPT: trace.kept[0], SCRATCH: scratch}
-        places = [(address[base] + offset, row, step) for base, offset, row, step in layout.places]
+        for slot, parameter in enumerate(trace.parameters):
+            address["parameter", slot] = parameter.data_ptr()
+        address[KEPT], address[SCRATCH] = trace.kept[0], scratch
         gradients = {int(name): place for (kind, name), place in address.items() if kind == "gradient parameter"}
-        packed, _packed_blocks = executable.pack(trace.parameters, threads, gradients)
+        packed = executable.pack(trace.parameters, scratch + room, threads, gradients)
+        places = [(address[base] + offset, row, step) for base, offset, row, step in layout.places]
         executable.run(places, packed, trace.steps, trace.batch, backwards=backwards, threads=threads, split=split)
 
     def _filled(self, base: Base, shape: tuple[int, ...]) -> Tensor:

@@ -5,8 +5,8 @@ Knows no layers, and owns no parameters.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import cached_property, lru_cache
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -30,6 +30,7 @@ class Program:
     """Runs a graph.
 
     Shapes: x `[B, D]` or `[T, B, D]`, each state `[B, width]`, parameters as `parameter_shapes` in their order.
+    `noise`: what is drawn for the graph's noise leaves, in the order of their slots; in layer 0.
     """
 
     def __init__(self, graph: Graph, input_size: int, hidden_size: int) -> None:
@@ -39,25 +40,28 @@ class Program:
         self.reference = Reference(graph, input_size, hidden_size)
         self._parameter_shapes = self.reference.parameter_shapes()
         self._state_widths = {one.name: self.resolve(one.width) for one in graph.states}
+        self.noise = tuple(self._sources())
+        self._expected: Program | None = None
         self._sequences: dict[tuple[Variant, torch.dtype, torch.dtype | None, str], Sequences | str] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Program, (self.graph, self.input_size, self.hidden_size)
 
-    @cached_property
-    def noise(self) -> tuple[Source, ...]:
-        """What is drawn for the graph's noise leaves, in the order of their slots; in layer 0."""
-        return tuple(
-            Source(self.resolve(node.width), told["probability"], told["mean"], told["per"] == PER_STEP, told["slot"])
-            for node in self.graph.noise
-            if node.width is not None
-            for told in [node.attributes]
-        )
+    def _sources(self) -> Iterator[Source]:
+        for node in self.graph.noise:
+            told = node.attributes
+            if node.width is not None:
+                width, is_per_step = self.resolve(node.width), told["per"] == PER_STEP
+                yield Source(width, told["probability"], told["mean"], is_per_step, told["slot"])
 
-    @cached_property
+    @property
     def expected(self) -> Program:
         """What runs in evaluation: the same without noise."""
-        return Program(expectation(self.graph), self.input_size, self.hidden_size) if self.noise else self
+        if not self.noise:
+            return self
+        if self._expected is None:
+            self._expected = Program(expectation(self.graph), self.input_size, self.hidden_size)
+        return self._expected
 
     @opaque
     def draw(self, noise: Noise, layer: int, steps: int, batch: int, like: Tensor) -> list[Tensor]:

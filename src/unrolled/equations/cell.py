@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from functools import cached_property, partial
+from functools import partial
 from importlib import import_module
 from operator import attrgetter
 from typing import Any, overload
@@ -39,6 +39,7 @@ class Cell:
         self.widths = dict(widths)
         self.options = dict(options)
         self.input, self.states, self.defaults = _read_signature(function)
+        self._graph: Graph | None = None
         self._check()
 
     @property
@@ -50,13 +51,18 @@ class Cell:
     def __doc__(self) -> str | None:  # type: ignore[override]
         return inspect.getdoc(self.function)
 
-    @cached_property
+    @property
     def graph(self) -> Graph:
         """The graph of one step.
 
         Raises:
             EquationError: the function says what the language cannot; the message names the line.
         """
+        if self._graph is None:  # (no cached_property: until Python 3.12 its lock may be held for ever in a fork)
+            self._graph = self._traced()
+        return self._graph
+
+    def _traced(self) -> Graph:
         code = inspect.unwrap(self.function).__code__
         states = {state: self._width(state) for state in self.states}
         graph = trace(repr(self), partial(self.function, **self.own_options), code, self.input, states)
