@@ -35,8 +35,29 @@ struct BFloat16Products : Products<float, 16> {
     }
 };
 
+// (with zeros in the place of numbers too small for a normal float: the products would take them for zeros, too)
+__mmask16 mask(int64_t count) { return static_cast<__mmask16>(count < 16 ? (1 << count) - 1 : 0xffff); }
+
+__m256i narrowed(const float *from, int64_t count) {
+    return (__m256i)_mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(mask(count), from));
+}
+
+void narrow(const float *from, int64_t count, BFloat16 *to) {
+    for (int64_t at = 0; at < count; at += 16)
+        _mm256_mask_storeu_epi16(to + at, mask(count - at), narrowed(from + at, count - at));
+}
+
+void narrow_pairs(const float *first, const float *second, int64_t count, BFloat16 *to) {
+    for (int64_t at = 0; at < count; at += 16) {
+        const __m512i low = _mm512_maskz_cvtepu16_epi32(0xffff, narrowed(first + at, count - at));
+        const __m512i high = _mm512_maskz_cvtepu16_epi32(0xffff, narrowed(second + at, count - at));
+        _mm512_mask_storeu_epi32(to + 2 * at, mask(count - at), _mm512_or_si512(low, _mm512_maskz_slli_epi32(0xffff, high, 16)));
+    }
+}
+
 Kernels<float> made() {
     Kernels<float> k = kernels_avx512();
+    k.narrow = narrow, k.narrow_pairs = narrow_pairs;
     k.block_bfloat16 = [](const Block<float, BFloat16, BFloat16> &s) { in_blocks<BFloat16Products, 14, 24>(s); };
     return k;
 }

@@ -2,18 +2,12 @@
 
 #include <cmath>
 #include <cstring>
+#include <vector>
 
 #include "dispatch.h"
 #include "team.h"
 
 namespace unrolled {
-
-BFloat16 narrowed(float value) {
-    uint32_t bits;
-    std::memcpy(&bits, &value, 4);
-    if ((bits & 0x7fffffff) > 0x7f800000) return static_cast<BFloat16>((bits >> 16) | 0x40);
-    return static_cast<BFloat16>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
-}
 
 namespace {
 
@@ -44,10 +38,9 @@ Columns<T> columns_of(const UnrolledMatrix &m, const Shape &s, const T *data, in
 
 // convert(value, n) says what is written of an element of the panel's column n.
 template <class T, class Element, class Convert>
-void pack_panel(const Columns<T> &columns, const Shape &s, int64_t group, Element *to, Convert convert) {
+void pack_panel(const Columns<T> &columns, const Shape &s, Element *to, Convert convert) {
     const auto write = [&](int64_t k, int64_t n) {
-        to[k / group * group * s.panel + n * group + k % group] =
-            n < columns.count && k < columns.depth ? convert(columns.from(n)[k * columns.apart], n) : Element{};
+        to[k * s.panel + n] = n < columns.count ? convert(columns.from(n)[k * columns.apart], n) : Element{};
     };
     if (columns.between == 1) {  // a row of the panel lies in one piece
         for (int64_t k = 0; k < s.depth; ++k)
@@ -78,13 +71,13 @@ inline void turn(Four (&line)[4]) {
 // The same for floats that stay as they are, four by four: this is done once for each sequence.
 void pack_floats(const Columns<float> &columns, const Shape &s, float *to) {
     if (columns.between == 1) {
-        for (int64_t k = 0; k < s.depth; ++k, to += s.panel) {
+        for (int64_t k = 0; k < columns.depth; ++k, to += s.panel) {
             std::memcpy(to, columns.first + k * columns.apart, static_cast<size_t>(columns.count) * 4);
             std::fill(to + columns.count, to + s.panel, 0.0f);
         }
         return;
     }
-    const int64_t whole = s.depth / 4 * 4;
+    const int64_t whole = columns.depth / 4 * 4;
     for (int64_t begin = 0; begin < whole; begin += kAtOnce)
         for (int64_t n = 0; n < s.panel; n += 4)
             for (int64_t k = begin; k < std::min(whole, begin + kAtOnce); k += 4) {
@@ -94,8 +87,16 @@ void pack_floats(const Columns<float> &columns, const Shape &s, float *to) {
                 turn(line);
                 for (int64_t one = 0; one < 4; ++one) std::memcpy(to + (k + one) * s.panel + n, &line[one], sizeof(Four));
             }
-    for (int64_t k = whole; k < s.depth; ++k)
+    for (int64_t k = whole; k < columns.depth; ++k)
         for (int64_t n = 0; n < s.panel; ++n) to[k * s.panel + n] = n < columns.count ? columns.from(n)[k] : 0.0f;
+}
+
+// And rounded, in pairs of rows; a last one has zeros at its side.
+void pack_pairs(const Columns<float> &columns, const Shape &s, const Kernels<float> &kernels, BFloat16 *to) {
+    std::vector<float> rows(static_cast<size_t>(s.depth * s.panel));
+    pack_floats(columns, s, rows.data());
+    for (int64_t at = 0; at < s.depth * s.panel; at += 2 * s.panel)
+        kernels.narrow_pairs(rows.data() + at, rows.data() + at + s.panel, s.panel, to + at);
 }
 
 // The largest magnitude of each column becomes 127. A column with a number that is not finite has a scale that is none.
@@ -108,23 +109,24 @@ void pack_int8(const Columns<float> &columns, const Shape &s, int8_t *to, float 
         }
         scales[n] = largest / 127;
     }
-    pack_panel(columns, s, 1, to, [&](float value, int64_t n) {
+    pack_panel(columns, s, to, [&](float value, int64_t n) {
         const float in_steps = scales[n] > 0 && std::isfinite(scales[n]) ? value / scales[n] : 0;
         return static_cast<int8_t>(std::lrint(std::clamp(in_steps, -127.0f, 127.0f)));
     });
 }
 
-void pack_panels(const UnrolledMatrix &m, const Shape &s, int32_t type, const void *data, void *packed, Range panels) {
+void pack_panels(const UnrolledMatrix &m, const Shape &s, int32_t type, int32_t level, const void *data, void *packed,
+                 Range panels) {
     for (int64_t panel = panels.begin; panel < panels.end; ++panel) {
         const int64_t at = panel * s.depth * s.panel;
         if (type == UNROLLED_FLOAT64) {
-            pack_panel(columns_of(m, s, static_cast<const double *>(data), panel), s, 1,
+            pack_panel(columns_of(m, s, static_cast<const double *>(data), panel), s,
                        static_cast<double *>(packed) + at, [](double v, int64_t) { return v; });
             continue;
         }
         const Columns<float> columns = columns_of(m, s, static_cast<const float *>(data), panel);
         if (type == UNROLLED_BFLOAT16)
-            pack_panel(columns, s, 2, static_cast<BFloat16 *>(packed) + at, [](float v, int64_t) { return narrowed(v); });
+            pack_pairs(columns, s, kernels<float>(level), static_cast<BFloat16 *>(packed) + at);
         else if (type == UNROLLED_INT8)
             pack_int8(columns, s, static_cast<int8_t *>(packed) + at,
                       reinterpret_cast<float *>(static_cast<char *>(packed) + scales_at(s)) + panel * s.panel);
@@ -158,7 +160,7 @@ void unrolled_pack(const UnrolledMatrix *matrices, int32_t count, int32_t type, 
     in_pieces(members, int64_t(count) * shares, [&](int64_t piece, int) {
         const int64_t one = piece / shares;
         const Shape s = packed_shape(matrices[one], type, level);
-        pack_panels(matrices[one], s, type, data[one], packed[one], share(s.all_panels(), piece % shares, shares));
+        pack_panels(matrices[one], s, type, level, data[one], packed[one], share(s.all_panels(), piece % shares, shares));
     });
 }
 }

@@ -28,7 +28,4 @@ inline Shape shape_of(const UnrolledMatrix &m, int64_t panel, bool in_pairs) {
 // Where the scales of an int8 matrix lie, one for each column of its panels, in bytes from its begin.
 inline int64_t scales_at(const Shape &s) { return padded(s.elements(), 64); }
 
-// float to bfloat16, to the nearest, ties to even; NaN stays NaN.
-BFloat16 narrowed(float value);
-
 }  // namespace unrolled

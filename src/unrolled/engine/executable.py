@@ -83,8 +83,8 @@ class Executable:
     ) -> list[int]:
         """The addresses of the matrices laid out for products.
 
-        `memory`: the address of `room` bytes. `gradients`: where those of the parameters will lie, by slot; a matrix may
-        be there until its own is summed up.
+        `memory`: the address of `room` bytes. `gradients`: where those of the parameters will lie, by slot; a matrix
+        may be there until its own is summed up.
         """
         packed = [
             memory + offset if lodging is None else gradients[lodging]
