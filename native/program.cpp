@@ -1,5 +1,7 @@
 // Running a program: phases, stages, and how threads share them. Knows no kernels, no cell, no gradients.
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <new>
 #include <vector>
@@ -22,7 +24,16 @@ constexpr int64_t kWorthOfStep = 100000;  // ... in one step, where all meet in 
 constexpr int64_t kElement = 8;           // an instruction takes as long for one element as so many multiplications
 constexpr int64_t kFewRows = 4;          // so few rows are multiplied with many panels at once
 constexpr int64_t kPanelsOfFewRows = 4;
-constexpr int64_t kCoreCache = 768 << 10;  // bytes of a core's own cache that matrices may take
+
+// Bytes of matrices that a core can go through again and again: a little more than its own cache holds.
+int64_t core_cache() {
+    int64_t found = 0;
+#if defined(_SC_LEVEL2_CACHE_SIZE)
+    static const int64_t told = sysconf(_SC_LEVEL2_CACHE_SIZE);
+    found = told;
+#endif
+    return (found > 0 ? found : 1 << 20) / 8 * 9;
+}
 
 template <class T>
 class Run {
@@ -206,7 +217,7 @@ private:
         for (const UnrolledStage *stage : loop_)
             if (stage->kind == UNROLLED_PRODUCT) elements += product_size(*stage);
         if (elements == 0) return w_.batch < w_.threads;
-        return w_.batch < 4 * w_.threads || elements * element_size() > kCoreCache;
+        return w_.batch < 4 * w_.threads || elements * element_size() > core_cache();
     }
 
     int64_t element_size() const {
