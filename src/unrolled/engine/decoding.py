@@ -67,9 +67,11 @@ class Decoder:
             ("numbers", ""): numbers.contiguous(),
             ("ids", ""): torch.empty((steps, batch), dtype=torch.int64, device="cpu"),
         }
+        blocks = []
         for name, values in state.items():
             for layer, value in enumerate(values):
-                history = torch.empty((steps + 1, *value.shape), dtype=value.dtype, device="cpu")
+                history, block = POOL.lend((steps + 1, *value.shape), value.dtype)
+                blocks.append(block)
                 history[0] = value
                 tensors["before", f"{layer} {name}"] = history
         places = [self._place(number, batch, tensors) for number in range(len(self._executable.program.buffers))]

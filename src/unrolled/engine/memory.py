@@ -33,10 +33,14 @@ class Pool:
 
     def hand_over(self, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
         """Memory of that shape that does not come back: it belongs to whoever has the tensor."""
-        size = prod(shape) * dtype.itemsize
-        if size < _SMALL:
+        if prod(shape) * dtype.itemsize < _SMALL:
             return torch.empty(shape, dtype=dtype, device="cpu")
-        return self._block(size)[:size].view(dtype).view(*shape)
+        return self._tensor(shape, dtype)[0]
+
+    def lend(self, shape: Sequence[int], dtype: torch.dtype) -> tuple[Tensor, Block]:
+        """Memory of that shape, and the block that has to be kept while it is used."""
+        tensor, raw = self._tensor(shape, dtype)
+        return tensor, Block(self, raw)
 
     def give(self, raw: Tensor) -> None:
         """Nobody uses this any more."""
@@ -52,6 +56,11 @@ class Pool:
                 idle -= size
             if not blocks or len(self._free) > _SIZES:
                 self._free.pop(size, None)
+
+    def _tensor(self, shape: Sequence[int], dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        size = prod(shape) * dtype.itemsize
+        raw = self._block(size)
+        return raw[:size].view(dtype).view(*shape), raw
 
     def _block(self, size: int) -> Tensor:
         """A block with room for so many bytes, from the begin of a line on."""
