@@ -16,13 +16,13 @@ import torch
 
 import unrolled
 from benchmarks import cells as cells_benchmark
-from benchmarks import contestants, gist, layers, machine, measure, models, report, sampling
+from benchmarks import contestants, gist, layers, machine, measure, models, narrow_loss, report, sampling
 from benchmarks.__main__ import RUNS
 from benchmarks.invented import invented
 from benchmarks.loops import HoistedLoop, direct_loop
 from benchmarks.measure import Entry, WrongAnswerError, check, distance, race, with_threads
 from benchmarks.work import by_reference, operations, truth, work_for
-from unrolled import Recurrent, cells
+from unrolled import Recurrent, RunConfig, cells
 
 ROOT = Path(__file__).parents[2]
 QUICK = [
@@ -259,3 +259,23 @@ def test_all_of_them(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {
         f"{name}.{ending}" for name in RUNS for ending in ("md", "json")
     }
+
+
+@pytest.fixture
+def _run_and_text(tmp_path):
+    text = tmp_path / "text.txt"
+    text.write_text("a short text, written again and again. " * 30)
+    config = RunConfig(data=(str(text),), hidden_size=33, steps=3, samples=0, seq_length=9, batch_size=4)
+    return str(unrolled.train(config, tmp_path / "run")), str(text)
+
+
+def test_what_narrow_matrices_cost(_run_and_text, capsys, monkeypatch):
+    narrow_loss.main([*_run_and_text])
+    told = capsys.readouterr().out
+    losses = {name: float(loss) for name, loss, *_ in map(str.split, told.splitlines())}
+    assert list(losses) == ["float32", "bf16", "int8"]
+    assert losses["float32"] == pytest.approx(unrolled.evaluate(*_run_and_text).nats_per_char, abs=1e-4)
+    assert max(losses.values()) - min(losses.values()) < 0.02
+    monkeypatch.setattr(narrow_loss, "round_matrices", lambda _: None)
+    with pytest.raises(WrongAnswerError, match="the rounded model's logits are off"):
+        narrow_loss.main([*_run_and_text])
