@@ -23,6 +23,7 @@ Answer = Mapping[str, Tensor]
 TOLERANCE = {torch.float64: 1e-11, torch.float32: 1e-5, torch.bfloat16: 6e-2}
 _TIMES_ROUNDING, _MOST_ROUNDING = 8, 1e-3
 _LEAST = 0.02  # seconds that one measurement lasts at least
+_TRIES = 3  # of a way, before it is given up
 _AWAKE = 0.01  # seconds for which threads that have nothing to do may still be awake
 _HOPELESS = 1.25  # times the team's fastest way: a way that is slower is not measured again
 
@@ -91,7 +92,7 @@ def distance(got: Tensor, wanted: Tensor) -> float:
 
 def race(entries: Iterable[Entry], rounds: int) -> dict[str, Time]:
     """The time of each team, from so many rounds in which all are measured in turns."""
-    tried = [(entry, _seconds(entry, 1)) for entry in entries]
+    tried = [(entry, min(_seconds(entry, 1) for _ in range(_TRIES))) for entry in entries]
     running = [(entry, max(1, math.ceil(_LEAST / seconds))) for entry, seconds in _hopeful(tried)]
     seen: list[list[float]] = [[] for _ in running]
     for _ in range(rounds):

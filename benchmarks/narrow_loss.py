@@ -2,9 +2,9 @@
 
     python -m benchmarks.narrow_loss RUN TEXT [--best]
 
-TEXT is cut as `unrolled eval` cuts it. bf16 is autocast, whose products are those of the decoder. int8: each matrix is
-rounded to the 255 steps of the decoder's columns, and multiplied in float32, as the decoder does; that its logits are
-the decoder's is tried first.
+TEXT is cut as `unrolled eval` cuts it. bf16 is autocast, which rounds the logits, too: the decoder does not. int8: each
+matrix is rounded to the 255 steps of the decoder's columns, and multiplied in float32, as the decoder does; that its
+logits are the decoder's is tried first.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ def main(words: Sequence[str] | None = None) -> None:
             nats["bf16"] = mean_nats(run.model, [reading(ids)])
         written = _logits(run.model, "int8")
         round_matrices(run.model)
-        if (off := distance(_logits(run.model, "float32"), written)) > _TOLERANCE:
+        off = distance(_logits(run.model, "float32"), written)
+        if not off <= _TOLERANCE:  # NaN is not
             raise WrongAnswerError(f"the rounded model's logits are off by {off:.1e} from those of the decoder in int8")
         nats["int8"] = mean_nats(run.model, [reading(ids)])
     for name, loss in nats.items():

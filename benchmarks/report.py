@@ -117,7 +117,7 @@ def _command(module: str, options: argparse.Namespace) -> str:
     """The command that measures this again."""
     words = ["python", "-m", f"benchmarks.{module}"]
     for name, value in vars(options).items():
-        if name in ("json", "markdown") or value in (None, False, []):
+        if name in ("json", "markdown") or value is None or value is False or value == []:
             continue
         words.append(f"--{name.replace('_', '-')}")
         if value is not True:

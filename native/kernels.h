@@ -41,6 +41,9 @@ struct Block {
 
 using BFloat16 = uint16_t;
 
+constexpr int64_t kFewRows = 4;     // so few rows are multiplied with many panels at once,
+constexpr int64_t kMostPanels = 4;  // namely these: one row has eight sums on their way then, as many as a processor begins
+
 template <class T>
 struct Kernels {
     int32_t panel;        // columns of a panel
@@ -50,7 +53,8 @@ struct Kernels {
     // The same in bfloat16: depth is even, and the numbers of k and k + 1 lie beside each other, in a and in a panel: those
     // of k begin at a + m * a_row + k / 2 * a_step, and a panel's at k / 2 * b_step.
     void (*block_bfloat16)(const Block<T, BFloat16, BFloat16> &);
-    // Numbers rounded to bfloat16, to the nearest, ties to even; `pairs`: those of two rows beside each other.
+    // Numbers rounded to bfloat16, to the nearest, ties to even; NaN stays NaN, and a level may take numbers too small for a
+    // normal float for zeros. `pairs`: those of two rows beside each other.
     void (*narrow)(const float *from, int64_t count, BFloat16 *to);
     void (*narrow_pairs)(const float *first, const float *second, int64_t count, BFloat16 *to);
     void (*block_int8)(const Block<T, T, int8_t> &);

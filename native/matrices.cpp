@@ -2,7 +2,7 @@
 
 #include <cmath>
 #include <cstring>
-#include <vector>
+#include <new>
 
 #include "dispatch.h"
 #include "team.h"
@@ -12,7 +12,8 @@ namespace unrolled {
 namespace {
 
 constexpr int64_t kAtOnce = 16;     // steps of depth that are read of one column after the other
-constexpr int64_t kWorth = 100000;  // elements that are worth a thread
+constexpr int64_t kWidestPanel = 32;
+constexpr int64_t kElementsWorthAThread = 100000;
 
 bool is_in_pairs(int32_t type) { return type == UNROLLED_BFLOAT16; }
 
@@ -93,10 +94,16 @@ void pack_floats(const Columns<float> &columns, const Shape &s, float *to) {
 
 // And rounded, in pairs of rows; a last one has zeros at its side.
 void pack_pairs(const Columns<float> &columns, const Shape &s, const Kernels<float> &kernels, BFloat16 *to) {
-    std::vector<float> rows(static_cast<size_t>(s.depth * s.panel));
-    pack_floats(columns, s, rows.data());
-    for (int64_t at = 0; at < s.depth * s.panel; at += 2 * s.panel)
-        kernels.narrow_pairs(rows.data() + at, rows.data() + at + s.panel, s.panel, to + at);
+    float rows[kAtOnce * kWidestPanel];
+    for (int64_t begin = 0; begin < s.depth; begin += kAtOnce) {
+        const int64_t depth = std::min(kAtOnce, s.depth - begin);
+        std::fill_n(rows, depth * s.panel, 0.0f);
+        Columns<float> some = columns;
+        some.first += begin * columns.apart, some.depth = std::min(depth, columns.depth - begin);
+        pack_floats(some, s, rows);
+        for (int64_t k = 0; k < depth; k += 2)
+            kernels.narrow_pairs(rows + k * s.panel, rows + (k + 1) * s.panel, s.panel, to + (begin + k) * s.panel);
+    }
 }
 
 // The largest magnitude of each column becomes 127. A column with a number that is not finite has a scale that is none.
@@ -105,7 +112,7 @@ void pack_int8(const Columns<float> &columns, const Shape &s, int8_t *to, float 
         float largest = 0;
         for (int64_t k = 0; k < columns.depth && n < columns.count; ++k) {
             const float size = std::fabs(columns.from(n)[k * columns.apart]);
-            largest = largest >= size ? largest : size;  // (NaN is taken, and stays)
+            largest = std::isnan(size) || size > largest ? size : largest;  // (NaN stays: nothing is greater)
         }
         scales[n] = largest / 127;
     }
@@ -152,15 +159,19 @@ int64_t unrolled_packed_size(const UnrolledMatrix *matrix, int32_t type, int32_t
     }
 }
 
-void unrolled_pack(const UnrolledMatrix *matrices, int32_t count, int32_t type, int32_t level, const void *const *data,
-                   void *const *packed, int32_t threads) {
+int32_t unrolled_pack(const UnrolledMatrix *matrices, int32_t count, int32_t type, int32_t level, const void *const *data,
+                      void *const *packed, int32_t threads) try {
     int64_t elements = 0;
     for (int32_t one = 0; one < count; ++one) elements += int64_t(matrices[one].rows) * matrices[one].columns;
-    const int members = static_cast<int>(std::min<int64_t>(threads, 1 + elements / kWorth)), shares = 4 * members;
+    const int members = static_cast<int>(std::clamp<int64_t>(1 + elements / kElementsWorthAThread, 1, clamped(threads)));
+    const int shares = 4 * members;
     in_pieces(members, int64_t(count) * shares, [&](int64_t piece, int) {
         const int64_t one = piece / shares;
         const Shape s = packed_shape(matrices[one], type, level);
         pack_panels(matrices[one], s, type, level, data[one], packed[one], share(s.all_panels(), piece % shares, shares));
     });
+    return 0;
+} catch (const std::bad_alloc &) {
+    return UNROLLED_NO_MEMORY;
 }
 }

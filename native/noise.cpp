@@ -12,7 +12,7 @@ namespace {
 constexpr int kWords = 4;   // of one counter
 constexpr int kLanes = 16;  // counters at once
 constexpr int kRounds = 10;
-constexpr int64_t kWorth = 30000;  // numbers that are worth a thread
+constexpr int64_t kNumbersWorthAThread = 30000;
 
 // `kLanes` counters that differ in their first word, and the words that they become.
 struct Lanes {
@@ -54,8 +54,8 @@ void fill_row(const UnrolledNoise &noise, uint32_t step, uint32_t row, T *data, 
 
 template <class T>
 void fill(const UnrolledNoise &noise, T *data, int64_t steps, int64_t rows, int64_t units, int threads) {
-    const int64_t all = steps * rows, pieces = std::min<int64_t>(all, 4 * std::max(threads, 1));
-    const int members = static_cast<int>(std::clamp<int64_t>(all * units / kWorth, 1, std::max(threads, 1)));
+    const int64_t all = steps * rows, pieces = std::min<int64_t>(all, 4 * clamped(threads));
+    const int members = static_cast<int>(std::clamp<int64_t>(all * units / kNumbersWorthAThread, 1, clamped(threads)));
     in_pieces(members, pieces, [&](int64_t piece, int) {
         for (int64_t one = all * piece / pieces; one < all * (piece + 1) / pieces; ++one)
             fill_row(noise, noise.step + static_cast<uint32_t>(one / rows),
@@ -66,10 +66,13 @@ void fill(const UnrolledNoise &noise, T *data, int64_t steps, int64_t rows, int6
 }  // namespace
 }  // namespace unrolled
 
-extern "C" void unrolled_draw(const UnrolledNoise *noise, int32_t type, void *data, int64_t steps, int64_t rows,
-                              int64_t units, int32_t threads) {
+extern "C" int32_t unrolled_draw(const UnrolledNoise *noise, int32_t type, void *data, int64_t steps, int64_t rows,
+                                 int64_t units, int32_t threads) try {
     if (type == UNROLLED_FLOAT64)
         unrolled::fill(*noise, static_cast<double *>(data), steps, rows, units, threads);
     else
         unrolled::fill(*noise, static_cast<float *>(data), steps, rows, units, threads);
+    return 0;
+} catch (const std::bad_alloc &) {
+    return UNROLLED_NO_MEMORY;
 }

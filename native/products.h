@@ -68,7 +68,7 @@ private:
     template <class Value, class Element>
     void blocks(const Block<T, Value, Element> &whole, const Shape &s,
                 void (*block)(const Block<T, Value, Element> &)) const {
-        const int64_t together = whole.rows <= 4 ? whole.panels : 1;
+        const int64_t together = whole.rows <= kFewRows ? whole.panels : 1;
         for (int64_t depth = 0; depth < s.depth; depth += kDepth)
             for (int64_t panel = 0; panel < whole.panels; panel += together) {
                 Block<T, Value, Element> b = whole;

@@ -146,15 +146,13 @@ struct Products {
     }
 };
 
-constexpr int MOST_PANELS = 4;  // at once: one row has eight sums on their way then, as many as the processor can begin
-
 // Which of the instantiations serves: few rows want many panels, so that enough sums are on their way at once.
 template <class P, int MOST_ROWS, int ROWS, int SUMS, class AnyBlock>
 inline void in_rows(const AnyBlock &s, int64_t row, int64_t rows) {
     if constexpr (ROWS > 1) {
         if (rows < ROWS) return in_rows<P, MOST_ROWS, ROWS - 1, SUMS>(s, row, rows);
     }
-    constexpr int PANELS = ROWS * 2 * 2 > SUMS ? 1 : SUMS / (ROWS * 2) < MOST_PANELS ? SUMS / (ROWS * 2) : MOST_PANELS;
+    constexpr int PANELS = ROWS * 2 * 2 > SUMS ? 1 : SUMS / (ROWS * 2) < kMostPanels ? SUMS / (ROWS * 2) : kMostPanels;
     int64_t panel = 0;
     for (; panel + PANELS <= s.panels; panel += PANELS) P::template rows_of<ROWS, PANELS>(s, row, panel);
     if constexpr (PANELS > 1)

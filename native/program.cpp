@@ -19,11 +19,9 @@ namespace {
 
 constexpr int64_t kFlatPanels = 16;      // panels of a piece of a product over all steps
 constexpr int64_t kSegmentRows = 64;     // rows of a piece of a segment over all steps
-constexpr int64_t kWorth = 1000000;      // multiplications that are worth a thread
+constexpr int64_t kWorth = 1000000;       // multiplications that are worth a thread
 constexpr int64_t kWorthOfStep = 100000;  // ... in one step, where all meet in each
 constexpr int64_t kElement = 8;           // an instruction takes as long for one element as so many multiplications
-constexpr int64_t kFewRows = 4;          // so few rows are multiplied with many panels at once
-constexpr int64_t kPanelsOfFewRows = 4;
 
 // Bytes of matrices that a core can go through again and again: a little more than its own cache holds.
 int64_t core_cache() {
@@ -57,17 +55,14 @@ public:
     }
 
 private:
-    // ---- the flat phases: pieces of all rows ----
-
     void flat(const UnrolledStage &stage) const {
         const bool is_one_row = stage.phase == UNROLLED_ONCE || stage.phase == UNROLLED_FINAL;
         const int64_t rows = is_one_row ? 1 : w_.steps * w_.batch;
-        if (stage.kind == UNROLLED_SEGMENT)
-            flat_segment(stage, rows);
-        else if (stage.kind == UNROLLED_PRODUCT)
-            flat_product(p_.products[stage.first], rows);
-        else
-            flat_sum(p_.sums[stage.first]);
+        switch (stage.kind) {
+            case UNROLLED_SEGMENT: return flat_segment(stage, rows);
+            case UNROLLED_PRODUCT: return flat_product(p_.products[stage.first], rows);
+            case UNROLLED_SUM: return flat_sum(p_.sums[stage.first]);
+        }
     }
 
     void flat_segment(const UnrolledStage &stage, int64_t rows) const {
@@ -94,7 +89,8 @@ private:
         const int64_t height =
             across >= w_.threads ? s.rows : padded(up(s.rows * across, w_.threads), w_.kernels.block_rows);
         const int64_t down = up(s.rows, height);
-        pieces(down * across, w_.steps * w_.batch * s.rows * s.columns, [&](int64_t piece, int thread) {
+        const int64_t of_a_row = std::max<int64_t>(s.rows, kElement) * s.columns;  // to read it counts, too
+        pieces(down * across, w_.steps * w_.batch * of_a_row, [&](int64_t piece, int thread) {
             const int64_t row = piece / across * height, column = piece % across * width;
             sums_.run(s, {row, std::min<int64_t>(s.rows, row + height)},
                       {column, std::min<int64_t>(s.columns, column + width)}, thread);
@@ -106,8 +102,6 @@ private:
     void pieces(int64_t count, int64_t work, Do &&piece) const {
         in_pieces(static_cast<int>(std::min<int64_t>(w_.threads, 1 + work / kWorth)), count, piece);
     }
-
-    // ---- the loop over time ----
 
     void loop() const {
         if (loop_.empty() || w_.batch == 0) return;
@@ -135,6 +129,7 @@ private:
         std::vector<int> counts;
         for (const Group &group : groups) counts.push_back(static_cast<int>(up(group.size, group.piece(members))));
         const int64_t count = static_cast<int64_t>(groups.size());
+        if (w_.steps * count > UINT32_MAX) return loop_by_rows(members);  // more than there are numbers for rounds
         Rounds rounds(members, counts, static_cast<uint32_t>(w_.steps * count));
         run_together(members, [&](int thread) {
             rounds.take_part(thread, [&](uint32_t round, int piece) {
@@ -167,7 +162,7 @@ private:
                 continue;
             }
             const int64_t size = unit > 0 ? up(unit, w_.kernels.panel) : w_.batch;
-            groups.push_back({one, one + 1, unit, size, unit > 0 && w_.batch <= kFewRows ? kPanelsOfFewRows : 1});
+            groups.push_back({one, one + 1, unit, size, unit > 0 && w_.batch <= kFewRows ? kMostPanels : 1});
         }
         return groups;
     }
@@ -185,10 +180,15 @@ private:
     }
 
     void by_rows(const UnrolledStage &stage, int64_t t, Range rows, int thread) const {
-        if (stage.kind == UNROLLED_LOOKUP) return choices_.look_up(p_.lookups[stage.first], t, rows);
-        if (stage.kind == UNROLLED_CHOICE) return choices_.choose(p_.choices[stage.first], t, rows, thread);
-        if (stage.kind == UNROLLED_SEGMENT) return segments_.run(stage, t, rows, {0, stage.sliced}, thread);
-        const UnrolledProduct &p = p_.products[stage.first];
+        switch (stage.kind) {
+            case UNROLLED_LOOKUP: return choices_.look_up(p_.lookups[stage.first], t, rows);
+            case UNROLLED_CHOICE: return choices_.choose(p_.choices[stage.first], t, rows, thread);
+            case UNROLLED_SEGMENT: return segments_.run(stage, t, rows, {0, stage.sliced}, thread);
+            case UNROLLED_PRODUCT: return all_panels(p_.products[stage.first], t, rows, thread);
+        }
+    }
+
+    void all_panels(const UnrolledProduct &p, int64_t t, Range rows, int thread) const {
         products_.run(p, t, rows, {0, w_.shape(p.matrix).panels}, thread);
     }
 
@@ -242,7 +242,7 @@ using namespace unrolled;
 
 extern "C" int32_t unrolled_run(const UnrolledProgram *program, const UnrolledBuffer *buffers, const void *const *packed,
                                 int64_t steps, int64_t batch, int32_t backwards, int32_t threads, int32_t split) {
-    threads = std::clamp(threads, 1, 255);
+    threads = clamped(threads);
     try {
         if (program->type == UNROLLED_FLOAT64)
             Run<double>({*program, buffers, packed, steps, batch, threads}, backwards != 0, split)();

@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <chrono>
 #include <exception>
 #include <mutex>
 #include <thread>
@@ -20,7 +21,8 @@
 namespace unrolled {
 namespace {
 
-constexpr int kSpins = 12000;  // some 100 microseconds, then sleep: a call from Python to the next takes no longer
+constexpr int kSpins = 64;  // turns between two looks at the clock
+constexpr std::chrono::microseconds kAwake{100};  // before a thread sleeps: a call from Python to the next takes no longer
 
 inline void pause() {
 #if defined(__x86_64__) || defined(__i386__)
@@ -158,10 +160,13 @@ void Signal::wake() {
 }
 
 void Signal::wait_while(uint32_t value) {
-    for (int spin = 0; spin < kSpins; ++spin) {
-        if (value_.load(std::memory_order_acquire) != value) return;
-        pause();
-    }
+    const auto begin = std::chrono::steady_clock::now();
+    do {
+        for (int spin = 0; spin < kSpins; ++spin) {
+            if (value_.load(std::memory_order_acquire) != value) return;
+            pause();
+        }
+    } while (std::chrono::steady_clock::now() - begin < kAwake);
     sleepers_.fetch_add(1, std::memory_order_seq_cst);
     while (value_.load(std::memory_order_seq_cst) == value) sleep_while(value_, value);
     sleepers_.fetch_sub(1, std::memory_order_seq_cst);
@@ -200,7 +205,7 @@ void run_together(int members, const std::function<void(int)> &job) {
     if (members <= 1)
         job(0);
     else
-        team().run(std::min(members, 255), job);
+        team().run(clamped(members), job);
 }
 
 }  // namespace unrolled

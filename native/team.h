@@ -21,6 +21,9 @@ namespace unrolled {
 // There are 255 members at most. A job must not throw.
 void run_together(int members, const std::function<void(int)> &job);
 
+constexpr int kMostThreads = 255;
+inline int clamped(int threads) { return std::clamp(threads, 1, kMostThreads); }
+
 // piece(0, member) ... piece(count - 1, member), in any order, each by whoever is free.
 template <class Do>
 void in_pieces(int members, int64_t count, Do &&piece) {

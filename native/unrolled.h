@@ -7,17 +7,18 @@
 //   before   all T * B rows         what the loop needs and no state is needed for
 //   loop     B rows, step by step   forwards (t = 0, 1 ...) or backwards (t = T-1, T-2 ...)
 //   after    all T * B rows         what a state is needed for and no state needs
-//   final    one row, no time       sums over all rows and steps, and what follows from them
+//   final    one row, no time       what follows from sums over all rows and steps
 //
-// and in each a list of stages. A stage is a segment (element-wise instructions, tile by tile), a product with a packed
-// matrix, a sum over all rows and steps; or, in the loop, a lookup of symbols in a table, or a choice of symbols.
+// and in each a list of stages. A stage is a segment (element-wise instructions, tile by tile) or a product with a packed
+// matrix, in any phase; a sum over all rows and steps, after the loop; or, in the loop, a lookup of symbols in a table, or a
+// choice of symbols.
 //
 // Every value lies in a buffer: element (t, row, column) at data + t * step + row * ld + column, counted in elements.
 // In the flat phases the T * B rows of a buffer must lie evenly, so step == B * ld, unless step is 0: a segment may read
 // such a buffer, which holds one step for all. A vector has ld == step == 0. The caller owns all buffers and gives each
 // the size its use needs; a state that is carried is read in a buffer that ends one step before (or behind) the one in
-// which it is written. Nothing is read that neither the caller nor an earlier stage has written, except the slot of the
-// first step of a carried state: the caller fills it.
+// which it is written, and its slot of the first step is the caller's to fill. Nothing is read that neither the caller nor
+// an earlier stage has written. There may be no steps, or no rows.
 // Buffers may not overlap, but a carried value may be written over the one it follows; a value of the loop over one of the
 // same step and columns that no later instruction reads; and what the last stages fill may hold packed matrices until then.
 
@@ -71,8 +72,10 @@ enum UnrolledOperation {
     UNROLLED_OPERATIONS
 };
 
-// destination[r, n] = init[r, n] + sum over k of value[r, k] * matrix[k, n], added in the order of k, one by one:
-// the same bits for any number of rows, threads and steps. The columns are `parts` equal ones, each packed on its own.
+// destination[r, n] = init[r, n] + sum over k of value[r, k] * matrix[k, n]: at one level of instructions the same bits for
+// any number of rows, threads and steps. float32 and float64: added in the order of k, one by one, from init on. bfloat16:
+// the same, or pair by pair in the order of the processor's own instruction. int8: 512 by 512, each from zero, times the
+// scale, and then added. The columns are `parts` equal ones, each packed on its own.
 // `init`: -1 for zeros; the destination's own buffer and column to add to what is there; a vector for a bias.
 struct UnrolledProduct {
     int32_t value, value_column;
@@ -147,14 +150,16 @@ enum { UNROLLED_FLOAT32, UNROLLED_FLOAT64, UNROLLED_BFLOAT16, UNROLLED_INT8 };
 // How many bytes `unrolled_pack` fills for one matrix.
 UNROLLED_PUBLIC int64_t unrolled_packed_size(const UnrolledMatrix *matrix, int32_t type, int32_t level);
 // Lay `count` matrices out for products. Their data has the type float, or double for UNROLLED_FLOAT64; what is packed is
-// 64-byte aligned.
-UNROLLED_PUBLIC void unrolled_pack(const UnrolledMatrix *matrices, int32_t count, int32_t type, int32_t level,
-                                   const void *const *data, void *const *packed, int32_t threads);
+// 64-byte aligned. `threads`, here and below: how many may work, as a number from 1 to 255; one outside is taken for the
+// nearest. The bits do not depend on it. Returns 0, or UNROLLED_NO_MEMORY.
+UNROLLED_PUBLIC int32_t unrolled_pack(const UnrolledMatrix *matrices, int32_t count, int32_t type, int32_t level,
+                                      const void *const *data, void *const *packed, int32_t threads);
 
-// Run a program. `packed`: one for each matrix. `backwards`: the loop runs from T-1 to 0. `threads`: how many may work; `split`: how they share the loop. The bits
-// depend on neither. Returns 0, or UNROLLED_NO_MEMORY.
-UNROLLED_PUBLIC int32_t unrolled_run(const UnrolledProgram *program, const UnrolledBuffer *buffers, const void *const *packed,
-                     int64_t steps, int64_t batch, int32_t backwards, int32_t threads, int32_t split);
+// Run a program. `packed`: one for each matrix. `backwards`: the loop runs from T-1 to 0. `split`: how the threads share the
+// loop; the bits do not depend on it. Returns 0, or UNROLLED_NO_MEMORY: what the program fills is then not to be used.
+UNROLLED_PUBLIC int32_t unrolled_run(const UnrolledProgram *program, const UnrolledBuffer *buffers,
+                                     const void *const *packed, int64_t steps, int64_t batch, int32_t backwards,
+                                     int32_t threads, int32_t split);
 
 // Noise: which random numbers to draw, see native/noise.cpp. Element (t, r, u) is `value` if word u % 4 of the counter
 // (u / 4, row + r, step + t, stream) under the key `seed` is at most `limit`, else 0; sums wrap around at 2^32.
@@ -163,9 +168,9 @@ struct UnrolledNoise {
     uint32_t stream, step, row, limit;
     double value;
 };
-// Fill data [steps, rows, units] of the type float, or double for UNROLLED_FLOAT64. The bits do not depend on `threads`.
-UNROLLED_PUBLIC void unrolled_draw(const UnrolledNoise *noise, int32_t type, void *data, int64_t steps, int64_t rows,
-                     int64_t units, int32_t threads);
+// Fill data [steps, rows, units] of the type float, or double for UNROLLED_FLOAT64. Returns 0, or UNROLLED_NO_MEMORY.
+UNROLLED_PUBLIC int32_t unrolled_draw(const UnrolledNoise *noise, int32_t type, void *data, int64_t steps, int64_t rows,
+                                      int64_t units, int32_t threads);
 
 enum { UNROLLED_BY_RULE, UNROLLED_BY_ROWS, UNROLLED_BY_UNITS };
 

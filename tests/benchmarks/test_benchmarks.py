@@ -183,7 +183,7 @@ def test_of_a_team_the_fastest_way_counts(monkeypatch):
         "them": (5000.0, "", 2),
     }
     # in turns, and without the ways that were hopeless at first
-    assert asked[5:] == [("us", "a", 2), ("us", "b", 1), ("them", "", 2)] * 3
+    assert asked[15:] == [("us", "a", 2), ("us", "b", 1), ("them", "", 2)] * 3
 
 
 def test_a_way_runs_with_its_threads():
@@ -203,6 +203,8 @@ def test_a_noisy_machine_is_told(tmp_path, monkeypatch):
 def test_the_command_is_told_again():
     options = report.parser("").parse_args(["--quick", "--only", "lstm", "H=9", "--json", "x.json"])
     assert report._command("layers", options) == "python -m benchmarks.layers --quick --only lstm H=9 --seed 1"
+    zero = report.parser("").parse_args(["--seed", "0"])
+    assert report._command("layers", zero) == "python -m benchmarks.layers --seed 0"
     assert report.is_wanted("lstm H=9 B=3", options)
     assert not report.is_wanted("gru H=9 B=3", options)
 
@@ -262,20 +264,20 @@ def test_all_of_them(tmp_path):
 
 
 @pytest.fixture
-def _run_and_text(tmp_path):
+def run_and_text(tmp_path):
     text = tmp_path / "text.txt"
     text.write_text("a short text, written again and again. " * 30)
     config = RunConfig(data=(str(text),), hidden_size=33, steps=3, samples=0, seq_length=9, batch_size=4)
     return str(unrolled.train(config, tmp_path / "run")), str(text)
 
 
-def test_what_narrow_matrices_cost(_run_and_text, capsys, monkeypatch):
-    narrow_loss.main([*_run_and_text])
+def test_what_narrow_matrices_cost(run_and_text, capsys, monkeypatch):
+    narrow_loss.main([*run_and_text])
     told = capsys.readouterr().out
     losses = {name: float(loss) for name, loss, *_ in map(str.split, told.splitlines())}
     assert list(losses) == ["float32", "bf16", "int8"]
-    assert losses["float32"] == pytest.approx(unrolled.evaluate(*_run_and_text).nats_per_char, abs=1e-4)
+    assert losses["float32"] == pytest.approx(unrolled.evaluate(*run_and_text).nats_per_char, abs=1e-4)
     assert max(losses.values()) - min(losses.values()) < 0.02
     monkeypatch.setattr(narrow_loss, "round_matrices", lambda _: None)
     with pytest.raises(WrongAnswerError, match="the rounded model's logits are off"):
-        narrow_loss.main([*_run_and_text])
+        narrow_loss.main([*run_and_text])

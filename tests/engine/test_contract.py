@@ -19,6 +19,7 @@ from torch.utils.checkpoint import checkpoint
 import unrolled
 from unrolled import Recurrent, cells, use_engine
 from unrolled.engine import Program, library
+from unrolled.ops import affine, tanh
 
 pytestmark = pytest.mark.skipif(library() is None, reason="installed without the native engine")
 T, B, D, H = 6, 4, 5, 7
@@ -236,15 +237,16 @@ def test_any_mixture_of_gradients(wanted, of):
     _agree(run)
 
 
-@pytest.mark.parametrize("changed", ["x", "parameter", "h", "last c"])
+@pytest.mark.parametrize("changed", ["x", "parameter", "h", "last c", "reset"])
 def test_what_a_backward_pass_needs_and_was_changed_is_noticed(changed):
     def run():
         layer, parameters = _layer()
         x, state = _x().requires_grad_() * 1, {name: one * 1 for name, one in _state().items()}
-        output, after = layer(x, state)
+        reset = torch.zeros(x.shape[:2], dtype=torch.bool) if changed == "reset" else None
+        output, after = layer(x, state, reset=reset)
         with torch.no_grad():
             made = {"x": x, "parameter": next(iter(parameters.values())), "h": state["h"], "last c": after["c"]}
-            made[changed].mul_(2)
+            made[changed].mul_(2) if reset is None else reset.fill_(True)
         _loss(output, after).backward()
 
     _agree(run, works=False)
@@ -279,6 +281,26 @@ def test_gradients_of_gradients():
         (first,) = torch.autograd.grad(_loss(*layer(x, state)), x, create_graph=True)
         first.pow(2).sum().backward()
         return [first, x.grad, *(one.grad for one in state.values())]
+
+    _agree(run)
+
+
+def test_gradients_of_gradients_beside_a_state_that_has_none():
+    """A counter: nothing that is learned reaches it."""
+
+    @unrolled.cell
+    def counting(x, h, c):
+        h = tanh(affine(x, h))
+        c = c + 1
+        return h, c
+
+    def run():
+        torch.manual_seed(0)
+        layer = Recurrent(counting, 3, 5, dtype=torch.float64)
+        x = _x(dtype=torch.float64)[..., :3].requires_grad_()
+        output, _ = layer(x)
+        (first,) = torch.autograd.grad(output.pow(3).sum(), x, create_graph=True)
+        return [first, *torch.autograd.grad(first.pow(2).sum(), list(layer.parameters()))]
 
     _agree(run)
 

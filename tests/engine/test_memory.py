@@ -97,6 +97,19 @@ def test_a_graph_that_is_let_go_gives_its_memory_back_at_once():
         gc.enable()
 
 
+def test_what_was_kept_goes_with_the_last_backward_pass():
+    """Whoever holds a loss does not hold what was kept for it; as with torch's own layers."""
+    layer, x = Recurrent("lstm", 3, 5), torch.randn(7, 2, 3)
+    output, _ = layer(x)
+    node, loss = output.grad_fn, output.sum()
+    loss.backward(retain_graph=True)
+    assert node.trace is not None
+    loss.backward()
+    assert node.trace is None
+    with pytest.raises(RuntimeError, match="second time"):
+        loss.backward()
+
+
 def test_a_pool_gives_out_what_came_back():
     pool = Pool()
     place, block = pool.take(1000)

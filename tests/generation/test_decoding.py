@@ -8,7 +8,7 @@ import torch
 
 from unrolled import use_engine
 from unrolled.engine import library
-from unrolled.errors import ConfigError, GenerationError
+from unrolled.errors import ConfigError, GenerationError, ShapeError
 from unrolled.generation import Strategy, generate, writer
 from unrolled.models import LanguageModel, LanguageModelConfig
 
@@ -127,6 +127,50 @@ def test_numbers_that_are_none(value):
     ids, _, _ = writer(model, Strategy())(*_start(model, 2), torch.rand(4, 2, dtype=torch.float64))
     assert ids[0].min() >= 0, "the logits that were given are finite"
     assert ids[1].tolist() == [-1, -1]
+
+
+@pytest.mark.parametrize("engine", ["native", "reference"])
+@torch.no_grad()
+def test_one_row_that_is_none_ends_all(engine):
+    model = _model()
+    logits, state = _start(model, 3)
+    logits[1] = math.nan
+    with use_engine(engine):
+        ids, _, _ = writer(model, Strategy())(logits, state, torch.rand(4, 3, dtype=torch.float64))
+    assert ids.tolist() == [[-1] * 3] * 4
+
+
+@torch.no_grad()
+def test_a_weight_that_is_none_shows_in_int8():
+    """Wherever in its column it stands."""
+    for place in (0, 5, 18):
+        model = _model(dtype=torch.float32)
+        model.read_out.weight[3, place] = math.nan
+        ids, logits, _ = writer(model, Strategy(), "int8")(*_start(model, 2), torch.rand(4, 2, dtype=torch.float64))
+        assert logits[:, 3].isnan().all()
+        assert ids[1].tolist() == [-1, -1]
+
+
+@torch.no_grad()
+def test_what_does_not_fit_is_refused():
+    model = _model()
+    write = writer(model, Strategy())
+    logits, state = _start(model, 3)
+    numbers = torch.rand(4, 3, dtype=torch.float64)
+    narrow = {name: value[:, :2] for name, value in state.items()}
+    for wrong in (
+        (logits, state, numbers.float()),
+        (logits, state, numbers[:, :2]),
+        (logits[:2], state, numbers),
+        (logits.float(), state, numbers),
+        (logits, narrow, numbers),
+        (logits, {"h": state["h"]}, numbers),
+        (logits, {name: value[:1] for name, value in state.items()}, numbers),
+    ):
+        with pytest.raises(ShapeError):
+            write(*wrong)
+    turned = logits.T.contiguous().T
+    assert write(turned, state, numbers)[0].equal(write(logits, state, numbers)[0])
 
 
 @pytest.mark.parametrize(("precision", "most"), [("bf16", 0.02), ("int8", 0.02)])

@@ -15,6 +15,8 @@ from unrolled.engine.executable import POOL, Executable
 from unrolled.engine.program import Program
 from unrolled.engine.reference import State
 from unrolled.engine.stacking import Chosen, Layer, stacked
+from unrolled.errors import ShapeError
+from unrolled.shapes import check_shape, check_tensor
 
 Precision = Literal["float32", "bf16", "int8"]
 _MATRICES = {"bf16": torch.bfloat16, "int8": torch.int8}
@@ -44,7 +46,8 @@ class Decoder:
         every = [one for _, parameters in layers for one in parameters]
         self._parameters = [one.detach().clone().contiguous() for one in (*every, weight, bias)]
         self._table = table.detach().clone().contiguous()
-        self._states = [one.name for one in layers[0][0].graph.states]
+        graph, self._layers = layers[0][0], len(layers)
+        self._widths = {one.name: graph.resolve(one.width) for one in graph.graph.states}
         program = stacked([_layer(*one, table) for one in layers], table.shape[1], len(table), chosen)
         self._executable = Executable(program, table.dtype, _MATRICES.get(precision, table.dtype))
         memory, self._block = POOL.take(self._executable.room)
@@ -59,11 +62,16 @@ class Decoder:
             numbers: `[N, B]` of float64, from 0 to below 1: which of the symbols, laid side by side, is drawn.
 
         Returns:
-            The ids `[N, B]`, -1 from where logits are not finite; the logits after the last, and the states.
+            The ids `[N, B]`, -1 in all rows from where the logits of one are not finite; the logits after the last, and
+            the states.
+
+        Raises:
+            ShapeError: a tensor of another shape, type or device, or a state that is missing or unknown.
         """
+        self._check(logits, state, numbers)
         steps, batch = numbers.shape
         tensors: dict[tuple[str, object], Tensor] = {
-            ("logits", ""): logits.clone(),
+            ("logits", ""): logits.clone(memory_format=torch.contiguous_format),
             ("numbers", ""): numbers.contiguous(),
             ("ids", ""): torch.empty((steps, batch), dtype=torch.int64, device="cpu"),
         }
@@ -80,7 +88,28 @@ class Decoder:
             name: torch.stack([tensors["before", f"{layer} {name}"][-1] for layer in range(len(values))])
             for name, values in state.items()
         }
-        return tensors["ids", ""], tensors["logits", ""], after
+        ids = tensors["ids", ""]
+        are_drawn = (ids >= 0).all(dim=1, keepdim=True).cummin(dim=0).values
+        return ids.where(are_drawn, -1), tensors["logits", ""], after
+
+    def _check(self, logits: Tensor, state: State, numbers: Tensor) -> None:
+        """The engine reads memory by these shapes and types."""
+        check_tensor("numbers", numbers)
+        if numbers.dim() != 2 or numbers.dtype != torch.float64:
+            raise ShapeError(f"numbers are {numbers.dtype} {list(numbers.shape)}: give float64 [N, B]")
+        batch = numbers.shape[1]
+        wanted: dict[str, tuple[Tensor, tuple[int, ...]]] = {"logits": (logits, (batch, len(self._table)))}
+        if state.keys() != self._widths.keys():
+            raise ShapeError(f"the states are {', '.join(state)}: give {', '.join(self._widths)}")
+        for name, width in self._widths.items():
+            wanted[f"state {name!r}"] = state[name], (self._layers, batch, width)
+        for name, (value, shape) in wanted.items():
+            check_tensor(name, value)
+            check_shape(name, value.shape, shape)
+            if value.dtype != self._table.dtype:
+                raise ShapeError(f"{name} is {value.dtype}, the model's weights are {self._table.dtype}")
+        if any(value.device.type != "cpu" for value in (numbers, logits, *state.values())):
+            raise ShapeError("the engine decodes on the CPU: give it tensors that are there")
 
     def _place(self, number: int, batch: int, tensors: dict[tuple[str, object], Tensor]) -> tuple[int, int, int]:
         """Where a buffer lies, as `Executable.run` has it."""

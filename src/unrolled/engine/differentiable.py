@@ -78,22 +78,27 @@ class _Run(torch.autograd.Function):
         ctx.call, ctx.trace = call, trace
         # own tensors on the same memory: views of a tensor that nobody sees could not be changed in place
         results = [_own(output), *(_own(value) for value in after.values())]
-        ctx.save_for_backward(x, *arrays, results[0])
+        ctx.arrays = len(arrays)
+        ctx.save_for_backward(x, *arrays, results[0], *call.masks.values(), *call.noise)
         return tuple(results)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         call: _Call = ctx.call
-        x, *arrays, _ = ctx.saved_tensors  # (refuses what was changed in place)
+        x, *saved = ctx.saved_tensors  # (refuses what was changed in place)
+        arrays = saved[: ctx.arrays]
         if torch.is_grad_enabled() or any(map(torch._C._functorch.is_legacy_batchedtensor, gradients)):
             return (None, *_again(call, [x, *arrays], gradients))
         of_output, *of_after = gradients
+        trace, is_last = ctx.trace, not torch._C._autograd._get_current_graph_task_keep_graph()
+        if is_last:
+            ctx.trace = None  # whoever still holds a result does not hold what was kept for it
         of_x, of_states, of_parameters = call.sequences.backward(
-            ctx.trace,
+            trace,
             _plain(of_output),
             dict(zip(call.states, map(_plain, of_after), strict=True)),
             threads=torch.get_num_threads(),
-            is_last=not torch._C._autograd._get_current_graph_task_keep_graph(),
+            is_last=is_last,
         )
         return (None, of_x, *(of_states[name] for name in call.states), *of_parameters)
 
@@ -121,8 +126,9 @@ def _again(call: _Call, arrays: Sequence[Tensor], gradients: Sequence[Tensor]) -
             x, dict(zip(call.states, states, strict=True)), parameters, call.masks, call.noise, reverse=call.reverse
         )
     wanted = [one for one in arrays if one.requires_grad]
+    results = [pair for pair in zip((output, *after.values()), gradients, strict=True) if pair[0].requires_grad]
     found = torch.autograd.grad(
-        [output, *after.values()], wanted, list(gradients), create_graph=True, allow_unused=True
+        [one for one, _ in results], wanted, [one for _, one in results], create_graph=True, allow_unused=True
     )
     by_place = iter(found)
     return [next(by_place) if one.requires_grad else None for one in arrays]

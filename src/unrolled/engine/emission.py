@@ -88,8 +88,6 @@ class _Emission:
         self.program.over = overlays(self.program)
         return self.program
 
-    # ---- phases and stages ----
-
     def _phase(self, phase: Phase) -> None:
         schedule, nodes = self.schedule, self.tape.nodes
         places = [at for at in range(len(nodes)) if schedule.phase[at] == phase and schedule.is_computed(at)]
@@ -131,15 +129,15 @@ class _Emission:
         node = self.tape.nodes[place]
         homes = self.homes.of
         if node.operation == "outer":
-            gradient, value = node.operands
-            one = Sum(homes[gradient], self.homes.width(gradient), homes[value], self.homes.width(value), homes[place])
+            rows, columns = node.operands
+            if self.homes.width(columns) == 1:  # lies in memory as a row does, and a row is computed faster
+                rows, columns = columns, rows
+            one = Sum(homes[rows], self.homes.width(rows), homes[columns], self.homes.width(columns), homes[place])
         else:
             (value,) = node.operands
             one = Sum(None, 1, homes[value], self.homes.width(value), homes[place])
         self.program.stages.append(Stage(StageKind.SUM, Phase.AFTER, len(self.program.sums)))
         self.program.sums.append(one)
-
-    # ---- segments ----
 
     def _segment(self, phase: Phase, places: list[int], copies: list[tuple[int, Buffer]]) -> None:
         steps = [self._written(place) for place in places]

@@ -31,7 +31,6 @@ from unrolled.engine.programs import Program
 
 POOL = Pool()
 _TYPES = {torch.float32: 0, torch.float64: 1, torch.bfloat16: 2, torch.int8: 3}  # by the type of the matrices
-_NO_MEMORY = 1
 
 
 class Executable:
@@ -42,7 +41,6 @@ class Executable:
         assert found is not None, "whoever runs a program has looked for the library"
         self._library = found
         self.program = program
-        self.dtype = dtype
         self.type = _TYPES[matrices]
         self.level = number_of(level())  # for life: its matrices are packed for that level
         self._matrices = (CMatrix * max(1, len(program.matrices)))(
@@ -81,7 +79,7 @@ class Executable:
         threads: int,
         gradients: Mapping[int, int] = MappingProxyType({}),
     ) -> list[int]:
-        """The addresses of the matrices laid out for products.
+        """The addresses of the matrices laid out for products. Raises MemoryError.
 
         `memory`: the address of `room` bytes. `gradients`: where those of the parameters will lie, by slot; a matrix
         may be there until its own is summed up.
@@ -93,9 +91,10 @@ class Executable:
         data = [parameters[matrix.slot].data_ptr() for matrix in self.program.matrices]
         count = len(packed)
         form = f"@{count}q"
-        self._library.unrolled_pack(
+        failed = self._library.unrolled_pack(
             self._matrices, count, self.type, self.level, struct.pack(form, *data), struct.pack(form, *packed), threads
         )
+        _check(failed)
         return packed
 
     def run(
@@ -109,13 +108,20 @@ class Executable:
         threads: int,
         split: int = 0,
     ) -> None:
-        """Run over buffers, each an address, a distance of rows and a distance of steps."""
+        """Run over buffers, each an address, and how many elements lie from row to row and from step to step.
+
+        Raises:
+            MemoryError: there is none for the tiles.
+        """
         flat = [number for place in places for number in place]
         buffers = struct.pack(f"@{len(flat)}q", *flat)  # UnrolledBuffer, one after the other
         pointers = struct.pack(f"@{len(packed)}q", *packed)
-        failed = self._library.unrolled_run(self._struct, buffers, pointers, steps, batch, backwards, threads, split)
-        if failed == _NO_MEMORY:
-            raise MemoryError("there is no memory for the engine's tiles")
+        _check(self._library.unrolled_run(self._struct, buffers, pointers, steps, batch, backwards, threads, split))
+
+
+def _check(failed: int) -> None:
+    if failed:
+        raise MemoryError("there is no memory for the engine's tiles and threads")
 
 
 def _array(kind: Any, values: list[Any]) -> Any:

@@ -159,12 +159,12 @@ def _declare(found: ctypes.CDLL) -> None:
     """The types of the functions' arguments and results."""
     found.unrolled_packed_size.restype = c_int64
     found.unrolled_packed_size.argtypes = [POINTER(CMatrix), c_int32, c_int32]
-    found.unrolled_pack.restype = None
+    found.unrolled_pack.restype = c_int32
     found.unrolled_pack.argtypes = [POINTER(CMatrix), c_int32, c_int32, c_int32, c_void_p, c_void_p, c_int32]
     found.unrolled_run.restype = c_int32
     found.unrolled_run.argtypes = [POINTER(CProgram), c_void_p, c_void_p, c_int64, c_int64, c_int32,
                                    c_int32, c_int32]  # fmt: skip
-    found.unrolled_draw.restype = None
+    found.unrolled_draw.restype = c_int32
     found.unrolled_draw.argtypes = [POINTER(CNoise), c_int32, c_void_p, c_int64, c_int64, c_int64, c_int32]
     found.unrolled_levels.restype = c_int32
     found.unrolled_levels.argtypes = []

@@ -97,8 +97,8 @@ class Sequences:
         threads: int,
         split: int = 0,
         is_last: bool = False,
-    ) -> tuple[Tensor, dict[str, Tensor], list[Tensor]]:
-        """The gradients of x, of each state before the first step, and of each parameter.
+    ) -> tuple[Tensor | None, dict[str, Tensor], list[Tensor]]:
+        """The gradients of x (None where the program has none), of each state before the first step, of each parameter.
 
         `is_last`: nobody goes back through this trace again; what it keeps may be written over.
         """
@@ -127,8 +127,7 @@ class Sequences:
             for slot, one in enumerate(trace.parameters)
             for found in [tensors.get(("gradient parameter", slot))]
         ]
-        of_x = tensors.get(("gradient input", ""))
-        return torch.zeros_like(trace.tensors["input", ""]) if of_x is None else of_x, of_before, of_parameters
+        return tensors.get(("gradient input", "")), of_before, of_parameters
 
     def _run(
         self,
@@ -171,11 +170,12 @@ class Sequences:
                 self._layouts.clear()
             item = self.dtype.itemsize
             forward = laid_out(self._forward.program, steps, batch, item, reverse=reverse, read_again=self._kept)
-            found = self._layouts[key] = _Layouts(forward)
+            found = _Layouts(forward)
             if self._backward is not None:
                 program, kept = self._backward.program, {number: forward.places[number] for number in self._kept}
                 found.backward, found.last_backward = (
                     laid_out(program, steps, batch, item, reverse=reverse, kept=kept, over=over)
                     for over in ({}, program.over)
                 )
+            self._layouts[key] = found  # whole: other threads may be looking
         return found

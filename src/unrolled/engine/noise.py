@@ -99,7 +99,8 @@ def _drawn_natively(source: Source, noise: Noise, steps: int, batch: int, like: 
         noise.seed, source.stream & _WORD, noise.step & _WORD, noise.row & _WORD, source.limit, source.value
     )
     kind, threads = _NATIVE[like.dtype], torch.get_num_threads()
-    found.unrolled_draw(byref(wanted), kind, drawn.data_ptr(), steps, batch, source.width, threads)
+    if found.unrolled_draw(byref(wanted), kind, drawn.data_ptr(), steps, batch, source.width, threads):
+        raise MemoryError("there is no memory for the engine's threads")
     return drawn
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
@@ -82,4 +81,6 @@ class LanguageModel(nn.Module):
         if self.embedding is not None:
             embedded: Tensor = self.embedding(ids)
             return embedded
-        return F.one_hot(ids, self.config.vocab_size).to(self.read_out.weight.dtype)
+        # (F.one_hot makes whole numbers first, of eight bytes each)
+        zeros = self.read_out.weight.new_zeros(*ids.shape, self.config.vocab_size)
+        return zeros.scatter_(-1, ids.unsqueeze(-1), 1.0)
