@@ -20,6 +20,7 @@ from unrolled.runs.events import AlreadyDone, Listener, Prepared, Warned
 from unrolled.runs.folder import Identity, RunFolder
 from unrolled.runs.loading import damage_told
 from unrolled.runs.machine import Machine
+from unrolled.runs.recipe import with_recipe
 from unrolled.runs.replacing import Replacing
 from unrolled.runs.session import Session, Writer
 from unrolled.training import TextTask, Trainer
@@ -61,6 +62,7 @@ def train(
     with found(config.data) as places:
         text = encode(places, config.tokens, config.vocab_size, config.mix)
     _check_text(text)
+    config = with_recipe(config, sum(map(len, text.texts())))
     model = initialised(config, len(text.vocabulary), graph).to(device)
     Trainer(text_task(config, model, text.texts()), config)  # what does not fit is told before anything is written
     with place:
