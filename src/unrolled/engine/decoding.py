@@ -50,8 +50,7 @@ class Decoder:
         self._widths = {one.name: graph.resolve(one.width) for one in graph.graph.states}
         program = stacked([_layer(*one, table) for one in layers], table.shape[1], len(table), chosen)
         self._executable = Executable(program, table.dtype, _MATRICES.get(precision, table.dtype))
-        memory, self._block = POOL.take(self._executable.room)
-        self._packed = self._executable.pack(self._parameters, memory, torch.get_num_threads())
+        self._packed, self._blocks = self._executable.pack(self._parameters, torch.get_num_threads())
 
     def write(self, logits: Tensor, state: State, numbers: Tensor) -> tuple[Tensor, Tensor, State]:
         """Write one symbol for each of `numbers`.

@@ -26,7 +26,7 @@ from unrolled.engine.library import (
     library,
 )
 from unrolled.engine.lodging import lodgings
-from unrolled.engine.memory import LINE, Pool
+from unrolled.engine.memory import Block, Pool
 from unrolled.engine.programs import Program
 
 POOL = Pool()
@@ -46,17 +46,15 @@ class Executable:
         self._matrices = (CMatrix * max(1, len(program.matrices)))(
             *[CMatrix(one.rows, one.columns, one.transposed, one.parts) for one in program.matrices]
         )
-        self._lodgings: list[int | None] = []  # for each matrix a slot
-        self._offsets: list[int] = []
-        self.room = 0  # bytes for the matrices that lodge nowhere
-        lodging = lodgings(program)
-        for number, matrix in enumerate(program.matrices):
-            size = found.unrolled_packed_size(self._matrices[number], self.type, self.level)
-            fits = size <= matrix.rows * matrix.columns * dtype.itemsize
-            self._lodgings.append(lodging.get(number) if fits else None)
-            self._offsets.append(self.room)
-            if self._lodgings[-1] is None:
-                self.room += -(-size // LINE) * LINE
+        self._packed_sizes = [
+            found.unrolled_packed_size(one, self.type, self.level) for one in self._matrices[: len(program.matrices)]
+        ]
+        self._lodgings = {
+            number: slot
+            for number, slot in lodgings(program).items()
+            if self._packed_sizes[number]
+            <= program.matrices[number].rows * program.matrices[number].columns * dtype.itemsize
+        }
         self._arrays = (
             _array(CStage, [CStage(*map(int, one)) for one in program.stages]),
             _array(CInstruction, [_instruction(one) for one in program.instructions]),
@@ -73,21 +71,21 @@ class Executable:
         )  # fmt: skip
 
     def pack(
-        self,
-        parameters: Sequence[Tensor],
-        memory: int,
-        threads: int,
-        gradients: Mapping[int, int] = MappingProxyType({}),
-    ) -> list[int]:
-        """The addresses of the matrices laid out for products. Raises MemoryError.
+        self, parameters: Sequence[Tensor], threads: int, gradients: Mapping[int, int] = MappingProxyType({})
+    ) -> tuple[list[int], list[Block]]:
+        """The addresses of the matrices laid out for products, and what has to be kept as long as they are used.
 
-        `memory`: the address of `room` bytes. `gradients`: where those of the parameters will lie, by slot; a matrix
-        may be there until its own is summed up.
+        Each has a block of its own, which a gradient of that size may take over. `gradients`: where those of the
+        parameters will lie, by slot; a matrix may be there until its own is summed up. Raises MemoryError.
         """
-        packed = [
-            memory + offset if lodging is None else gradients[lodging]
-            for offset, lodging in zip(self._offsets, self._lodgings, strict=True)
-        ]
+        packed, blocks = [], []
+        for number, size in enumerate(self._packed_sizes):
+            if number in self._lodgings:
+                packed.append(gradients[self._lodgings[number]])
+            else:
+                address, block = POOL.take(size)
+                packed.append(address)
+                blocks.append(block)
         data = [parameters[matrix.slot].data_ptr() for matrix in self.program.matrices]
         count = len(packed)
         form = f"@{count}q"
@@ -95,7 +93,7 @@ class Executable:
             self._matrices, count, self.type, self.level, struct.pack(form, *data), struct.pack(form, *packed), threads
         )
         _check(failed)
-        return packed
+        return packed, blocks
 
     def run(
         self,

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 _KEPT = 1 << 29  # bytes that may lie idle
-LINE = 64  # bytes
+_LINE = 64  # bytes
 _SIZES = 64  # of blocks that are told apart
 _SMALL = 1 << 16  # bytes: less is not worth a block
 _WASTE = 1.5  # a block may be so much larger than what is asked for
@@ -64,7 +64,7 @@ class Pool:
 
     def _block(self, size: int) -> Tensor:
         """A block with room for so many bytes, from the begin of a line on."""
-        wanted = max(1, -(-size // LINE)) * LINE
+        wanted = max(1, -(-size // _LINE)) * _LINE
         raw = self._found(wanted)
         if raw is None:
             with torch.inference_mode(False):  # it may be used again outside
@@ -93,10 +93,10 @@ class Pool:
 def _aligned(size: int) -> Tensor:
     """So many fresh bytes from the begin of a line on, where torch's own memory begins."""
     raw = torch.empty(size, dtype=torch.uint8, device="cpu")
-    if raw.data_ptr() % LINE == 0:
+    if raw.data_ptr() % _LINE == 0:
         return raw
-    raw = torch.empty(size + LINE, dtype=torch.uint8, device="cpu")
-    return raw[-raw.data_ptr() % LINE :][:size]
+    raw = torch.empty(size + _LINE, dtype=torch.uint8, device="cpu")
+    return raw[-raw.data_ptr() % _LINE :][:size]
 
 
 class Block:

@@ -144,14 +144,13 @@ class Sequences:
         for base, shape in layout.filled.items():
             if base not in tensors:
                 tensors[base] = self._filled(base, shape)
-        room = layout.sizes[SCRATCH]
-        scratch, _block = POOL.take(room + executable.room)
+        scratch, _block = POOL.take(layout.sizes[SCRATCH])
         address = {base: tensor.data_ptr() for base, tensor in tensors.items()}
         for slot, parameter in enumerate(trace.parameters):
             address["parameter", slot] = parameter.data_ptr()
         address[KEPT], address[SCRATCH] = trace.kept[0], scratch
         gradients = {int(name): place for (kind, name), place in address.items() if kind == "gradient parameter"}
-        packed = executable.pack(trace.parameters, scratch + room, threads, gradients)
+        packed, _blocks = executable.pack(trace.parameters, threads, gradients)
         places = [(address[base] + offset, row, step) for base, offset, row, step in layout.places]
         executable.run(places, packed, trace.steps, trace.batch, backwards=backwards, threads=threads, split=split)
 
