@@ -64,7 +64,7 @@ def _logits(model: LanguageModel, precision: str) -> Tensor:
     """What the decoder gives after a symbol for each of six streams."""
     given = torch.eye(6, model.config.vocab_size)
     state = {name: torch.full_like(value, 0.1) for name, value in model.rnn.zero_state(6).items()}
-    _, logits, _ = writer(model, Strategy(0.0), precision)(given, state, torch.zeros(6, 1, dtype=torch.float64).T)
+    _, logits, _ = writer(model, Strategy(0.0), precision)(given, state, torch.zeros(1, 6, dtype=torch.float64))
     return logits
 
 

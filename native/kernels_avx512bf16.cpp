@@ -35,9 +35,9 @@ struct BFloat16Products : Products<float, 16> {
     }
 };
 
-// (with zeros in the place of numbers too small for a normal float: the products would take them for zeros, too)
 __mmask16 mask(int64_t count) { return static_cast<__mmask16>(count < 16 ? (1 << count) - 1 : 0xffff); }
 
+// (with zeros in the place of numbers too small for a normal float: the products would take them for zeros, too)
 __m256i narrowed(const float *from, int64_t count) {
     return (__m256i)_mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(mask(count), from));
 }

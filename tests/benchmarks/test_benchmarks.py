@@ -271,6 +271,7 @@ def run_and_text(tmp_path):
     return str(unrolled.train(config, tmp_path / "run")), str(text)
 
 
+@pytest.mark.skipif(not machine.has_engine(), reason="installed without the native engine")
 def test_what_narrow_matrices_cost(run_and_text, capsys, monkeypatch):
     narrow_loss.main([*run_and_text])
     told = capsys.readouterr().out
