@@ -19,6 +19,7 @@ RUNS = {
     "sampling": ["sampling"],
     "training_steps": ["training_steps"],
     "busy": ["busy"],
+    "memory": ["memory"],
     "gist": ["gist"],
 }
 

@@ -1,6 +1,6 @@
 """Peak memory of a training step, ours and torch.nn's.
 
-    python -m benchmarks.memory
+    python -m benchmarks.memory [--only LSTM H=512] [--json FILE]
 
 Forward and backward of a layer (50 steps), and of a language model with embedding, two LSTM layers, read-out and loss.
 Each in a process of its own, in MB beyond what it had before: of the first step, and the peak of the steps after it
@@ -10,38 +10,60 @@ Each in a process of its own, in MB beyond what it had before: of the first step
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from benchmarks.report import Report, Row, is_wanted, parser, progress, report
+
 CELLS = ("RNN", "LSTM", "GRU")
 SIZES = ((64, 16), (128, 50), (512, 50), (512, 128), (1024, 16))  # hidden, batch
+_MODEL = "language-model"
 _STEPS = 50
 _VOCABULARY = 65
 _WARM = 5
+_ONE = "one"  # the word before the arguments of a process that measures one step
 
 
-def main() -> None:
-    print("| | H | B | first: ours | torch.nn | ratio | warm: ours | torch.nn | ratio |")
-    print("|---" * 9 + "|")
-    for cell in CELLS:
-        for hidden, batch in SIZES:
-            _print(cell, hidden, batch, *(layer(who, cell, hidden, batch) for who in ("unrolled", "torch")))
-    for hidden in (128, 512):
-        _print("language model", hidden, 50, *(language_model(who, hidden) for who in ("unrolled", "torch")))
+def main(words: Sequence[str] | None = None) -> None:
+    options = parser(__doc__).parse_args(words)
+    report("memory", "Peak memory of a training step", options, lambda made: _table(made, options))
 
 
-def _print(name: str, hidden: int, batch: int, ours: dict[str, float], theirs: dict[str, float]) -> None:
-    pairs = [(ours[state], theirs[state]) for state in ("first", "warm")]
-    told = " | ".join(f"{mine:.1f} | {other:.1f} | {mine / other:.2f}" for mine, other in pairs)
-    print(f"| {name} | {hidden} | {batch} | {told} |", flush=True)
+def _table(made: Report, options: argparse.Namespace) -> None:
+    cases: list[tuple[str, int, int]] = [(cell, *size) for cell in CELLS for size in SIZES]
+    cases += [(_MODEL, hidden, 50) for hidden in (128, 512)]
+    if options.quick:
+        cases = [("LSTM", 64, 16), (_MODEL, 128, 50)]
+    made.table("MB", [_row(*case) for case in cases if is_wanted(_name(*case), options)])
+
+
+def _name(what: str, hidden: int, batch: int) -> str:
+    return f"{what} H={hidden} B={batch}"
+
+
+def _row(what: str, hidden: int, batch: int) -> Row:
+    progress(_name(what, hidden, batch))
+    if what == _MODEL:
+        ours, theirs = (language_model(who, hidden) for who in ("unrolled", "torch"))
+    else:
+        ours, theirs = (layer(who, what, hidden, batch) for who in ("unrolled", "torch"))
+    told = {"": what, "H": hidden, "B": batch}
+    for when in ("first", "warm"):
+        told |= {
+            f"{when}, ours": ours[when],
+            f"{when}, torch.nn": theirs[when],
+            f"{when}, ratio": ours[when] / theirs[when],
+        }
+    return told
 
 
 def layer(who: str, cell: str, hidden: int, batch: int) -> dict[str, float]:
@@ -55,7 +77,7 @@ def language_model(who: str, hidden: int) -> dict[str, float]:
 
 
 def _measured(*arguments: str) -> dict[str, float]:
-    command = [sys.executable, "-m", "benchmarks.memory", *arguments]
+    command = [sys.executable, "-m", "benchmarks.memory", _ONE, *arguments]
     variables = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536"}
     ended = subprocess.run(command, capture_output=True, text=True, check=True, env=variables)
     return json.loads(ended.stdout)
@@ -113,7 +135,7 @@ def _megabytes(name: str) -> float:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        print(json.dumps(_measure(*sys.argv[1:4], *map(int, sys.argv[4:]))))
+    if sys.argv[1:2] == [_ONE]:
+        print(json.dumps(_measure(*sys.argv[2:5], *map(int, sys.argv[5:]))))
     else:
         main()

@@ -33,6 +33,7 @@ QUICK = [
     ["training_steps", "--only", "char-rnn", "float32"],
     ["gist"],
     pytest.param(["busy"], marks=pytest.mark.proof),
+    pytest.param(["memory"], marks=pytest.mark.proof),
 ]
 
 

@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from unrolled.engine.phases import Phase
-from unrolled.engine.programs import IN_BUFFER, Product, Program, Stage, StageKind
+from unrolled.engine.programs import Program, StageKind
+from unrolled.engine.touches import Touch, touches_of
 
 
-class _Touch(NamedTuple):
-    """A read or a write.
+class _Share(NamedTuple):
+    """What one of several threads reads or writes.
 
     `width` says of which units: the share that a thread has of so many, laid from `column` on, again and again; 0: all
     units of its rows; -1: everything.
@@ -25,7 +26,7 @@ class _Touch(NamedTuple):
     width: int
     column: int
 
-    def meets(self, other: _Touch) -> bool:
+    def meets(self, other: _Share) -> bool:
         """Whether two threads can touch the same, and one of them writes."""
         if self.memory != other.memory or not (self.writes or other.writes):
             return False
@@ -41,14 +42,14 @@ def set_barriers(program: Program) -> None:
             for before in _products_before(program, places, order):
                 _cut(program, before, program.stages[at].sliced)
     waits: set[int] = set()
-    since: list[_Touch] = []
+    since: list[_Share] = []
     for step in (0, 1):  # of the second step, what the first has left is known
         for at in places:
-            touches = list(_touches(program, program.stages[at], step))
-            if any(one.meets(other) for one in touches for other in since):
+            shares = [_share(program, touch, step) for touch in touches_of(program, at)]
+            if any(one.meets(other) for one in shares for other in since):
                 waits.add(at)
                 since = []
-            since += touches
+            since += shares
     for at in places:
         program.stages[at] = program.stages[at]._replace(barrier=at in waits)
 
@@ -70,35 +71,18 @@ def _cut(program: Program, product: int, width: int) -> None:
         program.matrices[number] = matrix._replace(parts=wide // width)
 
 
-def _touches(program: Program, stage: Stage, step: int) -> Iterator[_Touch]:
-    def touch(buffer: int, column: int, width: int, *, writes: bool = False) -> _Touch:
-        return _Touch(_memory(program, buffer, step), writes, width, column)
+def _share(program: Program, touch: Touch, step: int) -> _Share:
+    """What a thread has of what a stage touches, in that step of the loop."""
+    return _Share(_memory(program, touch.buffer, step), touch.writes, _width(program, touch), touch.column)
 
+
+def _width(program: Program, touch: Touch) -> int:
+    if touch.is_whole:
+        return -1
+    stage = program.stages[touch.stage]
     if stage.kind == StageKind.PRODUCT:
-        yield from _touches_of_product(program, program.products[stage.first], step)
-    elif stage.kind == StageKind.SEGMENT:
-        for line in program.instructions[stage.first : stage.first + stage.length]:
-            for operand in (line.result, *line.operands):
-                if operand.kind == IN_BUFFER:
-                    yield touch(operand.number, operand.column, stage.sliced, writes=operand is line.result)
-    elif stage.kind == StageKind.LOOKUP:
-        lookup = program.lookups[stage.first]
-        yield touch(lookup.ids, 0, 0)
-        yield touch(lookup.destination, 0, 0, writes=True)
-    elif stage.kind == StageKind.CHOICE:
-        choice = program.choices[stage.first]
-        yield touch(choice.logits, 0, 0)
-        yield touch(choice.ids, 0, 0, writes=True)
-
-
-def _touches_of_product(program: Program, product: Product, step: int) -> Iterator[_Touch]:
-    matrix = program.matrices[product.matrix]
-    width = (matrix.columns if matrix.transposed else matrix.rows) // matrix.parts
-    yield _Touch(_memory(program, product.value.buffer, step), False, -1, 0)
-    if product.init is not None:
-        yield _Touch(_memory(program, product.init.buffer, step), False, width, product.init.column)
-    destination = product.destination
-    yield _Touch(_memory(program, destination.buffer, step), True, width, destination.column)
+        return touch.width // program.matrices[program.products[stage.first].matrix].parts
+    return stage.sliced
 
 
 def _memory(program: Program, number: int, step: int) -> tuple[object, ...]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from unrolled.engine.phases import Phase
-from unrolled.engine.programs import IN_BUFFER, Instruction, Product, Program, StageKind
+from unrolled.engine.programs import Program, StageKind
+from unrolled.engine.touches import Touch, touches
 
 
 def in_place(program: Program, leaf: int, result: int) -> set[int]:
@@ -16,51 +15,24 @@ def in_place(program: Program, leaf: int, result: int) -> set[int]:
     begins, ends = program.homes[leaf], program.homes.get(result)
     if ends is None or program.buffers[ends.buffer].kind != "gradient state before":
         return set()
-    reads = [use for use in _uses(program, begins.buffer) if not use.writes]
-    writes = [use for use in _uses(program, ends.buffer) if use.writes]
-    others = [use for use in _uses(program, ends.buffer) if not use.writes]
-    if len(writes) != 1 or others or any(use.phase != Phase.LOOP or use.is_whole for use in (*reads, *writes)):
+    every = [one for one in touches(program) if not _adds_in_place(program, one)]
+    reads = [one for one in every if one.buffer == begins.buffer and not one.writes]
+    writes = [one for one in every if one.buffer == ends.buffer and one.writes]
+    others = [one for one in every if one.buffer == ends.buffer and not one.writes]
+    if len(writes) != 1 or others or not all(_is_by_element(program, one) for one in (*reads, *writes)):
         return set()
-    return {begins.buffer, ends.buffer} if all(use.when <= writes[0].when for use in reads) else set()
+    (write,) = writes
+    return {begins.buffer, ends.buffer} if all(one.when <= write.when for one in reads) else set()
 
 
-def _uses(program: Program, buffer: int) -> list[_Use]:
-    """Every read and write of a buffer, but a product's of the sum that it adds to in place."""
-    found: list[_Use] = []
-    for number, stage in enumerate(program.stages):
-        if stage.kind == StageKind.SEGMENT:
-            for line in range(stage.first, stage.first + stage.length):
-                found += _uses_of_line(program.instructions[line], buffer, stage.phase, (number, line))
-        elif stage.kind == StageKind.PRODUCT:
-            found += _uses_of_product(program.products[stage.first], buffer, stage.phase, (number, 0))
-        else:
-            one = program.sums[stage.first]
-            read = [one.value, *([] if one.gradient is None else [one.gradient])]
-            found += [_Use(stage.phase, (number, 0), False, True) for home in read if home.buffer == buffer]
-    return found
+def _is_by_element(program: Program, one: Touch) -> bool:
+    return program.stages[one.stage].phase == Phase.LOOP and not one.is_whole
 
 
-class _Use(NamedTuple):
-    """A read or a write of a buffer: in which phase, when, and whether as a whole, by all threads."""
-
-    phase: int
-    when: tuple[int, int]
-    writes: bool
-    is_whole: bool
-
-
-def _uses_of_line(one: Instruction, buffer: int, phase: int, when: tuple[int, int]) -> list[_Use]:
-    reads = [operand for operand in one.operands if operand.kind == IN_BUFFER and operand.number == buffer]
-    writes = [one.result] if one.result.kind == IN_BUFFER and one.result.number == buffer else []
-    return [_Use(phase, when, False, False)] * len(reads) + [_Use(phase, when, True, False)] * len(writes)
-
-
-def _uses_of_product(one: Product, buffer: int, phase: int, when: tuple[int, int]) -> list[_Use]:
-    found = [_Use(phase, when, False, True)] if one.value.buffer == buffer else []
-    if one.init == one.destination:
-        return found
-    if one.init is not None and one.init.buffer == buffer:
-        found.append(_Use(phase, when, False, False))
-    if one.destination.buffer == buffer:
-        found.append(_Use(phase, when, True, False))
-    return found
+def _adds_in_place(program: Program, one: Touch) -> bool:
+    """Whether it belongs to the sum that a product adds to where it lies."""
+    stage = program.stages[one.stage]
+    if stage.kind != StageKind.PRODUCT or one.is_whole:
+        return False
+    product = program.products[stage.first]
+    return product.init == product.destination
