@@ -17,6 +17,7 @@ RUNS = {
     "layers_bfloat16": ["layers", "--dtype", "bfloat16"],
     "cells": ["cells"],
     "sampling": ["sampling"],
+    "stepping": ["stepping"],
     "training_steps": ["training_steps"],
     "busy": ["busy"],
     "memory": ["memory"],

@@ -30,6 +30,7 @@ QUICK = [
     ["layers", "--dtype", "bfloat16", "--only", "lstm"],
     ["cells", "--only", "lru"],
     ["sampling"],
+    ["stepping"],
     ["training_steps", "--only", "char-rnn", "float32"],
     ["gist"],
     pytest.param(["busy"], marks=pytest.mark.proof),

@@ -6,20 +6,18 @@ It works on a snapshot: the model's parameters as they were when it was made, pa
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import torch
 from torch import Tensor
 
-from unrolled.engine.executable import POOL, Executable
+from unrolled.engine.executable import POOL
+from unrolled.engine.homes import Buffer
 from unrolled.engine.program import Program
 from unrolled.engine.reference import State
-from unrolled.engine.stacking import Chosen, Layer, stacked
+from unrolled.engine.snapshot import Place, Precision, Snapshot, frozen
+from unrolled.engine.stacking import Chosen, stacked
 from unrolled.errors import ShapeError
 from unrolled.shapes import check_shape, check_tensor
-
-Precision = Literal["float32", "bf16", "int8"]
-_MATRICES = {"bf16": torch.bfloat16, "int8": torch.int8}
 
 
 class Decoder:
@@ -30,8 +28,7 @@ class Decoder:
         table: what a symbol is to the first layer, `[V, D]`.
         weight, bias: of the read-out, `[V, width]` and `[V]`.
         chosen: how a symbol is chosen.
-        precision: of the matrices. "float32": as they are. "bf16": these and what they multiply are rounded, sums and
-            all else is float32. "int8": each column of a matrix has 255 steps up to its largest magnitude.
+        precision: of the matrices, see `Snapshot`.
     """
 
     def __init__(
@@ -43,14 +40,12 @@ class Decoder:
         chosen: Chosen,
         precision: Precision = "float32",
     ) -> None:
-        every = [one for _, parameters in layers for one in parameters]
-        self._parameters = [one.detach().clone().contiguous() for one in (*every, weight, bias)]
-        self._table = table.detach().clone().contiguous()
+        self._table = table.detach().clone(memory_format=torch.contiguous_format)
         graph, self._layers = layers[0][0], len(layers)
         self._widths = {one.name: graph.resolve(one.width) for one in graph.graph.states}
-        program = stacked([_layer(*one, table) for one in layers], table.shape[1], len(table), chosen)
-        self._executable = Executable(program, table.dtype, _MATRICES.get(precision, table.dtype))
-        self._packed, self._blocks = self._executable.pack(self._parameters, torch.get_num_threads())
+        program = stacked(frozen(layers, table), table.shape[1], len(table), chosen)
+        parameters = [*(one for _, those in layers for one in those), weight, bias]
+        self._snapshot = Snapshot(program, parameters, table.dtype, precision)
 
     def write(self, logits: Tensor, state: State, numbers: Tensor) -> tuple[Tensor, Tensor, State]:
         """Write one symbol for each of `numbers`.
@@ -81,8 +76,8 @@ class Decoder:
                 blocks.append(block)
                 history[0] = value
                 tensors["before", f"{layer} {name}"] = history
-        places = [self._place(number, batch, tensors) for number in range(len(self._executable.program.buffers))]
-        self._executable.run(places, self._packed, steps, batch, backwards=False, threads=torch.get_num_threads())
+        bound = self._snapshot.bound(lambda buffer: self._place(buffer, batch, tensors))
+        self._snapshot.run(bound, steps, batch)
         after = {
             name: torch.stack([tensors["before", f"{layer} {name}"][-1] for layer in range(len(values))])
             for name, values in state.items()
@@ -110,17 +105,13 @@ class Decoder:
         if any(value.device.type != "cpu" for value in (numbers, logits, *state.values())):
             raise ShapeError("the engine decodes on the CPU: give it tensors that are there")
 
-    def _place(self, number: int, batch: int, tensors: dict[tuple[str, object], Tensor]) -> tuple[int, int, int]:
-        """Where a buffer lies, as `Executable.run` has it."""
-        buffer = self._executable.program.buffers[number]
+    def _place(self, buffer: Buffer, batch: int, tensors: dict[tuple[str, object], Tensor]) -> Place:
         width = buffer.width
         match buffer.kind:
             case "before":
                 return tensors["before", buffer.name].data_ptr(), width, batch * width
             case "after":
                 return tensors["before", buffer.name][1:].data_ptr(), width, batch * width
-            case "parameter":
-                return self._parameters[int(buffer.name)].data_ptr(), 0, 0
             case "table":
                 return self._table.data_ptr(), width, 0
             case "ids" | "numbers":
@@ -128,20 +119,3 @@ class Decoder:
         shape = (width,) if buffer.span == "vector" else (batch, width)
         made = tensors.setdefault((buffer.kind, buffer.name), torch.empty(shape, dtype=self._table.dtype, device="cpu"))
         return made.data_ptr(), 0 if buffer.span == "vector" else width, 0
-
-
-def _layer(program: Program, parameters: Sequence[Tensor], like: Tensor) -> Layer:
-    found = program.forward_program(like, parameters)
-    assert not isinstance(found, str), "whoever makes a decoder has asked for an obstacle"
-    assert found.forward is not None
-    return Layer(found.forward, found.output_state, len(parameters))
-
-
-def decoding_obstacle(layers: Sequence[tuple[Program, Sequence[Tensor]]], others: Sequence[Tensor]) -> str:
-    """Why the engine cannot decode with these layers and other tensors; empty if it can.
-
-    Raises:
-        ConfigError: the native engine is asked for, and cannot run this.
-    """
-    found = (program.forward_program(others[0], [*parameters, *others]) for program, parameters in layers)
-    return next((one for one in found if isinstance(one, str)), "")

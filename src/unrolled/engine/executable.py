@@ -87,34 +87,32 @@ class Executable:
                 packed.append(address)
                 blocks.append(block)
         data = [parameters[matrix.slot].data_ptr() for matrix in self.program.matrices]
-        count = len(packed)
-        form = f"@{count}q"
         failed = self._library.unrolled_pack(
-            self._matrices, count, self.type, self.level, struct.pack(form, *data), struct.pack(form, *packed), threads
+            self._matrices, len(packed), self.type, self.level, addresses(data), addresses(packed), threads
         )
         _check(failed)
         return packed, blocks
 
     def run(
-        self,
-        places: Iterable[tuple[int, int, int]],
-        packed: Sequence[int],
-        steps: int,
-        batch: int,
-        *,
-        backwards: bool,
-        threads: int,
-        split: int = 0,
+        self, buffers: bytes, packed: bytes, steps: int, batch: int, *, backwards: bool, threads: int, split: int = 0
     ) -> None:
-        """Run over buffers, each an address, and how many elements lie from row to row and from step to step.
+        """Run over buffers, as `placed` writes them, with matrices at these addresses, as `addresses` writes them.
 
         Raises:
             MemoryError: there is none for the tiles.
         """
-        flat = [number for place in places for number in place]
-        buffers = struct.pack(f"@{len(flat)}q", *flat)  # UnrolledBuffer, one after the other
-        pointers = struct.pack(f"@{len(packed)}q", *packed)
-        _check(self._library.unrolled_run(self._struct, buffers, pointers, steps, batch, backwards, threads, split))
+        _check(self._library.unrolled_run(self._struct, buffers, packed, steps, batch, backwards, threads, split))
+
+
+def placed(places: Iterable[tuple[int, int, int]]) -> bytes:
+    """UnrolledBuffers, one after the other: addresses, and how many elements lie from row to row and step to step."""
+    flat = [number for place in places for number in place]
+    return struct.pack(f"@{len(flat)}q", *flat)
+
+
+def addresses(of: Sequence[int]) -> bytes:
+    """Pointers, one after the other."""
+    return struct.pack(f"@{len(of)}q", *of)
 
 
 def _check(failed: int) -> None:

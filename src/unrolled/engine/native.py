@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from unrolled.engine.compiled import Compiled
-from unrolled.engine.executable import POOL, Executable
+from unrolled.engine.executable import POOL, Executable, addresses, placed
 from unrolled.engine.layout import KEPT, SCRATCH, Base, Layout, laid_out
 from unrolled.engine.memory import Block
 
@@ -151,8 +151,10 @@ class Sequences:
         address[KEPT], address[SCRATCH] = trace.kept[0], scratch
         gradients = {int(name): place for (kind, name), place in address.items() if kind == "gradient parameter"}
         packed, _blocks = executable.pack(trace.parameters, threads, gradients)
-        places = [(address[base] + offset, row, step) for base, offset, row, step in layout.places]
-        executable.run(places, packed, trace.steps, trace.batch, backwards=backwards, threads=threads, split=split)
+        buffers = placed((address[base] + offset, row, step) for base, offset, row, step in layout.places)
+        executable.run(
+            buffers, addresses(packed), trace.steps, trace.batch, backwards=backwards, threads=threads, split=split
+        )
 
     def _filled(self, base: Base, shape: tuple[int, ...]) -> Tensor:
         """A tensor for a program to fill. A gradient takes the memory in which a matrix was packed, or will be."""

@@ -1,7 +1,7 @@
-"""A whole model as one program that reads the symbols that it writes. Knows programs, no tensors.
+"""Layers as one program: one over the other, or in a whole model that reads the symbols that it writes.
 
-One step of the loop: a symbol is chosen by the logits, its row is looked up in a table, the layers take one step each,
-and the read-out makes the next logits.
+Knows programs, no tensors. One step of a model's loop: a symbol is chosen by the logits, its row is looked up in a
+table, the layers take one step each, and the read-out makes the next logits.
 """
 
 from __future__ import annotations
@@ -45,58 +45,67 @@ class Chosen:
     top_p: float = 1.0
 
 
+def chained(layers: Sequence[Layer], input_size: int) -> tuple[Program, int]:
+    """The program of layers one over the other, and the number of the buffer with the last one's output.
+
+    Its buffers: `input`; the layers' own, the number of the layer standing before the name of a state; and the
+    parameters, by their places in one list.
+    """
+    stack = _Stack()
+    value = stack.layers(layers, stack.buffer(Buffer("input", "", "history", input_size)))
+    set_barriers(stack.program)
+    return stack.program, value
+
+
 def stacked(layers: Sequence[Layer], input_size: int, symbols: int, chosen: Chosen) -> Program:
     """The program of a model.
 
-    Its buffers: `ids` and `numbers` (see UnrolledChoice), `logits`, `table` [symbols, input_size]; the layers' own, the
-    number of the layer standing before the name of a state; and the parameters, by their places in one list: those of
-    the layers, then the read-out's matrix [symbols, width] and its bias.
+    Its buffers: `ids` and `numbers` (see UnrolledChoice), `logits`, `table` [symbols, input_size]; and those of
+    `chained`, the read-out's matrix [symbols, width] and its bias being the last parameters.
     """
-    return _Stacking(input_size, symbols, chosen).run(layers)
+    stack = _Stack()
+    program, buffer = stack.program, stack.buffer
+    logits = buffer(Buffer("logits", "", "step", symbols))
+    ids, numbers = buffer(Buffer("ids", "", "history", 1)), buffer(Buffer("numbers", "", "history", 1))
+    table, value = buffer(Buffer("table", "", "step", input_size)), buffer(Buffer("made", "input", "step", input_size))
+    program.choices.append(Choice(logits, symbols, numbers, ids, chosen.top_k, chosen.temperature, chosen.top_p))
+    program.lookups.append(Lookup(ids, table, symbols, value, input_size))
+    program.stages += [Stage(StageKind.CHOICE, Phase.LOOP, 0), Stage(StageKind.LOOKUP, Phase.LOOP, 0)]
+    stack.read_out(stack.layers(layers, value), logits)
+    set_barriers(program)
+    return program
 
 
-class _Stacking:
-    def __init__(self, input_size: int, symbols: int, chosen: Chosen) -> None:
+class _Stack:
+    """A program that grows by layers, each reading what the one before gives out."""
+
+    def __init__(self) -> None:
         self.program = Program()
-        self.input_size = input_size
-        self.symbols = symbols
-        self.chosen = chosen
         self.parameters = 0
 
-    def run(self, layers: Sequence[Layer]) -> Program:
-        logits = self._buffer(Buffer("logits", "", "step", self.symbols))
-        ids = self._buffer(Buffer("ids", "", "history", 1))
-        numbers = self._buffer(Buffer("numbers", "", "history", 1))
-        table = self._buffer(Buffer("table", "", "step", self.input_size))
-        value = self._buffer(Buffer("made", "input", "step", self.input_size))
-        chosen = self.chosen
-        self.program.choices.append(
-            Choice(logits, self.symbols, numbers, ids, chosen.top_k, chosen.temperature, chosen.top_p)
-        )
-        self.program.lookups.append(Lookup(ids, table, self.symbols, value, self.input_size))
-        self.program.stages += [Stage(StageKind.CHOICE, Phase.LOOP, 0), Stage(StageKind.LOOKUP, Phase.LOOP, 0)]
-        for number, layer in enumerate(layers):
-            value = self._layer(number, layer, value)
-        self._read_out(value, logits)
-        set_barriers(self.program)
-        return self.program
-
-    def _buffer(self, buffer: Buffer) -> int:
+    def buffer(self, buffer: Buffer) -> int:
+        """The number of a buffer."""
         if buffer not in self.program.buffers:
             self.program.buffers.append(buffer)
         return self.program.buffers.index(buffer)
 
-    def _read_out(self, value: int, logits: int) -> None:
-        width = self.program.buffers[value].width
-        matrix = self.program.matrix(Matrix(self.parameters, self.symbols, width, False, 1))
-        bias = self._buffer(Buffer("parameter", self.parameters + 1, "vector", self.symbols))
+    def layers(self, layers: Sequence[Layer], value: int) -> int:
+        """Write the stages of all layers; the buffer of the last one's output."""
+        for number, layer in enumerate(layers):
+            value = self._layer(number, layer, value)
+        return value
+
+    def read_out(self, value: int, logits: int) -> None:
+        """Write a product of a buffer, plus a bias, into another."""
+        width, symbols = self.program.buffers[value].width, self.program.buffers[logits].width
+        matrix = self.program.matrix(Matrix(self.parameters, symbols, width, False, 1))
+        bias = self.buffer(Buffer("parameter", self.parameters + 1, "vector", symbols))
         self.program.stages.append(Stage(StageKind.PRODUCT, Phase.LOOP, len(self.program.products)))
         self.program.products.append(Product(Home(value, 0), matrix, Home(logits, 0), Home(bias, 0)))
 
     def _layer(self, number: int, layer: Layer, value: int) -> int:
-        """Write a layer's stages behind the others; the buffer of its output."""
         buffers = [
-            value if one.kind == "input" else self._buffer(self._renamed(number, one)) for one in layer.program.buffers
+            value if one.kind == "input" else self.buffer(self._renamed(number, one)) for one in layer.program.buffers
         ]
         copy = _Copy(layer.program, self.program, buffers, self.parameters)
         for phase in Phase:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from unrolled.data import Ids
-from unrolled.engine import Chosen, Decoder, Precision, State, decoding_obstacle
+from unrolled.engine import Chosen, Decoder, Precision, State, obstacle_to_freezing
 from unrolled.errors import ConfigError, GenerationError
 from unrolled.generation.strategies import Strategy, not_finite
 from unrolled.models import LanguageModel, evaluating
@@ -78,7 +78,7 @@ def writer(model: LanguageModel, strategy: Strategy, precision: Precision = "flo
     """
     layers, table = model.rnn.layers(), model.table()
     read_out = model.read_out
-    reason = decoding_obstacle(layers, [table, read_out.weight, read_out.bias])
+    reason = obstacle_to_freezing(layers, [table, read_out.weight, read_out.bias])
     if precision != "float32" and (reason or table.dtype != torch.float32):
         reason = reason or f"the model's weights are {table.dtype}"
         raise ConfigError(f"precision {precision!r} needs the native engine and weights of float32: {reason}")

@@ -2,5 +2,6 @@
 
 from unrolled.layers.drop_in import GRU, LSTM, RNN
 from unrolled.layers.recurrent import Recurrent
+from unrolled.layers.stepper import Stepper
 
-__all__ = ["GRU", "LSTM", "RNN", "Recurrent"]
+__all__ = ["GRU", "LSTM", "RNN", "Recurrent", "Stepper"]

@@ -16,9 +16,10 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from unrolled import cells
-from unrolled.engine import Program, State
+from unrolled.engine import Precision, Program, State
 from unrolled.equations import Graph, Width
 from unrolled.layers.stack import Direction, run_stack, zero_state
+from unrolled.layers.stepper import Stepper
 
 
 @lru_cache(maxsize=256)
@@ -67,6 +68,10 @@ class _DropIn(nn.RNNBase):
         x = input.transpose(0, 1) if self.batch_first else input
         output, final = self._run(x, hx, None)
         return (output.transpose(0, 1) if self.batch_first else output), final
+
+    def stepper(self, batch_size: int = 1, precision: Precision = "float32") -> Stepper:
+        """What reads one step after the other, `[B, D]`: see `Recurrent.stepper`."""
+        return Stepper(self._stack(), self.input_size, self.all_weights[0][0].detach(), batch_size, precision)
 
     def _forward_unbatched(self, x: Tensor, hx: Any) -> tuple[Tensor, Any]:
         """Run one sequence `[T, D]` as a batch of one."""

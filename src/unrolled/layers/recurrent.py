@@ -8,11 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.cells import find
-from unrolled.engine import Noise, Program, State
+from unrolled.engine import Noise, Precision, Program, State
 from unrolled.equations import Cell, Graph
 from unrolled.errors import CellError, ConfigError, ShapeError
 from unrolled.layers.initial import fill
 from unrolled.layers.stack import Direction, check_state, run_stack, step_stack, zero_state
+from unrolled.layers.stepper import Stepper
 from unrolled.shapes import WHOLE_NUMBERS, check_shape, check_tensor, written
 
 _MOST = 10**9  # of any size
@@ -159,6 +160,16 @@ class Recurrent(nn.Module):
         check_state(stack, state, len(x), x)
         dropout = self.dropout if self.training else 0.0
         return step_stack(stack, x, state, dropout=dropout, noise=self._noise(noise))
+
+    def stepper(self, batch_size: int = 1, precision: Precision = "float32") -> Stepper:
+        """What reads one step after the other, `[B, D]`, with a snapshot of the weights and states of zero.
+
+        Raises:
+            ShapeError: a bidirectional layer, or no batch size.
+            ConfigError: no precision, or one that needs the native engine, which cannot run this.
+        """
+        like = next(self.parameters(), torch.empty(0))
+        return Stepper(self._stack(), self.input_size, like.detach(), batch_size, precision)
 
     def plan(self, x: Tensor | None = None) -> dict[str, str]:
         """Which engine runs each layer, "native, avx512" or "reference: why", for an input like x, else float32's.
