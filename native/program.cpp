@@ -19,8 +19,8 @@ namespace {
 
 constexpr int64_t kFlatPanels = 16;      // panels of a piece of a product over all steps
 constexpr int64_t kSegmentRows = 64;     // rows of a piece of a segment over all steps
-constexpr int64_t kWorth = 1000000;       // multiplications that are worth a thread
-constexpr int64_t kWorthOfStep = 100000;  // ... in one step, where all meet in each
+constexpr int64_t kWorthAThread = 1000000;       // multiplications that are worth a thread
+constexpr int64_t kStepWorthAThread = 100000;  // ... in one step, where all meet in each
 constexpr int64_t kElement = 8;           // an instruction takes as long for one element as so many multiplications
 
 // Bytes of matrices that a core can go through again and again: a little more than its own cache holds.
@@ -100,12 +100,12 @@ private:
     // Do the pieces, in any order, by as many threads as `work` (multiplications) is worth.
     template <class Do>
     void pieces(int64_t count, int64_t work, Do &&piece) const {
-        in_pieces(static_cast<int>(std::min<int64_t>(w_.threads, 1 + work / kWorth)), count, piece);
+        in_pieces(static_cast<int>(std::min<int64_t>(w_.threads, 1 + work / kWorthAThread)), count, piece);
     }
 
     void loop() const {
         if (loop_.empty() || w_.batch == 0) return;
-        const int64_t worth = by_units_ ? loop_work() / kWorthOfStep : loop_work() * w_.steps / kWorth;
+        const int64_t worth = by_units_ ? loop_work() / kStepWorthAThread : loop_work() * w_.steps / kWorthAThread;
         const int members = static_cast<int>(std::min<int64_t>(w_.threads, 1 + worth));
         by_units_ ? loop_by_units(members) : loop_by_rows(members);
     }

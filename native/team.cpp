@@ -83,7 +83,7 @@ public:
         number_ = (number_ + 1) & 0xffffff;
         call_.set(number_ << 8 | static_cast<uint32_t>(members));
         job(0);
-        call_.put(number_ << 8);  // closed: who comes now is no member
+        call_.set_quietly(number_ << 8);  // closed: who comes now is no member
         for (uint32_t inside; (inside = inside_.get()) != 0;) inside_.wait_while(inside);
     }
 
@@ -143,7 +143,7 @@ Team &team() {
 }  // namespace
 
 void Signal::set(uint32_t value) {
-    put(value);
+    set_quietly(value);
     wake();
 }
 
@@ -181,7 +181,7 @@ Range Rounds::share_of(int member, uint32_t round) const {
     return share(pieces_[round % pieces_.size()], member, members_);
 }
 
-int Rounds::begun(int member, uint32_t round) {
+int Rounds::begin_a_piece(int member, uint32_t round) {
     std::atomic<uint64_t> &next = shares_[static_cast<size_t>(member)].next;
     const int64_t end = share_of(member, round).end;
     uint64_t seen = next.load(std::memory_order_acquire);

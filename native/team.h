@@ -38,7 +38,7 @@ class Signal {
 public:
     explicit Signal(uint32_t value) : value_(value) {}
     uint32_t get() const { return value_.load(std::memory_order_seq_cst); }
-    void put(uint32_t value) { value_.store(value, std::memory_order_seq_cst); }  // and wake nobody
+    void set_quietly(uint32_t value) { value_.store(value, std::memory_order_seq_cst); }  // wakes nobody
     void set(uint32_t value);
     void add(uint32_t more);  // (a negative one wraps around)
     void wait_while(uint32_t value);
@@ -63,7 +63,7 @@ public:
         for (uint32_t round = round_.get(); round < rounds_; round = round_.get()) {
             int done = 0;
             for (int other = 0; other < members_; ++other)
-                for (int piece; (piece = begun((member + other) % members_, round)) >= 0; ++done) work(round, piece);
+                for (int piece; (piece = begin_a_piece((member + other) % members_, round)) >= 0; ++done) work(round, piece);
             if (done > 0 && left_.fetch_sub(done) == done)
                 open(round + 1);
             else
@@ -77,7 +77,7 @@ private:
     };
 
     Range share_of(int member, uint32_t round) const;
-    int begun(int member, uint32_t round);  // a piece of that member's share that nobody has begun; -1: there is none
+    int begin_a_piece(int member, uint32_t round);  // a piece of that member's share that nobody has begun; -1: there is none
     void open(uint32_t round);
 
     const int members_;
