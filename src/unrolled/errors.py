@@ -10,6 +10,7 @@
     ├── DataError        text that cannot be found, read, encoded or split
     ├── RunError         a folder that is not a run, or cannot become one
     │   └── PlaceTakenError   ... because something lies there
+    ├── AddressError     no such value in a model that is looked into
     ├── TrainingError    training that cannot go on (NaN, explosion)
     └── GenerationError  logits that are no numbers: nothing can be chosen
 
@@ -61,6 +62,14 @@ class RunError(UnrolledError, ValueError):
 
 class PlaceTakenError(RunError):
     """Where a new run should lie, something lies already."""
+
+
+class AddressError(UnrolledError, KeyError):
+    """An address names no value of a model that is looked into."""
+
+    def __str__(self) -> str:
+        """The message as it is (a KeyError would show it in quotes)."""
+        return str(self.args[0]) if self.args else ""
 
 
 class TrainingError(UnrolledError, ArithmeticError):

@@ -112,21 +112,30 @@ def test_what_was_kept_goes_with_the_last_backward_pass():
 
 def test_a_pool_gives_out_what_came_back():
     pool = Pool()
-    place, block = pool.take(1000)
+    place, block = pool.take(1_000_000)
     assert place % 64 == 0
-    other, _other_block = pool.take(1000)
-    assert abs(other - place) >= 1000
+    other, _other_block = pool.take(1_000_000)
+    assert abs(other - place) >= 1_000_000
     del block
-    again, _block = pool.take(990)
+    again, _block = pool.take(990_000)
     assert again == place
+
+
+def test_a_pool_leaves_little_to_the_system():
+    pool = Pool()
+    places = [pool.take(1000) for _ in range(3)]
+    assert all(place % 64 == 0 for place, _ in places)
+    assert len({place for place, _ in places}) == 3
+    del places
+    assert not pool._free
 
 
 def test_what_a_pool_hands_over_does_not_come_back():
     pool = Pool()
-    place, block = pool.take(8 * 300 * 50)
+    place, block = pool.take(8 * 300 * 500)
     del block
-    tensor = pool.hand_over((300, 50), torch.float64)
-    assert tensor.shape == (300, 50)
+    tensor = pool.hand_over((300, 500), torch.float64)
+    assert tensor.shape == (300, 500)
     assert tensor.data_ptr() == place
     del tensor
     assert not any(pool._free.values())
@@ -134,6 +143,7 @@ def test_what_a_pool_hands_over_does_not_come_back():
 
 def test_a_pool_keeps_no_more_than_it_may(monkeypatch):
     monkeypatch.setattr("unrolled.engine.memory._KEPT", 10_000)
+    monkeypatch.setattr("unrolled.engine.memory._SMALL", 0)
     pool = Pool()
     blocks = [pool.take(size)[1] for size in (4000, 300, 4000, 2000, 4000) * 3]
     del blocks

@@ -54,7 +54,7 @@ def test_evaluation_is_that_of_the_cell_without_noise():
 
 def test_layers_and_directions_draw_their_own():
     layer = _layer(cells.rnn(zoneout=0.5), bidirectional=True)
-    programs = [direction.program for one in layer._stack() for direction in one]
+    programs = [direction.program for one in layer.stack() for direction in one]
     masks = [program.draw(Noise(1), place, 1, 40, _x())[0] for place, program in enumerate(programs)]
     for place, mask in enumerate(masks):
         assert not any(torch.equal(mask, other) for other in masks[:place])

@@ -6,12 +6,13 @@ from unrolled.engine.levels import level, levels, use_level
 from unrolled.engine.library import library, why_missing
 from unrolled.engine.noise import Noise
 from unrolled.engine.program import Program
+from unrolled.engine.recording import Recording
 from unrolled.engine.reference import Reference, State
 from unrolled.engine.snapshot import Precision, obstacle_to_freezing
 from unrolled.engine.stacking import Chosen
 from unrolled.engine.stepping import Steps
 
 __all__ = [
-    "Chosen", "Decoder", "Engine", "Noise", "Precision", "Program", "Reference", "State", "Steps", "level",
+    "Chosen", "Decoder", "Engine", "Noise", "Precision", "Program", "Recording", "Reference", "State", "Steps", "level",
     "levels", "library", "obstacle_to_freezing", "use_engine", "use_level", "why_missing", "wish",
 ]  # fmt: skip

@@ -5,19 +5,20 @@ Neither program depends on how many steps or rows a sequence has.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from unrolled.engine.emission import emit
 from unrolled.engine.fusion import fused
-from unrolled.engine.homes import Buffer
+from unrolled.engine.homes import Buffer, Home
 from unrolled.engine.partition import kept_values
 from unrolled.engine.programs import Program
 from unrolled.equations import Graph, Width
 from unrolled.equations.derivative import Derivative, Step, derive, step_of
-from unrolled.equations.operations import PER_STEP
+from unrolled.equations.operations import PER_SEQUENCE, PER_STEP
 
 Resolve = Callable[[Width], int]
+_READ_NOISE = {PER_SEQUENCE: ("multiply", "subtract"), PER_STEP: ("multiply", "subtract", "add", "greater", "where")}
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,17 @@ class Compiled:
         noise                    by its slot
         made                     what the program needs besides; the forward's are read again by the backward as `kept`
         gradient output, gradient state before / after, gradient input, gradient parameter
+        gradient value           of a named value
+
+    `recorded`: where the forward program has the named values that are to be kept, and how wide they are; or the number
+    that one always is.
     """
 
     forward: Program | None
     backward: Program | None
     output_state: str | None  # the state that is the output
     reason: str = ""
+    recorded: Mapping[str, tuple[Home, int] | float] = field(default_factory=dict)
 
 
 class NotForTheEngineError(Exception):
@@ -47,12 +53,17 @@ class NotForTheEngineError(Exception):
 
 @dataclass(frozen=True)
 class Variant:
-    """Which masks a program reads, and which gradients it has to give: none, all, or all but the input's."""
+    """Which masks a program reads, and which gradients it has to give: none, all, or all but the input's.
+
+    recorded: names of values that are kept for all steps. with_value_gradients: their gradients, too.
+    """
 
     with_reset: bool = False
     with_lengths: bool = False
     with_gradients: bool = False
     with_input_gradient: bool = False
+    recorded: tuple[str, ...] = ()
+    with_value_gradients: bool = False
 
 
 def compiled(graph: Graph, input_size: int, hidden_size: int, variant: Variant) -> Compiled:
@@ -61,23 +72,28 @@ def compiled(graph: Graph, input_size: int, hidden_size: int, variant: Variant) 
     def resolve(width: Width) -> int:
         return width.resolve(input_size, hidden_size)
 
-    step = step_of(graph, with_reset=variant.with_reset, with_lengths=variant.with_lengths)
+    values = variant.recorded if variant.with_value_gradients else ()
+    step = step_of(graph, with_reset=variant.with_reset, with_lengths=variant.with_lengths, apart=values)
     try:
         _check(step)
-        derivative = derive(step) if variant.with_gradients else None
+        derivative = derive(step, values) if variant.with_gradients else None
         if derivative is not None and not variant.with_input_gradient:
             derivative = replace(derivative, of_input=None)
-        return _compiled(step, derivative, resolve)
+        return _compiled(step, derivative, resolve, variant.recorded)
     except NotForTheEngineError as error:
         return Compiled(None, None, None, str(error))
 
 
-def _compiled(step: Step, derivative: Derivative | None, resolve: Resolve) -> Compiled:
+def _compiled(step: Step, derivative: Derivative | None, resolve: Resolve, names: Iterable[str]) -> Compiled:
     output_state = next((name for name, place in step.after.items() if place == step.output), None)
     kept = set() if derivative is None else set(_kept(step, derivative, resolve))
-    forward = _forward(step, resolve, kept, output_state)
-    backward = None if derivative is None else _backward(step, derivative, resolve, forward, output_state)
-    return Compiled(forward, backward, output_state)
+    nodes = step.tape.nodes
+    recorded = {name: step.names[name] for name in names if nodes[step.names[name]].operation != "number"}
+    constants = {name: nodes[step.names[name]].attributes["value"] for name in names if name not in recorded}
+    forward = _forward(step, resolve, kept | set(recorded.values()), output_state)
+    backward = None if derivative is None else _backward(step, derivative, resolve, forward, kept, output_state)
+    homes = {name: (forward.kept[place], _units(step, place, resolve)) for name, place in recorded.items()}
+    return Compiled(forward, backward, output_state, recorded=homes | constants)
 
 
 def _check(step: Step) -> None:
@@ -88,8 +104,8 @@ def _check(step: Step) -> None:
     for node in tape.nodes:
         if node.operation == "linear" and tape.is_vector(node.operands[0]):
             raise NotForTheEngineError("a matrix is multiplied with a learned vector")
-        is_noise = any(tape.nodes[operand].operation == "noise" for operand in node.operands)
-        if is_noise and node.operation not in ("multiply", "subtract"):
+        noise = [tape.nodes[one].attributes["per"] for one in node.operands if tape.nodes[one].operation == "noise"]
+        if any(node.operation not in _READ_NOISE[per] for per in noise):
             raise NotForTheEngineError("its noise is neither dropout nor zoneout")
 
 
@@ -124,6 +140,7 @@ def _kept(step: Step, derivative: Derivative, resolve: Resolve) -> list[int]:
 def _read_by(step: Step, derivative: Derivative) -> set[int]:
     """What a derivative reads of its step, for what it gives out: of numbers and noise it gives no gradient."""
     results = [derivative.of_input, *derivative.of_before.values(), *derivative.of_parameters.values()]
+    results += derivative.of_names.values()
     waiting = [place for place in results if place is not None]
     read: set[int] = set()
     seen: set[int] = set()
@@ -170,18 +187,18 @@ def _state(step: Step, name: str, kind: str, resolve: Resolve) -> Buffer:
 
 
 def _backward(
-    step: Step, derivative: Derivative, resolve: Resolve, forward: Program, output_state: str | None
+    step: Step, derivative: Derivative, resolve: Resolve, forward: Program, kept: set[int], output_state: str | None
 ) -> Program:
     given = _leaves(step, resolve)
     for name, place in step.after.items():
         given.setdefault(place, (_state(step, name, "after", resolve), 0))
     if output_state is None:
         given.setdefault(step.output, (Buffer("output", "", "history", _width(step, step.output, resolve)), 0))
-    for place, home in forward.kept.items():
+    for place in kept:
+        home = forward.kept[place]
         buffer = forward.buffers[home.buffer]
         is_made = buffer.kind == "made"
-        kept = Buffer("kept", home.buffer, "history", buffer.width) if is_made else buffer
-        given[place] = kept, home.column
+        given[place] = Buffer("kept", home.buffer, "history", buffer.width) if is_made else buffer, home.column
     given[derivative.of_output] = Buffer("gradient output", "", "history", _width(step, step.output, resolve)), 0
     results: list[tuple[int, Buffer]] = []
     carried: dict[int, int] = {}
@@ -198,6 +215,8 @@ def _backward(
         columns = step.tape.nodes[place].attributes.get("columns", "1")
         size = _width(step, place, resolve) * resolve(Width.parse(columns))
         results.append((place, Buffer("gradient parameter", slot, "vector", size)))
+    for name, place in derivative.of_names.items():
+        results.append((place, Buffer("gradient value", name, "history", _width(step, place, resolve))))
     tape, places = fused(step.tape, [place for place, _ in results], given, carried)
     return emit(
         tape,
@@ -211,6 +230,10 @@ def _backward(
 
 
 def _width(step: Step, place: int, resolve: Resolve) -> int:
+    assert step.tape.nodes[place].width is not None, "only plain numbers and masks have no width"
+    return _units(step, place, resolve)
+
+
+def _units(step: Step, place: int, resolve: Resolve) -> int:
     width = step.tape.nodes[place].width
-    assert width is not None, "only plain numbers and masks have no width"
-    return resolve(width)
+    return 1 if width is None else resolve(width)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from unrolled.engine.masks import Masks
 from unrolled.engine.native import Sequences, Trace
+from unrolled.engine.recording import Recording
 from unrolled.engine.reference import Reference, State
 
 
@@ -27,6 +28,7 @@ class _Call(NamedTuple):
     masks: Masks
     noise: Sequence[Tensor]
     reverse: bool
+    recording: Recording | None
 
 
 class Differentiable:
@@ -45,10 +47,11 @@ class Differentiable:
         noise: Sequence[Tensor],
         *,
         reverse: bool,
+        recording: Recording | None = None,
     ) -> tuple[Tensor, State]:
         """The output `[T, B, width]` and the states after the last step."""
         state = {one.name: state[one.name] for one in self.reference.graph.states}
-        call = _Call(self.reference, self.sequences, tuple(state), masks, noise, reverse)
+        call = _Call(self.reference, self.sequences, tuple(state), masks, noise, reverse, recording)
         if self.sequences.compiled.backward is None:
             output, after, _ = _forward(call, x, list(state.values()), parameters)
             return output, after
@@ -59,7 +62,7 @@ class Differentiable:
 def _forward(
     call: _Call, x: Tensor, states: Sequence[Tensor], parameters: Sequence[Tensor]
 ) -> tuple[Tensor, State, Trace]:
-    return call.sequences.forward(
+    output, after, trace = call.sequences.forward(
         x.contiguous(),
         dict(zip(call.states, states, strict=True)),
         [one.contiguous() for one in parameters],
@@ -68,6 +71,9 @@ def _forward(
         reverse=call.reverse,
         threads=torch.get_num_threads(),
     )
+    if call.recording is not None:
+        call.recording.take(call.sequences.recorded(trace), call.masks.get("valid"))
+    return output, after, trace
 
 
 class _Run(torch.autograd.Function):
@@ -93,14 +99,16 @@ class _Run(torch.autograd.Function):
         trace, is_last = ctx.trace, not torch._C._autograd._get_current_graph_task_keep_graph()
         if is_last:
             ctx.trace = None  # whoever still holds a result does not hold what was kept for it
-        of_x, of_states, of_parameters = call.sequences.backward(
+        found = call.sequences.backward(
             trace,
             _plain(of_output),
             dict(zip(call.states, map(_plain, of_after), strict=True)),
             threads=torch.get_num_threads(),
-            is_last=is_last,
+            is_last=is_last and call.recording is None,
         )
-        return (None, of_x, *(of_states[name] for name in call.states), *of_parameters)
+        if call.recording is not None:
+            call.recording.gradients.update(found.values)
+        return (None, found.input, *(found.before[name] for name in call.states), *found.parameters)
 
 
 def _own(value: Tensor) -> Tensor:
@@ -123,7 +131,13 @@ def _again(call: _Call, arrays: Sequence[Tensor], gradients: Sequence[Tensor]) -
     x, states, parameters = arrays[0], arrays[1 : 1 + count], arrays[1 + count :]
     with torch.enable_grad():
         output, after = call.reference.run_masked(
-            x, dict(zip(call.states, states, strict=True)), parameters, call.masks, call.noise, reverse=call.reverse
+            x,
+            dict(zip(call.states, states, strict=True)),
+            parameters,
+            call.masks,
+            call.noise,
+            reverse=call.reverse,
+            recording=call.recording,
         )
     wanted = [one for one in arrays if one.requires_grad]
     results = [pair for pair in zip((output, *after.values()), gradients, strict=True) if pair[0].requires_grad]

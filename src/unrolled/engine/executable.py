@@ -26,7 +26,7 @@ from unrolled.engine.library import (
     library,
 )
 from unrolled.engine.lodging import lodgings
-from unrolled.engine.memory import Block, Pool
+from unrolled.engine.memory import Held, Pool
 from unrolled.engine.programs import Program
 
 POOL = Pool()
@@ -72,7 +72,7 @@ class Executable:
 
     def pack(
         self, parameters: Sequence[Tensor], threads: int, gradients: Mapping[int, int] = MappingProxyType({})
-    ) -> tuple[list[int], list[Block]]:
+    ) -> tuple[list[int], list[Held]]:
         """The addresses of the matrices laid out for products, and what has to be kept as long as they are used.
 
         Each has a block of its own, which a gradient of that size may take over. `gradients`: where those of the

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Sequence
 from contextlib import suppress
 from math import prod
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -12,8 +14,11 @@ from torch import Tensor
 _KEPT = 1 << 29  # bytes that may lie idle
 _LINE = 64  # bytes
 _SIZES = 64  # of blocks that are told apart
-_SMALL = 1 << 16  # bytes: less is not worth a block
+_SMALL = 1 << 17  # bytes: less is not worth a block, the system's own memory is as warm
 _WASTE = 1.5  # a block may be so much larger than what is asked for
+
+
+Held: TypeAlias = "Block | Tensor"  # what keeps memory for whoever uses it
 
 
 class Pool:
@@ -26,8 +31,11 @@ class Pool:
     def __init__(self) -> None:
         self._free: dict[int, list[Tensor]] = {}
 
-    def take(self, size: int) -> tuple[int, Block]:
-        """The address of so many bytes, whatever is in them, and the block that has to be kept while they are used."""
+    def take(self, size: int) -> tuple[int, Held]:
+        """The address of so many bytes, whatever is in them, and what has to be kept while they are used."""
+        if size < _SMALL:
+            fresh = _aligned(size)
+            return fresh.data_ptr(), fresh
         raw = self._block(size)
         return raw.data_ptr(), Block(self, raw)
 
@@ -41,6 +49,13 @@ class Pool:
         """Memory of that shape, and the block that has to be kept while it is used."""
         tensor, raw = self._tensor(shape, dtype)
         return tensor, Block(self, raw)
+
+    def share(self, size: int) -> Tensor:
+        """So many bytes, as a tensor; they come back when nobody has it, or a view of it, any more."""
+        address, block = self.take(size)
+        memory = (ctypes.c_char * size).from_address(address)
+        memory.block = block  # type: ignore[attr-defined]  # (a tensor on a buffer keeps the buffer)
+        return torch.frombuffer(memory, dtype=torch.uint8)
 
     def give(self, raw: Tensor) -> None:
         """Nobody uses this any more."""

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from unrolled.engine.compiled import Compiled
 from unrolled.engine.executable import POOL, Executable, addresses, placed
+from unrolled.engine.homes import Home
 from unrolled.engine.layout import KEPT, SCRATCH, Base, Layout, laid_out
-from unrolled.engine.memory import Block
+from unrolled.engine.memory import Held
 
 _MOST_LAYOUTS = 64  # that are remembered
 
@@ -25,7 +27,18 @@ class Trace:
     reverse: bool
     parameters: Sequence[Tensor]
     tensors: dict[Base, Tensor]
-    kept: tuple[int, Block]
+    kept: tuple[int, Held]  # the address of what only the backward pass reads again, and who keeps it
+
+
+class Gradients(NamedTuple):
+    """Of x (None where the program has none), of each state before the first step, of each parameter, and of each named
+    value that was asked for, `[T, B, width]`.
+    """
+
+    input: Tensor | None
+    before: dict[str, Tensor]
+    parameters: list[Tensor]
+    values: dict[str, Tensor]
 
 
 @dataclass
@@ -52,6 +65,8 @@ class Sequences:
         self._backward = None if back is None else Executable(back, dtype, matrices)
         self._in_place = set() if back is None else {back.buffers[number].name for number in back.in_place}
         self._kept = set() if back is None else {int(one.name) for one in back.buffers if one.kind == "kept"}
+        homes = [one[0] for one in compiled.recorded.values() if not isinstance(one, float)]
+        self._seen = {one.buffer for one in homes if compiled.forward.buffers[one.buffer].kind == "made"}
         self._layouts: dict[tuple[int, int, bool], _Layouts] = {}
 
     def forward(
@@ -78,7 +93,7 @@ class Sequences:
             history = torch.empty((steps + 1, *value.shape), dtype=self.dtype, device="cpu")
             history[steps if reverse else 0] = value
             tensors["history", name] = history
-        trace = Trace(steps, batch, reverse, parameters, tensors, POOL.take(layout.sizes[KEPT]))
+        trace = Trace(steps, batch, reverse, parameters, tensors, self._memory(layout.sizes[KEPT]))
         self._run(self._forward, layout, trace, tensors, backwards=reverse, threads=threads, split=split)
         after = {name: tensors["history", name][0 if reverse else steps] for name in state}
         if self.compiled.output_state is None:
@@ -97,10 +112,10 @@ class Sequences:
         threads: int,
         split: int = 0,
         is_last: bool = False,
-    ) -> tuple[Tensor | None, dict[str, Tensor], list[Tensor]]:
-        """The gradients of x (None where the program has none), of each state before the first step, of each parameter.
+    ) -> Gradients:
+        """Go back through a run.
 
-        `is_last`: nobody goes back through this trace again; what it keeps may be written over.
+        `is_last`: nobody goes back through this trace again, or looks at what it keeps: that may be written over.
         """
         steps, batch, reverse = trace.steps, trace.batch, trace.reverse
         layouts = self._layout(steps, batch, reverse=reverse)
@@ -127,7 +142,42 @@ class Sequences:
             for slot, one in enumerate(trace.parameters)
             for found in [tensors.get(("gradient parameter", slot))]
         ]
-        return tensors.get(("gradient input", "")), of_before, of_parameters
+        of_values = {str(name): value for (kind, name), value in tensors.items() if kind == "gradient value"}
+        return Gradients(tensors.get(("gradient input", "")), of_before, of_parameters, of_values)
+
+    def recorded(self, trace: Trace) -> dict[str, Tensor]:
+        """The named values of a run that were to be kept, `[T, B, width]`: as they lie in memory."""
+        shape = trace.steps, trace.batch
+        return {
+            name: torch.full((*shape, 1), home, dtype=self.dtype)
+            if isinstance(home, float)
+            else self._value(trace, home[0], (*shape, home[1]))
+            for name, home in self.compiled.recorded.items()
+        }
+
+    def _value(self, trace: Trace, home: Home, shape: tuple[int, int, int]) -> Tensor:
+        """A value `[T, B, width]` where it lies."""
+        place = self._layout(*shape[:2], reverse=trace.reverse).forward.places[home.buffer]
+        memory: Held
+        if place.base == KEPT:
+            memory = trace.kept[1]
+        elif place.base[0] == "parameter":
+            memory = trace.parameters[int(place.base[1])]
+        else:
+            memory = trace.tensors[place.base]
+        assert isinstance(memory, Tensor)
+        memory = memory.detach()
+        if memory.dtype != self.dtype:
+            memory = memory.view(self.dtype) if memory.dtype == torch.uint8 else memory.to(self.dtype)
+        start = memory.storage_offset() + place.offset // self.dtype.itemsize + home.column
+        return memory.as_strided(shape, (place.step, place.row, 1), start)
+
+    def _memory(self, size: int) -> tuple[int, Held]:
+        """Memory for what a backward pass reads again, or somebody looks at."""
+        if not self._seen:
+            return POOL.take(size)
+        shared = POOL.share(size)
+        return shared.data_ptr(), shared
 
     def _run(
         self,
@@ -170,7 +220,9 @@ class Sequences:
             if len(self._layouts) >= _MOST_LAYOUTS:
                 self._layouts.clear()
             item = self.dtype.itemsize
-            forward = laid_out(self._forward.program, steps, batch, item, reverse=reverse, read_again=self._kept)
+            forward = laid_out(
+                self._forward.program, steps, batch, item, reverse=reverse, read_again=self._kept | self._seen
+            )
             found = _Layouts(forward)
             if self._backward is not None:
                 program, kept = self._backward.program, {number: forward.places[number] for number in self._kept}

@@ -20,6 +20,7 @@ from unrolled.engine.masks import masks_of, without_padding
 from unrolled.engine.native import Sequences
 from unrolled.engine.noise import Noise, Source, draw
 from unrolled.engine.opaque import opaque
+from unrolled.engine.recording import Recording
 from unrolled.engine.reference import Reference, State
 from unrolled.equations import Graph, Width, expectation
 from unrolled.equations.operations import PER_STEP
@@ -77,13 +78,6 @@ class Program:
         """The shape of each parameter, in the order of the slots."""
         return self.reference.parameter_shapes()
 
-    def step(
-        self, x: Tensor, state: State, parameters: Sequence[Tensor], noise: Sequence[Tensor] | None = None
-    ) -> tuple[Tensor, State]:
-        """One time step: x `[B, D]`, each state `[B, width]`; the output `[B, width]` and the new states."""
-        output, after = self.run(x.unsqueeze(0), state, parameters, noise=noise)
-        return output.squeeze(0), after
-
     @opaque
     def run(
         self,
@@ -95,6 +89,7 @@ class Program:
         reset: Tensor | None = None,
         reverse: bool = False,
         noise: Sequence[Tensor] | None = None,
+        recording: Recording | None = None,
     ) -> tuple[Tensor, State]:
         """All steps of a sequence; arguments and results are those of `Reference.run`. Without noise: its mean.
 
@@ -105,21 +100,34 @@ class Program:
             ConfigError: the native engine is asked for, and cannot run this.
         """
         if noise is None and self.noise:
-            return self.expected.run(x, state, parameters, lengths=lengths, reset=reset, reverse=reverse)
+            return self.expected.run(
+                x, state, parameters, lengths=lengths, reset=reset, reverse=reverse, recording=recording
+            )
         noise = noise or ()
         if autocast_dtype(x) is not None:
             x, state = x.float(), {name: value.float() for name, value in state.items()}
         needs_gradients = torch.is_grad_enabled() and any(
             one.requires_grad for one in (x, *state.values(), *parameters)
         )
-        variant = Variant(reset is not None, lengths is not None, needs_gradients, needs_gradients and x.requires_grad)
+        variant = Variant(
+            reset is not None,
+            lengths is not None,
+            needs_gradients,
+            needs_gradients and x.requires_grad,
+            () if recording is None else recording.names,
+            needs_gradients and recording is not None and recording.with_gradients,
+        )
         found = self._native(x, [*state.values(), *parameters, *noise], variant)
         if isinstance(found, str) or not self._fits(x, state, parameters, noise, lengths, reset):
-            return self.reference.run(x, state, parameters, lengths=lengths, reset=reset, reverse=reverse, noise=noise)
+            return self.reference.run(
+                x, state, parameters, lengths=lengths, reset=reset, reverse=reverse, noise=noise, recording=recording
+            )
         masks = masks_of(len(x), lengths, reset, reverse=reverse)
         if lengths is not None:
             x = without_padding(x, lengths)
-        return Differentiable(self.reference, found).run(x, state, parameters, masks, noise, reverse=reverse)
+        return Differentiable(self.reference, found).run(
+            x, state, parameters, masks, noise, reverse=reverse, recording=recording
+        )
 
     def plan(self, x: Tensor, others: Sequence[Tensor]) -> str:
         """Which engine would run on tensors like these: "native, avx512", or "reference: " and why.

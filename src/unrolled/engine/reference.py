@@ -6,13 +6,15 @@ sequence or in the whole, bit for bit. Any device and dtype. Knows no layers, an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from unrolled.engine.masks import Masks, masks_of, without_padding
+from unrolled.engine.recording import Recording
 from unrolled.engine.table import function_of
 from unrolled.equations import Graph, Width
 from unrolled.equations.operations import LEAVES
@@ -77,6 +79,7 @@ class Reference:
         reset: Tensor | None = None,
         reverse: bool = False,
         noise: Sequence[Tensor] = (),
+        recording: Recording | None = None,
     ) -> tuple[Tensor, State]:
         """All steps of a sequence, forwards or backwards in time.
 
@@ -89,6 +92,7 @@ class Reference:
             reset: `[T, B]` bool; where true, a new segment starts at that step, from states of zero.
             reverse: from the last step to the first.
             noise: for each noise leaf of the graph, by its slot, `[T, B, width]`, or `[B, width]` for all steps.
+            recording: what is written down on the way.
 
         Returns:
             The output `[T, B, width]` and the states after the last step that was computed.
@@ -96,7 +100,7 @@ class Reference:
         masks = masks_of(len(x), lengths, reset, reverse=reverse)
         if lengths is not None:
             x = without_padding(x, lengths)
-        return self.run_masked(x, state, parameters, masks, noise, reverse=reverse)
+        return self.run_masked(x, state, parameters, masks, noise, reverse=reverse, recording=recording)
 
     def run_masked(
         self,
@@ -107,10 +111,14 @@ class Reference:
         noise: Sequence[Tensor],
         *,
         reverse: bool,
+        recording: Recording | None = None,
     ) -> tuple[Tensor, State]:
         """The same, with lengths and resets as masks; x has no padding any more."""
         steps = len(x)
         valid, starts = masks.get("valid"), masks.get("reset")
+        written = None if recording is None else _Writing(recording, x, self.graph.names)
+        if written is not None:
+            x, state = written.begun(x, state)
         constants = self._constants(x, parameters)
         inputs = x.contiguous().unbind()
         outputs: list[Tensor] = [x] * steps
@@ -119,12 +127,19 @@ class Reference:
                 begins = starts[t].unsqueeze(-1)
                 state = {name: torch.where(begins, 0.0, value) for name, value in state.items()}
             drawn = [one[t] if one.dim() > 2 else one for one in noise]
-            outputs[t], new = self._step(list(constants), inputs[t], state, drawn)
+            if written is not None:  # a state as a step begins has another gradient than as the step before ended
+                state = {name: value.view_as(value) for name, value in state.items()}
+            values = list(constants)
+            outputs[t], new = self._step(values, inputs[t], state, drawn)
+            if written is not None:
+                written.step(t, values)
             if valid is not None:
                 goes_on = valid[t].unsqueeze(-1)
                 outputs[t] = torch.where(goes_on, outputs[t], 0.0)
                 new = {name: torch.where(goes_on, value, state[name]) for name, value in new.items()}
             state = new
+        if written is not None:
+            written.finish(valid)
         return torch.stack(outputs), state
 
     def _step(self, values: list[Any], x: Tensor, state: State, noise: Sequence[Tensor]) -> tuple[Tensor, State]:
@@ -195,6 +210,50 @@ class Reference:
     def _cut(self, operands: tuple[int, ...], pieces: list[int]) -> _Instruction:
         sizes = [self.resolve(Width.parse(self.graph.nodes[at].attributes["width"])) for at in pieces]
         return _Instruction(lambda value: value.split(sizes, dim=-1), operands, tuple(pieces))
+
+
+class _Writing:
+    """Writes down named values, step by step, and their gradients as they come."""
+
+    def __init__(self, recording: Recording, x: Tensor, names: Mapping[str, int]) -> None:
+        self._recording = recording
+        self._x = x
+        self._places = {name: names[name] for name in recording.names}
+        self._values: dict[str, list[Tensor]] = {name: [x] * len(x) for name in recording.names}
+
+    def begun(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """The input and the states with which the run begins, as values that have gradients."""
+        return self._leaf(x), {name: self._leaf(value) for name, value in state.items()}
+
+    def _leaf(self, value: Tensor) -> Tensor:
+        if value.requires_grad or not (self._recording.with_gradients and torch.is_grad_enabled()):
+            return value
+        leaf = value.detach().requires_grad_()
+        self._recording.leaves.append(leaf)
+        return leaf
+
+    def step(self, t: int, values: Sequence[Any]) -> None:
+        """Write down step t."""
+        for name, place in self._places.items():
+            value = values[place]
+            self._values[name][t] = _with_rows(
+                value if value.dim() else value.unsqueeze(0), self._x.shape[1:2]
+            ).detach()
+            if self._recording.with_gradients and value.dim() > 1 and value.requires_grad:
+                value.register_hook(partial(self._keep, name, t))
+
+    def finish(self, valid: Tensor | None) -> None:
+        """Hand over what was written."""
+        values = {name: torch.stack(steps).to(self._x.dtype) for name, steps in self._values.items()}
+        self._recording.take(values, valid)
+
+    def _keep(self, name: str, t: int, gradient: Tensor | None) -> None:
+        if gradient is None:  # nothing that is derived depends on it
+            return
+        found = self._recording.gradients
+        if name not in found:
+            found[name] = torch.zeros_like(self._recording.values[name])
+        found[name][t] = gradient.detach()
 
 
 def _aligned(value: Tensor) -> Tensor:

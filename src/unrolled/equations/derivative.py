@@ -7,7 +7,7 @@ from the forward pass and which computed again is decided later, by `unrolled.en
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from unrolled.equations.graph import Graph
@@ -32,8 +32,11 @@ class Step:
     names: Mapping[str, int]
 
 
-def step_of(graph: Graph, *, with_reset: bool = False, with_lengths: bool = False) -> Step:
-    """The step of a graph, simplified, with the masks that are asked for."""
+def step_of(graph: Graph, *, with_reset: bool = False, with_lengths: bool = False, apart: Iterable[str] = ()) -> Step:
+    """The step of a graph, simplified, with the masks that are asked for.
+
+    `apart`: names of values that stay nodes of their own; else two values that are equal are one.
+    """
     tape = Tape()
     before = {state.name: tape.leaf("state", state.width, name=state.name) for state in graph.states}
     begins = dict(before)
@@ -44,7 +47,8 @@ def step_of(graph: Graph, *, with_reset: bool = False, with_lengths: bool = Fals
             name: tape.apply("rows_where", mask, zero, place, wide=tape.nodes[place].width)
             for name, place in before.items()
         }
-    places = _written(tape, graph, {state.before: begins[state.name] for state in graph.states})
+    given = {state.before: begins[state.name] for state in graph.states}
+    places = _written(tape, graph, given, {graph.names[name] for name in apart})
     after = {state.name: places[state.after] for state in graph.states}
     output = places[graph.output]
     if with_lengths:
@@ -58,11 +62,12 @@ def step_of(graph: Graph, *, with_reset: bool = False, with_lengths: bool = Fals
     return Step(tape, places[graph.input], before, after, output, names)
 
 
-def _written(tape: Tape, graph: Graph, given: Mapping[int, int]) -> list[int]:
+def _written(tape: Tape, graph: Graph, given: Mapping[int, int], apart: set[int]) -> list[int]:
     """Where each node of the graph stands on the tape, once they are written there. A norm is written out."""
     places: list[int] = []
     for at, node in enumerate(graph.nodes):
         operands = [places[operand] for operand in node.operands]
+        apply = tape.apart if at in apart else tape.apply
         if at in given:
             places.append(given[at])
         elif not operands:
@@ -70,9 +75,9 @@ def _written(tape: Tape, graph: Graph, given: Mapping[int, int]) -> list[int]:
         elif node.operation == "norm":
             value, gain, bias = operands
             scaled = tape.apply("multiply", tape.apply("normalised", value, **node.attributes), gain)
-            places.append(tape.apply("add", scaled, bias))
+            places.append(apply("add", scaled, bias))
         else:
-            places.append(tape.apply(node.operation, *operands, **node.attributes))
+            places.append(apply(node.operation, *operands, **node.attributes))
     return places
 
 
@@ -81,8 +86,8 @@ class Derivative:
     """What a step backwards in time computes, on the tape of its step, behind it.
 
     Leaves of the operation `gradient` are what comes in: of the output, and of each state as the step ends. What goes
-    out: the gradients of the input, of each state as the step begins, and of each parameter by its slot, summed over
-    rows and steps. None, or absent: the step does not depend on it.
+    out: the gradients of the input, of each state as the step begins, of each parameter by its slot, summed over rows
+    and steps, and of named values. None, or absent: the step does not depend on it, or it on no step.
     """
 
     step: Step
@@ -92,10 +97,14 @@ class Derivative:
     of_input: int | None
     of_before: Mapping[str, int | None]
     of_parameters: Mapping[int, int]
+    of_names: Mapping[str, int]
 
 
-def derive(step: Step) -> Derivative:
-    """The derivative of a step; its nodes are written behind those of the step, on the same tape."""
+def derive(step: Step, names: Iterable[str] = ()) -> Derivative:
+    """The derivative of a step; its nodes are written behind those of the step, on the same tape.
+
+    `names`: the values of which the gradient is wanted, too, at each step.
+    """
     tape = step.tape
     forward = len(tape.nodes)
     sweep = _Sweep(tape)
@@ -109,6 +118,7 @@ def derive(step: Step) -> Derivative:
         sweep.visit(place)
     slots = {node.attributes["slot"]: at for at, node in enumerate(tape.nodes) if node.operation == "parameter"}
     of_parameters = {slot: sweep.gradient(place) for slot, place in slots.items()}
+    of_names = {name: sweep.gradient(step.names[name]) for name in names if not tape.is_vector(step.names[name])}
     return Derivative(
         step=step,
         forward=forward,
@@ -117,6 +127,7 @@ def derive(step: Step) -> Derivative:
         of_input=sweep.gradient(step.input),
         of_before={name: sweep.gradient(place) for name, place in step.before.items()},
         of_parameters={slot: place for slot, place in of_parameters.items() if place is not None},
+        of_names={name: place for name, place in of_names.items() if place is not None},
     )
 
 
@@ -157,8 +168,7 @@ class _Sweep:
         if node.operation == "part":
             span = (node.attributes["start"], node.attributes["width"])
             pieces = self._pieces.setdefault(node.operands[0], {})
-            assert span not in pieces, "a tape holds no node twice"
-            pieces[span] = gradient
+            pieces[span] = self.tape.apply("add", pieces[span], gradient) if span in pieces else gradient
             return
         for operand, term in zip(node.operands, RULES[node.operation](self.tape, place, gradient), strict=True):
             if term is not None and self.tape.nodes[operand].operation != "number":

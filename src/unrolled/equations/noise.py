@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from unrolled.equations import ops
-from unrolled.equations.graph import Graph, Node, State, check
+from unrolled.equations.graph import Graph, Node
 from unrolled.equations.operations import PER_SEQUENCE
+from unrolled.equations.rewriting import Rewriting
 from unrolled.equations.scope import answering
 from unrolled.equations.symbol import Symbol
-from unrolled.equations.writer import Writer
 from unrolled.errors import CellError, did_you_mean
 
 # The options that every cell has besides its own.
@@ -92,43 +92,7 @@ def _rates(word: str, given: Any, places: Sequence[str]) -> dict[str, float]:
     return rates
 
 
-class _Rewriting(Writer):
-    """A graph in the making, from the nodes of another. `places` says where each of these stands."""
-
-    def __init__(self, graph: Graph) -> None:
-        super().__init__(noise=len(graph.noise))
-        self.graph = graph
-        self.places: list[int] = []
-
-    def parameter(self, _: Any) -> Symbol:
-        raise AssertionError("noise has no parameters")
-
-    def copied(self, node: Node) -> int:
-        """The place of a node's copy."""
-        operands = tuple(self.places[operand] for operand in node.operands)
-        return self.append(Node(node.operation, operands, node.width, node.attributes)).node
-
-    def written(self, output: int, after: Mapping[str, int], names: Mapping[str, int] | None = None) -> Graph:
-        """The whole; the arguments, and the names that are new, are places of the graph that it was made from."""
-        graph = self.graph
-        made = Graph(
-            version=1,
-            cell=graph.cell,
-            nodes=tuple(self.nodes),
-            parameters=graph.parameters,
-            input=self.places[graph.input],
-            states=tuple(
-                State(one.name, one.width, self.places[one.before], self.places[after[one.name]])
-                for one in graph.states
-            ),
-            output=self.places[output],
-            names={name: self.places[place] for name, place in (names or graph.names).items()},
-        )
-        check(made)
-        return made
-
-
-class _Averaging(_Rewriting):
+class _Averaging(Rewriting):
     """The graph as it is on average. A number has a node only where something is still computed with it."""
 
     def __init__(self, graph: Graph) -> None:
@@ -162,7 +126,7 @@ class _Averaging(_Rewriting):
         return super().copied(node)
 
 
-class _Adding(_Rewriting):
+class _Adding(Rewriting):
     """The graph with noise."""
 
     def __init__(self, graph: Graph, rates: Mapping[str, float]) -> None:

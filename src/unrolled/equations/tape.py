@@ -46,11 +46,18 @@ class Tape:
         simple = self._simplified(operation, operands)
         if simple is not None:
             return simple
+        return self._place(self._node(operation, operands, wide, attributes))
+
+    def apart(self, operation: str, *operands: int, **attributes: Any) -> int:
+        """The place of a result that stays a node of its own, whatever it is equal to."""
+        return self._append(self._node(operation, operands, None, attributes), is_shared=False)
+
+    def _node(self, operation: str, operands: tuple[int, ...], wide: Width | None, attributes: dict[str, Any]) -> Node:
         if operation not in DERIVED:
             wide = width_of(operation, [self.nodes[place].width for place in operands], attributes)
         elif wide is None:
             wide = self.nodes[operands[0]].width
-        return self._place(Node(operation, operands, wide, attributes))
+        return Node(operation, operands, wide, attributes)
 
     def _simplified(self, operation: str, operands: tuple[int, ...]) -> int | None:
         """A value that is there already, or a plain number, in the place of a new node."""
@@ -80,10 +87,11 @@ class Tape:
         known = self._known.get(_key(node))
         return self._append(node) if known is None else known
 
-    def _append(self, node: Node) -> int:
+    def _append(self, node: Node, *, is_shared: bool = True) -> int:
         place = len(self.nodes)
         self.nodes.append(node)
-        self._known.setdefault(_key(node), place)
+        if is_shared:
+            self._known.setdefault(_key(node), place)
         self._vectors.append(self._is_vector(node))
         return place
 

@@ -3,5 +3,6 @@
 from unrolled.layers.drop_in import GRU, LSTM, RNN
 from unrolled.layers.recurrent import Recurrent
 from unrolled.layers.stepper import Stepper
+from unrolled.layers.watching import Watchable, watching
 
-__all__ = ["GRU", "LSTM", "RNN", "Recurrent", "Stepper"]
+__all__ = ["GRU", "LSTM", "RNN", "Recurrent", "Stepper", "Watchable", "watching"]

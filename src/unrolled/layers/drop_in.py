@@ -18,8 +18,9 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 from unrolled import cells
 from unrolled.engine import Precision, Program, State
 from unrolled.equations import Graph, Width
-from unrolled.layers.stack import Direction, run_stack, zero_state
+from unrolled.layers.stack import Direction, Stack, run_stack, zero_state
 from unrolled.layers.stepper import Stepper
+from unrolled.layers.watching import Watchable, as_watched
 
 
 @lru_cache(maxsize=256)
@@ -41,7 +42,7 @@ def _in_order(graph: Graph, gates: Sequence[int]) -> Graph:
     return replace(graph, nodes=tuple(nodes))
 
 
-class _DropIn(nn.RNNBase):
+class _DropIn(Watchable, nn.RNNBase):
     """What the three have in common: torch's arguments in, a stack run, torch's results out."""
 
     _name: str  # of the cell
@@ -71,7 +72,7 @@ class _DropIn(nn.RNNBase):
 
     def stepper(self, batch_size: int = 1, precision: Precision = "float32") -> Stepper:
         """What reads one step after the other, `[B, D]`: see `Recurrent.stepper`."""
-        return Stepper(self._stack(), self.input_size, self.all_weights[0][0].detach(), batch_size, precision)
+        return Stepper(self.stack(), self.input_size, self.all_weights[0][0].detach(), batch_size, precision)
 
     def _forward_unbatched(self, x: Tensor, hx: Any) -> tuple[Tensor, Any]:
         """Run one sequence `[T, D]` as a batch of one."""
@@ -96,14 +97,15 @@ class _DropIn(nn.RNNBase):
         return PackedSequence(repacked.data, batch_sizes, order, back), final
 
     def _run(self, x: Tensor, hx: Any, lengths: Tensor | None) -> tuple[Tensor, Any]:
-        stack = self._stack()
+        stack = self.stack()
         state = zero_state(stack, x.shape[1], x) if hx is None else self._state(hx)
         # torch's own checks; they expect batch_first as the caller gave it
         self.check_forward_args(x.transpose(0, 1) if self.batch_first else x, self._hx(state), None)
         output, final = run_stack(stack, x, state, lengths=lengths, dropout=self.dropout if self.training else 0.0)
         return output, self._hx(final)
 
-    def _stack(self) -> list[list[Direction]]:
+    def stack(self) -> Stack:
+        """What runs: the layers from the first to the last, each with its directions."""
         directions = 2 if self.bidirectional else 1
         wide = (self.proj_size or self.hidden_size) * directions
         options = tuple(self._options().items())
@@ -111,10 +113,11 @@ class _DropIn(nn.RNNBase):
             _program(self._name, options, self._gates, wide if layer else self.input_size, self.hidden_size)
             for layer in range(self.num_layers)
         ]
-        return [
+        stack = [
             [Direction(program, self._slots(layer * directions + place)) for place in range(directions)]
             for layer, program in enumerate(programs)
         ]
+        return as_watched(self, stack)
 
     def _slots(self, place: int) -> list[Tensor]:
         """One layer's parameters in the order of the equation: for x, for h, and the projection if any."""

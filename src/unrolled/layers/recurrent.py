@@ -12,15 +12,16 @@ from unrolled.engine import Noise, Precision, Program, State
 from unrolled.equations import Cell, Graph
 from unrolled.errors import CellError, ConfigError, ShapeError
 from unrolled.layers.initial import fill
-from unrolled.layers.stack import Direction, check_state, run_stack, step_stack, zero_state
+from unrolled.layers.stack import Direction, Stack, check_state, run_stack, step_stack, zero_state
 from unrolled.layers.stepper import Stepper
+from unrolled.layers.watching import Watchable, as_watched
 from unrolled.shapes import WHOLE_NUMBERS, check_shape, check_tensor, written
 
 _MOST = 10**9  # of any size
 _DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
-class Recurrent(nn.Module):
+class Recurrent(Watchable, nn.Module):
     """A recurrent layer, or a stack of them, made from the equation of a cell.
 
     Args:
@@ -122,7 +123,7 @@ class Recurrent(nn.Module):
         steps, batch = x.shape[:2]
         if steps == 0:
             raise ShapeError("x has no time step: give at least one")
-        stack = self._stack()
+        stack = self.stack()
         if state is None:
             state = zero_state(stack, batch, x)
         elif self.bidirectional:
@@ -154,7 +155,7 @@ class Recurrent(nn.Module):
         if self.bidirectional:
             raise ShapeError("a bidirectional layer cannot run step by step: it has to see the whole sequence")
         self._check_input(x, ("B", self.input_size))
-        stack = self._stack()
+        stack = self.stack()
         if state is None:
             state = zero_state(stack, len(x), x)
         check_state(stack, state, len(x), x)
@@ -169,7 +170,7 @@ class Recurrent(nn.Module):
             ConfigError: no precision, or one that needs the native engine, which cannot run this.
         """
         like = next(self.parameters(), torch.empty(0))
-        return Stepper(self._stack(), self.input_size, like.detach(), batch_size, precision)
+        return Stepper(self.stack(), self.input_size, like.detach(), batch_size, precision)
 
     def plan(self, x: Tensor | None = None) -> dict[str, str]:
         """Which engine runs each layer, "native, avx512" or "reference: why", for an input like x, else float32's.
@@ -179,7 +180,7 @@ class Recurrent(nn.Module):
         """
         like = next(self.parameters(), torch.empty(0)) if x is None else x
         plans = {}
-        for place, layer in enumerate(self._stack()):
+        for place, layer in enumerate(self.stack()):
             for direction, name in zip(layer, ("", ".reverse"), strict=False):
                 plans[f"layer{place}{name}"] = direction.program.plan(like, direction.parameters)
         return plans
@@ -197,7 +198,7 @@ class Recurrent(nn.Module):
     def zero_state(self, batch_size: int) -> State:
         """The states from which a sequence starts: name -> zeros `[num_layers * directions, batch_size, width]`."""
         like = next(self.parameters(), torch.empty(0))
-        return zero_state(self._stack(), batch_size, like)
+        return zero_state(self.stack(), batch_size, like)
 
     def layers(self) -> list[tuple[Program, Sequence[Tensor]]]:
         """What each layer computes, and its parameters in the order of the graph's slots.
@@ -207,7 +208,7 @@ class Recurrent(nn.Module):
         """
         if self.bidirectional:
             raise ShapeError("a bidirectional layer has two programs for each layer")
-        return [(direction.program, direction.parameters) for (direction,) in self._stack()]
+        return [(direction.program, direction.parameters) for (direction,) in self.stack()]
 
     def _noise(self, given: Noise | None) -> Noise | None:
         """What the cell's noise is in this run; None: its mean."""
@@ -216,12 +217,14 @@ class Recurrent(nn.Module):
         is_fresh = given is None and self.training and bool(self.graph.noise)
         return Noise.fresh() if is_fresh else given
 
-    def _stack(self) -> list[list[Direction]]:
+    def stack(self) -> Stack:
+        """What runs: the layers from the first to the last, each with its directions."""
         layers = [self.get_submodule(f"layer{place}") for place in range(self.num_layers)]
-        return [
+        stack = [
             [part.direction() for part in (layer, *layer.children()) if isinstance(part, _Parameters)]
             for layer in layers
         ]
+        return as_watched(self, stack)
 
     def _check_input(self, x: Tensor, shape: tuple[int | str, ...]) -> None:
         check_tensor("x", x)

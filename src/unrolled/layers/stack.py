@@ -6,24 +6,34 @@ torch's, with the gates in the order of the equation.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from unrolled.engine import Noise, Program, State
+from unrolled.engine import Noise, Program, Recording, State
 from unrolled.errors import ShapeError, did_you_mean
 from unrolled.shapes import check_shape, check_tensor
 
 
 @dataclass(frozen=True)
 class Direction:
-    """One layer in one direction: what it computes, and the parameters in the order of the graph's slots."""
+    """One layer in one direction: what it computes, and the parameters in the order of the graph's slots.
+
+    record: called at each run with its input `[T, B, D]`, gives what is to be written down of it.
+    """
 
     program: Program
     parameters: Sequence[Tensor]
+    record: Callable[[Tensor], Recording] | None = None
+
+    def run(self, x: Tensor, state: State, noise: Sequence[Tensor] | None, **options: Any) -> tuple[Tensor, State]:
+        """All steps of x `[T, B, D]`: see `engine.Program.run`."""
+        recording = None if self.record is None else self.record(x)
+        return self.program.run(x, state, self.parameters, noise=noise, recording=recording, **options)
 
 
 # The layers from the first to the last; each has its forward direction, and maybe the reverse one.
@@ -62,9 +72,7 @@ def run_stack(
         for place, direction in enumerate(layer):
             before = {name: values[len(final)] for name, values in state.items()}
             drawn = None if noise is None else direction.program.draw(noise, len(final), len(x), x.shape[1], x)
-            output, after = direction.program.run(
-                x, before, direction.parameters, lengths=lengths, reset=reset, reverse=place == 1, noise=drawn
-            )
+            output, after = direction.run(x, before, drawn, lengths=lengths, reset=reset, reverse=place == 1)
             outputs.append(output)
             final.append(after)
         x = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=-1)
@@ -81,7 +89,8 @@ def step_stack(
             x = F.dropout(x, dropout)
         before = {name: values[place] for name, values in state.items()}
         drawn = None if noise is None else direction.program.draw(noise, place, 1, len(x), x)
-        x, after = direction.program.step(x, before, direction.parameters, drawn)
+        output, after = direction.run(x.unsqueeze(0), before, drawn)
+        x = output.squeeze(0)
         final.append(after)
     return x, _stacked(final)
 

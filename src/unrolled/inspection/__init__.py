@@ -1,0 +1,11 @@
+"""Looking into recurrent networks. Knows layers and models; nothing else knows that it is there."""
+
+from unrolled.inspection.addresses import Found, Place, find
+from unrolled.inspection.intervene import Clamp, Scale, Shift, intervene
+from unrolled.inspection.trace import Recorder, Trace, names_of, trace
+from unrolled.inspection.values import Values
+
+__all__ = [
+    "Clamp", "Found", "Place", "Recorder", "Scale", "Shift", "Trace", "Values", "find", "intervene", "names_of",
+    "trace",
+]  # fmt: skip

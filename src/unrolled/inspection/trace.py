@@ -1,0 +1,260 @@
+"""Every named value of every recurrent layer at every step, and its gradient. Knows modules and addresses, no text."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from unrolled.engine import Recording
+from unrolled.errors import AddressError, ConfigError, ShapeError
+from unrolled.inspection.addresses import Found, Place, find
+from unrolled.inspection.values import Values
+from unrolled.layers import Watchable, watching
+from unrolled.layers.stack import Direction, Stack
+
+_MOST_BYTES = 4 * 2**30
+
+
+class Trace(Mapping[str, Values]):
+    """What was recorded: address -> values `[T, B, units]`, one step after the other, whatever the model's layout.
+
+    `trace["rnn.layer0.f"]` or `trace["layer0.f"]` where the model has one recurrent module; `trace["layer0.c[42]"]` is
+    one unit; `trace.gradients["layer0.f"]` is dL/df. A module that ran several times (a cell in a loop) has the steps
+    of all its runs in their order.
+    """
+
+    def __init__(
+        self,
+        values: Mapping[Place, Mapping[str, Tensor]],
+        units: Mapping[str, list[int]],
+        gradients: Trace | None = None,
+        output: Any = None,
+    ) -> None:
+        """`units`: address -> the numbers of the units that are there, where these are not all.
+
+        `gradients`: of the same values, if they were asked for; `output`: what the model gave out.
+        """
+        self._values = {place: dict(named) for place, named in values.items()}
+        self._units = units
+        self.gradients = gradients
+        self.output = output
+
+    def __getitem__(self, address: str) -> Values:
+        """The values of an address.
+
+        Raises:
+            AddressError: nothing was recorded there, or it names several values.
+        """
+        found = find(address, {place: list(named) for place, named in self._values.items()})
+        if len(found) > 1:
+            raise AddressError(f"{address!r} names {len(found)} values: give one, or loop over the trace")
+        return self._of(found[0])
+
+    def _of(self, one: Found) -> Values:
+        tensor = self._values[one.place][one.name]
+        kept = self._units.get(one.address, list(range(tensor.shape[-1])))
+        if one.units is None:
+            return Values.of(tensor, one.address, kept)
+        wanted = one.numbers(max(kept) + 1)
+        if missing := set(wanted) - set(kept):
+            raise AddressError(f"{one.address}: unit {min(missing)} was not recorded")
+        return Values.of(tensor[..., [kept.index(unit) for unit in wanted]], one.address, wanted)
+
+    def __iter__(self) -> Iterator[str]:
+        for place, named in self._values.items():
+            for name in named:
+                yield f"{place}.{name}"
+
+    def __len__(self) -> int:
+        return sum(len(named) for named in self._values.values())
+
+    def __repr__(self) -> str:
+        """What there is, a line a layer."""
+        lines = []
+        for place, named in self._values.items():
+            shape = list(next(iter(named.values())).shape) if named else []
+            lines.append(f"{place}: {', '.join(named)} {shape}")
+        return "\n".join(["Trace", *lines])
+
+
+def modules_of(model: nn.Module) -> dict[str, Watchable]:
+    """The recurrent modules that can be looked into, by their paths; a module that stands at two has the first."""
+    return {path: module for path, module in model.named_modules() if isinstance(module, Watchable)}
+
+
+def names_of(model: nn.Module) -> dict[Place, list[str]]:
+    """What can be recorded: the names of each recurrent layer's values, in the order in which they are computed."""
+    return {
+        place: list(direction.program.graph.names)
+        for path, module in modules_of(model).items()
+        for place, direction in directions_of(path, module.stack())
+    }
+
+
+def directions_of(path: str, stack: Stack) -> Iterator[tuple[Place, Direction]]:
+    """The places of a module's layers, each in its directions."""
+    for layer, directions in enumerate(stack):
+        for number, direction in enumerate(directions):
+            yield Place(path, layer, is_reverse=number == 1), direction
+
+
+def trace(
+    model: nn.Module,
+    *inputs: Any,
+    names: Sequence[str] | None = None,
+    gradients: bool = False,
+    loss: Callable[[Any], Tensor] | None = None,
+    steps: slice = slice(None),
+    max_bytes: int = _MOST_BYTES,
+    **options: Any,
+) -> Trace:
+    """Run a model and write down every named value of its recurrent layers at every step.
+
+    The model runs as it is, in the mode in which it is; its parameters and their `.grad` stay as they are.
+
+    Args:
+        model: any module with recurrent layers of Unrolled within; `unrolled.open` makes torch's into such.
+        *inputs: what the model is called with.
+        **options: the same, by name.
+        names: addresses of what is recorded (`layer0.f`, `*.c[42]`); None: all but the input and earlier bindings.
+        gradients: the gradients of the loss in these values, too: total derivatives, through all that follows.
+        loss: makes a number of what the model gives out.
+        steps: which steps are kept.
+        max_bytes: nothing is run that would write down more than that.
+
+    Raises:
+        AddressError: there is no such value, or nothing that could be recorded.
+        ConfigError: gradients without a loss, or more than `max_bytes`.
+        ShapeError: the loss is not one number, or a module ran with batches of different sizes.
+    """
+    if gradients and loss is None:
+        raise ConfigError("gradients of what? Give loss=, a function that makes a number of what the model gives out")
+    recorder = Recorder(model, names, with_gradients=gradients, max_bytes=max_bytes, apart=True)
+    with recorder.recording(), torch.set_grad_enabled(gradients):
+        output = model(*inputs, **options)
+        if loss is not None and gradients:
+            recorder.derive(loss(output))
+    return recorder.trace(steps, output)
+
+
+class Recorder:
+    """Writes down what the recurrent layers of a model compute while `recording()` lasts.
+
+    `apart`: their parameters are leaves of their own meanwhile, so that nobody's `.grad` changes.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        names: Sequence[str] | None = None,
+        *,
+        with_gradients: bool = False,
+        max_bytes: int = _MOST_BYTES,
+        apart: bool = False,
+    ) -> None:
+        known = names_of(model)
+        found = _all(known) if names is None else [one for address in names for one in find(address, known)]
+        if not found:
+            raise AddressError("the model has no recurrent layer that can be looked into: see unrolled.open")
+        self._modules = modules_of(model)
+        self._with_gradients = with_gradients
+        self._left = max_bytes
+        self._apart = apart
+        self._found = found
+        self._calls: dict[Place, list[Recording]] = defaultdict(list)
+        self._leaves: list[Tensor] = []
+
+    @contextmanager
+    def recording(self) -> Iterator[None]:
+        """Within the block, what the model computes is written down."""
+        with watching({module: partial(self._changed, path) for path, module in self._modules.items()}):
+            yield
+
+    def derive(self, loss: Tensor) -> None:
+        """Go back from a loss through all that was recorded."""
+        if not isinstance(loss, Tensor) or loss.numel() != 1:
+            raise ShapeError("the loss is not one number: loss= has to give a tensor with one element")
+        leaves = [*self._leaves, *(leaf for calls in self._calls.values() for one in calls for leaf in one.leaves)]
+        if leaves and loss.requires_grad:
+            torch.autograd.grad(loss.sum(), leaves, allow_unused=True)
+
+    def trace(self, steps: slice = slice(None), output: Any = None) -> Trace:
+        """What was written down so far."""
+        gradients = self._joined(steps, of_gradients=True) if self._with_gradients else None
+        return Trace(*self._joined(steps), None if gradients is None else Trace(*gradients), output)
+
+    def forget(self) -> None:
+        """Let go of what was written down."""
+        self._calls.clear()
+        self._leaves.clear()
+
+    def _changed(self, path: str, stack: Stack) -> Stack:
+        """The stack with somebody who writes down."""
+        places = dict.fromkeys(one.place for one in self._found)
+        changed = [list(layer) for layer in stack]
+        for place, direction in directions_of(path, stack):
+            if place in places:
+                changed[place.layer][place.is_reverse] = self._watched(place, direction)
+        return changed
+
+    def _watched(self, place: Place, direction: Direction) -> Direction:
+        parameters = direction.parameters
+        if self._apart and torch.is_grad_enabled():
+            parameters = [one.detach().requires_grad_() for one in parameters]
+            self._leaves += parameters
+        return replace(direction, parameters=parameters, record=partial(self._begin, place, direction))
+
+    def _begin(self, place: Place, direction: Direction, x: Tensor) -> Recording:
+        """The record of a run of one layer."""
+        names = tuple(dict.fromkeys(one.name for one in self._found if one.place == place))
+        graph = direction.program.graph
+        widths = [graph.nodes[graph.names[name]].width for name in names]
+        units = sum(1 if width is None else direction.program.resolve(width) for width in widths)
+        self._left -= x.shape[0] * x.shape[1] * units * x.element_size() * (2 if self._with_gradients else 1)
+        if self._left < 0:
+            raise ConfigError(
+                f"{place}: {x.shape[0]:,} steps of {x.shape[1]:,} rows are more than max_bytes allows: choose names=, a"
+                " shorter input, or a larger limit"
+            )
+        recording = Recording(names, self._with_gradients)
+        self._calls[place].append(recording)
+        return recording
+
+    def _joined(
+        self, steps: slice, *, of_gradients: bool = False
+    ) -> tuple[dict[Place, dict[str, Tensor]], dict[str, list[int]]]:
+        """All runs one after the other, and the units that were chosen."""
+        values: dict[Place, dict[str, Tensor]] = defaultdict(dict)
+        units: dict[str, list[int]] = {}
+        for one in self._found:
+            runs = [_of(recording, one.name, of_gradients=of_gradients) for recording in self._calls[one.place]]
+            if not runs:
+                continue
+            if len({len(run[0]) for run in runs}) > 1:
+                raise ShapeError(f"{one.place} ran with batches of different sizes: trace one call of it at a time")
+            whole = runs[0] if len(runs) == 1 else torch.cat(runs)
+            if steps != slice(None):
+                whole = whole[steps].clone()  # (a view would keep the rest)
+            if one.units is not None:
+                chosen = units.get(one.address, []) + one.numbers(whole.shape[-1])
+                units[one.address] = list(dict.fromkeys(chosen))
+                whole = whole[..., units[one.address]]
+            values[one.place][one.name] = whole
+        return values, units
+
+
+def _of(recording: Recording, name: str, *, of_gradients: bool) -> Tensor:
+    value = recording.values[name]
+    return recording.gradients.get(name, torch.zeros_like(value)) if of_gradients else value
+
+
+def _all(known: Mapping[Place, Sequence[str]]) -> list[Found]:
+    """Every name as it was bound last, but for the input's."""
+    return [Found(place, name) for place, names in known.items() for name in names if "@" not in name and name != "x"]

@@ -1,0 +1,43 @@
+"""Somebody who looks on while layers run, or puts another layer in their place. Knows stacks, nobody's purposes.
+
+The layers know nothing of who looks at them: whoever does (`unrolled.inspection`) says here how the stack of a module
+is to be changed before it runs, for as long as a block lasts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from unrolled.layers.stack import Stack
+
+
+class Watchable:
+    """A module that runs a stack, and asks `as_watched` what to run in its place."""
+
+    def stack(self) -> Stack:
+        """What runs: the layers from the first to the last, each with its directions."""
+        raise NotImplementedError
+
+
+Change = Callable[[Stack], Stack]
+_changes: ContextVar[tuple[tuple[Watchable, Change], ...]] = ContextVar("unrolled.layers.watching", default=())
+
+
+@contextmanager
+def watching(changes: Mapping[Watchable, Change]) -> Iterator[None]:
+    """Within the block, what each change makes of a module's stack runs in its place; an inner block's comes last."""
+    token = _changes.set((*_changes.get(), *changes.items()))
+    try:
+        yield
+    finally:
+        _changes.reset(token)
+
+
+def as_watched(module: Watchable, stack: Stack) -> Stack:
+    """What runs in the place of a module's stack."""
+    for watched, change in _changes.get():
+        if watched is module:
+            stack = change(stack)
+    return stack
