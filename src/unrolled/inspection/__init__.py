@@ -2,10 +2,11 @@
 
 from unrolled.inspection.addresses import Found, Place, find
 from unrolled.inspection.intervene import Clamp, Scale, Shift, intervene
+from unrolled.inspection.opening import close, open  # noqa: A004 (what it does)
 from unrolled.inspection.trace import Recorder, Trace, names_of, trace
 from unrolled.inspection.values import Values
 
 __all__ = [
-    "Clamp", "Found", "Place", "Recorder", "Scale", "Shift", "Trace", "Values", "find", "intervene", "names_of",
-    "trace",
+    "Clamp", "Found", "Place", "Recorder", "Scale", "Shift", "Trace", "Values", "close", "find", "intervene",
+    "names_of", "open", "trace",
 ]  # fmt: skip

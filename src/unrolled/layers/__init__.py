@@ -1,8 +1,11 @@
 """Recurrent layers as nn.Modules: a cell over a sequence. Knows no tasks and no text."""
 
 from unrolled.layers.drop_in import GRU, LSTM, RNN
+from unrolled.layers.drop_in_cells import GRUCell, LSTMCell, RNNCell
 from unrolled.layers.recurrent import Recurrent
 from unrolled.layers.stepper import Stepper
 from unrolled.layers.watching import Watchable, watching
 
-__all__ = ["GRU", "LSTM", "RNN", "Recurrent", "Stepper", "Watchable", "watching"]
+__all__ = [
+    "GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell", "Recurrent", "Stepper", "Watchable", "watching",
+]  # fmt: skip

@@ -24,9 +24,10 @@ from unrolled.layers.watching import Watchable, as_watched
 
 
 @lru_cache(maxsize=256)
-def _program(
+def program_of(
     name: str, options: tuple[tuple[str, Any], ...], gates: tuple[int, ...], input_size: int, hidden_size: int
 ) -> Program:
+    """The program of a cell with these options, its gates in torch's order."""
     return Program(_in_order(getattr(cells, name)(**dict(options)).graph, gates), input_size, hidden_size)
 
 
@@ -110,7 +111,7 @@ class _DropIn(Watchable, nn.RNNBase):
         wide = (self.proj_size or self.hidden_size) * directions
         options = tuple(self._options().items())
         programs = [
-            _program(self._name, options, self._gates, wide if layer else self.input_size, self.hidden_size)
+            program_of(self._name, options, self._gates, wide if layer else self.input_size, self.hidden_size)
             for layer in range(self.num_layers)
         ]
         stack = [
