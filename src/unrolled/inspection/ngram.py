@@ -1,0 +1,176 @@
+"""n-gram models with interpolated modified Kneser-Ney smoothing. Knows arrays of ids, no networks.
+
+Chen & Goodman 1999 (An empirical study of smoothing techniques for language modeling). All n-grams of a length are one
+sorted array of numbers: the place of the first n - 1 symbols in the array before, times the number of symbols, plus the
+last symbol. So whole texts are looked up at once, length by length.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.errors import ConfigError, DataError
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+_MOST = 40
+_NONE = -1  # the place of an n-gram that was never seen
+_UNDEFINED = 0.5  # the discount where the equation has none
+
+
+@dataclass
+class _Level:
+    """All n-grams of one length.
+
+    keys: sorted; counts: how often each was seen, in the sense of its order. Of each shorter n-gram, as a context:
+    total: of all that followed; left: which part of the probability the next shorter context distributes.
+    """
+
+    keys: Ints
+    counts: Ints
+    discounts: Floats
+    total: Floats
+    left: Floats
+
+
+class NGrams:
+    """A model of a text: the probability of a symbol after the `order - 1` before it.
+
+    The longest n-grams have their counts, shorter ones the number of different symbols that they were seen behind. The
+    discounts of counts 1, 2 and 3 or more come from the counts of counts; where these leave one undefined, or make it
+    zero or less (a text in which nothing is rare), it is 0.5.
+    """
+
+    def __init__(self, ids: Any, symbols: int, order: int) -> None:
+        """Count a text.
+
+        Args:
+            ids: of its symbols, `[N]`, from 0 to `symbols - 1`.
+            symbols: how many there are: V.
+            order: the longest n-gram, from 1 to 40; 5 sees four symbols back.
+
+        Raises:
+            ConfigError: no such order.
+            DataError: no symbol, or one that is not among the V.
+        """
+        if not 1 <= order <= _MOST:
+            raise ConfigError(f"an n-gram model of order {order}: give 1 to {_MOST}")
+        self.symbols = symbols
+        ids = self._checked(ids)
+        if not len(ids):
+            raise DataError("there is no text to count n-grams in")
+        self.order = min(order, len(ids))
+        self._levels = self._counted(ids)
+
+    def _checked(self, ids: Any) -> Ints:
+        found: Ints = np.asarray(ids, dtype=np.int64)
+        if found.ndim != 1 or (len(found) and not 0 <= found.min() <= found.max() < self.symbols):
+            raise DataError(f"give the numbers of a text's symbols, [N], each from 0 to {self.symbols - 1}")
+        return found
+
+    def _counted(self, ids: Ints) -> list[_Level]:
+        levels: list[_Level] = []
+        contexts = 1
+        keys, counts, places = self._seen(ids, np.zeros(len(ids), dtype=np.int64), 1)
+        for length in range(1, self.order + 1):
+            if length == self.order:
+                levels.append(_level(keys, counts, keys // self.symbols, contexts))
+                break
+            longer_keys, longer_counts, longer_places = self._seen(ids, places, length + 1)
+            first = np.zeros(len(longer_keys), dtype=np.int64)
+            first[longer_places[::-1]] = np.arange(len(longer_places))[::-1]  # where each longer one stands first
+            behind = np.bincount(places[first + 1], minlength=len(keys))
+            # (what only begins the text stands behind nothing, and was seen nevertheless)
+            levels.append(_level(keys, np.maximum(behind, 1), keys // self.symbols, contexts))
+            contexts = len(keys)
+            keys, counts, places = longer_keys, longer_counts, longer_places
+        return levels
+
+    def _seen(self, ids: Ints, shorter: Ints, length: int) -> tuple[Ints, Ints, Ints]:
+        """All n-grams of that length, their counts, and the place among them of the one that begins at each symbol."""
+        written = shorter[: len(ids) - length + 1] * self.symbols + ids[length - 1 :]
+        keys, places, counts = np.unique(written, return_inverse=True, return_counts=True)
+        return keys, counts.astype(np.int64), places.astype(np.int64)
+
+    def probabilities(self, ids: Any) -> Floats:
+        """The probability of each symbol of a text `[N]` after those before it, `[N]`; the first ones have fewer."""
+        ids = self._checked(ids)
+        found = np.full(len(ids), 1.0 / self.symbols)
+        places = np.zeros(len(ids), dtype=np.int64)
+        for length, level in enumerate(self._levels, 1):
+            context, last = places[: max(0, len(ids) - length + 1)], ids[length - 1 :]
+            found[length - 1 :] = self._mixed(level, context, last, found[length - 1 :])
+            places = self._places(level, context, last)
+        return found
+
+    def distribution(self, context: Any) -> Floats:
+        """The probabilities `[V]` of all symbols after those `[K]`, of which the last `order - 1` count."""
+        ids = self._checked(context)
+        ids = ids[max(0, len(ids) - self.order + 1) :]
+        every = np.arange(self.symbols)
+        found = np.full(self.symbols, 1.0 / self.symbols)
+        for length in range(1, len(ids) + 2):
+            place = self._place(ids[len(ids) - length + 1 :])
+            found = self._mixed(self._levels[length - 1], np.full(self.symbols, place), every, found)
+        return found
+
+    def nats(self, ids: Any) -> float:
+        """Mean nats per symbol of a text."""
+        return float(-np.log(self.probabilities(ids)).mean())
+
+    def sample(self, length: int, seed: int, prompt: Any = ()) -> Ints:
+        """Write so many symbols."""
+        chance = np.random.default_rng(seed)
+        ids = [int(one) for one in prompt]
+        for _ in range(length):
+            shares = np.cumsum(self.distribution(ids[max(0, len(ids) - self.order) :]))
+            ids.append(int(np.searchsorted(shares, chance.random() * shares[-1], side="right")))
+        return np.array(ids[len(ids) - length :], dtype=np.int64)
+
+    def _mixed(self, level: _Level, context: Ints, ids: Ints, shorter: Floats) -> Floats:
+        """The probability by n-grams of one length, from that by shorter ones (Chen & Goodman 1999, eq. 16)."""
+        is_known = context != _NONE
+        context = np.where(is_known, context, 0)
+        is_known &= level.total[context] > 0
+        place = self._places(level, context, ids)
+        count = np.where(place == _NONE, 0, level.counts[place])
+        kept = (count - level.discounts[np.minimum(count, 3)]) / np.maximum(level.total[context], 1)
+        return np.where(is_known, kept + level.left[context] * shorter, shorter)
+
+    def _places(self, level: _Level, context: Ints, ids: Ints) -> Ints:
+        """The places of n-grams, given by those of their first n - 1 symbols and by their last."""
+        wanted = context * self.symbols + ids
+        place = np.minimum(np.searchsorted(level.keys, wanted), len(level.keys) - 1)
+        return np.where((level.keys[place] == wanted) & (context != _NONE), place, _NONE)
+
+    def _place(self, ids: Ints) -> int:
+        """The place of one n-gram."""
+        place = np.zeros(1, dtype=np.int64)
+        for level, one in zip(self._levels, ids, strict=False):
+            place = self._places(level, place, np.array([one]))
+        return int(place[0])
+
+
+def _level(keys: Ints, counts: Ints, context: Ints, contexts: int) -> _Level:
+    discounts = _discounts(counts)
+    total = np.bincount(context, weights=counts, minlength=contexts).astype(np.float64)
+    taken = np.bincount(context, weights=discounts[np.minimum(counts, 3)], minlength=contexts)
+    left = np.divide(taken, total, out=np.ones_like(total), where=total > 0)
+    return _Level(keys, counts, discounts, total, left)
+
+
+def _discounts(counts: Ints) -> Floats:
+    """What is taken from a count of 0, 1, 2, and 3 or more (Chen & Goodman 1999, eq. 17)."""
+    once, twice, thrice, four = (float((counts == number).sum()) for number in (1, 2, 3, 4))
+    found = [0.0, _UNDEFINED, _UNDEFINED, _UNDEFINED]
+    share = once / (once + 2 * twice) if once else 0.0
+    for number, (here, more) in enumerate(((once, twice), (twice, thrice), (thrice, four)), 1):
+        if here and once:
+            wanted = number - (number + 1) * share * more / here
+            found[number] = wanted if wanted > 0 else _UNDEFINED
+    return np.array(found)
