@@ -1,0 +1,231 @@
+"""What a text is, character by character: inside quotes, in a comment, how deep. Knows characters, no networks.
+
+Each label says what holds after a character was read: after an opening quote one is inside, after a closing one not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.errors import ConfigError, DataError
+
+Floats = NDArray[np.float64]
+Kind = Literal["python", "c", "prose"]
+
+
+@dataclass(frozen=True)
+class Label:
+    """A property of every character of a text, `[N]`: true or false (1 or 0), or a number. `what`: in words."""
+
+    name: str
+    what: str
+    values: Floats
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether it is true or false."""
+        return bool(np.isin(self.values, (0.0, 1.0)).all())
+
+    @property
+    def varies(self) -> bool:
+        """Whether there is anything to find."""
+        return len(self.values) > 0 and self.values.min() < self.values.max()
+
+
+def labels_of(text: str, more: Mapping[str, Any] | None = None, kind: Kind | None = None) -> list[Label]:
+    """What the rules say of a text, and the labels of the user.
+
+    Args:
+        text: what is read.
+        more: name -> a regular expression (true within a match), a function of the text, or a column `[N]`.
+        kind: of text: source in "python" or "c" (and its like), or "prose"; None: what it looks like.
+
+    Returns:
+        The labels that differ from character to character.
+
+    Raises:
+        ConfigError: a regular expression that is none, or a function that fails.
+        DataError: a column of another length, or not of numbers.
+    """
+    reading = Reading(text, kind or kind_of(text))
+    found = [Label(name, what, np.asarray(rule(reading), dtype=np.float64)) for name, (what, rule) in RULES.items()]
+    found += [_of_the_user(text, name, given) for name, given in (more or {}).items()]
+    return [one for one in found if one.varies]
+
+
+def kind_of(text: str) -> Kind:
+    """What a text looks like."""
+    lines = max(1, text.count("\n"))
+    if len(re.findall(r"[;{}]\s*$", text, re.MULTILINE)) > 0.2 * lines:
+        return "c"
+    if len(re.findall(r"^\s*(?:(?:def|class|import|from|if|for|with)\b.*|try:)$", text, re.MULTILINE)) > 0.05 * lines:
+        return "python"
+    return "prose"
+
+
+def _of_the_user(text: str, name: str, given: Any) -> Label:
+    what = f"the label {name!r} that was given"
+    if isinstance(given, str):
+        try:
+            values: Any = _within(text, re.compile(given, re.MULTILINE))
+        except re.error as error:
+            raise ConfigError(f"the label {name!r} is no regular expression: {error}") from error
+        what = f"within a match of {given}"
+    elif callable(given):
+        try:
+            values = given(text)
+        except Exception as error:
+            raise ConfigError(f"the label {name!r} failed on the text: {type(error).__name__}: {error}") from error
+    else:
+        values = given
+    try:
+        column = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"the label {name!r} is not made of numbers: {error}") from error
+    if column.shape != (len(text),) or not np.isfinite(column).all():
+        raise DataError(
+            f"the label {name!r} has shape {list(column.shape)}: give one finite number for each of {len(text):,}"
+            " characters"
+        )
+    return Label(name, what, column)
+
+
+def _within(text: str, pattern: re.Pattern[str]) -> Floats:
+    """One from the first character of each match to its last but one, after which it is over."""
+    found = np.zeros(len(text))
+    for match in pattern.finditer(text):
+        found[match.start() : max(match.start() + 1, match.end() - 1)] = 1
+    return found
+
+
+def _spans(text: str, spans: Iterable[tuple[int, int]]) -> Floats:
+    found = np.zeros(len(text))
+    for start, end in spans:
+        found[start:end] = 1
+    return found
+
+
+_PYTHON = re.compile(
+    r"""(?P<string>\'{3}(?:\\.|[^\\])*?(?:\'{3}|\Z)|"{3}(?:\\.|[^\\])*?(?:"{3}|\Z)"""
+    r"""|'(?:\\.|[^'\\\n])*(?:'|$)|"(?:\\.|[^"\\\n])*(?:"|$))|(?P<comment>\#[^\n]*)""",
+    re.DOTALL | re.MULTILINE,
+)
+_C = re.compile(
+    r"""(?P<string>'(?:\\.|[^'\\\n])*(?:'|$)|"(?:\\.|[^"\\\n])*(?:"|$))|(?P<comment>//[^\n]*|/\*.*?(?:\*/|\Z))""",
+    re.DOTALL | re.MULTILINE,
+)
+_PROSE = re.compile(r"""(?P<string>"[^"]{1,1000}"|\u201c[^\u201d]{1,1000}\u201d)""")
+_PIECES = {"python": _PYTHON, "c": _C, "prose": _PROSE}
+_CONDITIONS = {
+    "python": re.compile(r"^[ \t]*(?:el)?if\b(?P<condition>[^:]*)", re.MULTILINE),
+    "c": re.compile(r"\bif(?P<condition>[ \t]*\([^)]*)"),
+}
+
+
+class Reading:
+    """A text, taken apart into strings, comments and the rest."""
+
+    def __init__(self, text: str, kind: Kind) -> None:
+        self.text = text
+        self.kind = kind
+        pieces = list(_PIECES[kind].finditer(text))
+        strings = [one for one in pieces if one.lastgroup == "string"]
+        self.strings = [(one.start(), one.end() - 1 if _is_closed(one[0]) else one.end()) for one in strings]
+        comments = [one for one in pieces if one.lastgroup == "comment"]
+        self.comments = [(one.start(), one.end() - one[0].endswith("*/")) for one in comments]
+        self._code = _without(text, [one.span() for one in pieces])
+
+    @cached_property
+    def brackets(self) -> Floats:
+        """How many brackets are open, outside of strings and comments."""
+        change = np.array([(one in "([{") - (one in ")]}") for one in self._code], dtype=np.float64)
+        depth = np.cumsum(change)
+        return depth - np.minimum(np.minimum.accumulate(depth), 0.0) if len(depth) else depth
+
+    @cached_property
+    def indent(self) -> Floats:
+        """How far the last line that holds something is indented, in columns; a tab has 8."""
+        found = np.zeros(len(self.text))
+        for line in re.finditer(r"^([ \t]*)[^\s]", self.text, re.MULTILINE):
+            found[line.end() - 1 :] = len(line[1].expandtabs(8))
+        return found
+
+    @cached_property
+    def depth(self) -> Floats:
+        """Blocks and brackets: the indentation in units of its smallest step, and the open brackets."""
+        steps = np.diff(self.indent)
+        steps = steps[steps > 0]
+        unit = np.bincount(steps.astype(int)).argmax() if len(steps) else 1
+        return self.indent / unit + self.brackets
+
+    @cached_property
+    def conditions(self) -> list[tuple[int, int]]:
+        """From behind each `if` to before what ends its condition."""
+        pattern = _CONDITIONS.get(self.kind)
+        shallow = "".join(
+            one if deep == 0 or self.kind == "c" else "x" for one, deep in zip(self._code, self.brackets, strict=True)
+        )
+        return [] if pattern is None else [one.span("condition") for one in pattern.finditer(shallow)]
+
+    @cached_property
+    def column(self) -> Floats:
+        """How many characters ago the line began: 0 after its newline."""
+        places = np.arange(len(self.text))
+        newlines = np.where(_is(self.text, "\n"), places, -1)
+        return (
+            (places - np.maximum.accumulate(newlines)).astype(np.float64) if len(places) else places.astype(np.float64)
+        )
+
+    @cached_property
+    def to_newline(self) -> Floats:
+        """How many characters are left until the next newline, or the end."""
+        places = np.arange(len(self.text))
+        newlines = np.where(_is(self.text, "\n"), places, len(self.text))
+        following = np.minimum.accumulate(newlines[::-1])[::-1] if len(places) else newlines
+        return (following - places).astype(np.float64)
+
+
+def _is_closed(string: str) -> bool:
+    """Whether a string has its closing quote, which is then its last character."""
+    size = 3 if string[:3] in ("'''", '"""') else 1
+    return len(string) >= 2 * size and string.endswith(string[:size] if string[0] != "\u201c" else "\u201d")
+
+
+def _without(text: str, spans: Iterable[tuple[int, int]]) -> str:
+    """The text with an x for every character of the spans that is no newline."""
+    parts, last = [], 0
+    for start, end in spans:
+        parts += [text[last:start], re.sub(r"[^\n]", "x", text[start:end])]
+        last = end
+    return "".join([*parts, text[last:]])
+
+
+def _is(text: str, one: str) -> NDArray[np.bool_]:
+    return np.array([letter == one for letter in text], dtype=bool)
+
+
+def _each(test: Callable[[str], bool]) -> Callable[[Reading], Any]:
+    return lambda reading: [test(one) for one in reading.text]
+
+
+# name -> what it is in words, and the rule: a number for each character
+RULES: dict[str, tuple[str, Callable[[Reading], Any]]] = {
+    "quote": ("inside quotes", lambda reading: _spans(reading.text, reading.strings)),
+    "comment": ("inside a comment", lambda reading: _spans(reading.text, reading.comments)),
+    "if": ("inside the condition of an if", lambda reading: _spans(reading.text, reading.conditions)),
+    "depth": ("the depth of blocks and brackets", lambda reading: reading.depth),
+    "indent": ("the indentation of the line", lambda reading: reading.indent),
+    "brackets": ("how many brackets are open", lambda reading: reading.brackets),
+    "column": ("the position in the line", lambda reading: reading.column),
+    "to newline": ("how far the next newline is", lambda reading: reading.to_newline),
+    "word": ("in a word", _each(lambda one: one.isalnum() or one == "_")),
+    "number": ("in a number", _each(str.isdigit)),
+    "upper": ("upper case", _each(str.isupper)),
+}
