@@ -31,6 +31,7 @@ $(VENV)/bin/python:
 	python3 -m venv $(VENV)
 
 $(VENV)/.demo: $(VENV)/bin/python pyproject.toml constraints.txt CMakeLists.txt $(wildcard native/*)
+	@echo "installing Unrolled and torch into $(VENV): a minute, or as long as torch takes to download"
 	$(PIP) --editable .
 	touch $@
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
         UnrolledError,
     )
     from unrolled.generation import Strategy, generate
+    from unrolled.inspection import intervene, trace
+    from unrolled.inspection import open as open  # noqa: A004 (unrolled.open)
     from unrolled.layers import GRU, LSTM, RNN, Recurrent
     from unrolled.models import LanguageModel, LanguageModelConfig
     from unrolled.runs import RunConfig, evaluate, load, preset, resume, sample, train
@@ -37,17 +39,19 @@ _ROOMS = {
         "ShapeError", "TrainingError", "UnrolledError",
     ),
     "generation": ("Strategy", "generate"),
+    "inspection": ("intervene", "open", "trace"),
     "layers": ("GRU", "LSTM", "RNN", "Recurrent"),
     "models": ("LanguageModel", "LanguageModelConfig"),
     "runs": ("RunConfig", "evaluate", "load", "preset", "resume", "sample", "train"),
 }  # fmt: skip
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
+# (all but `open`: whoever imports * keeps Python's own)
 __all__ = [
     "GRU", "LSTM", "RNN", "Cell", "CellError", "ConfigError", "DataError", "EquationError", "GenerationError", "Graph",
     "GraphError", "LanguageModel", "LanguageModelConfig", "Noise", "Recurrent", "RunConfig", "RunError", "ShapeError",
     "Strategy", "TrainingError", "UnrolledError", "cell", "cells", "evaluate", "generate",
-    "load", "ops", "preset", "resume", "sample", "train", "use_engine",
+    "intervene", "load", "ops", "preset", "resume", "sample", "trace", "train", "use_engine",
 ]  # fmt: skip
 
 
@@ -60,4 +64,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted([*__all__, "open"])

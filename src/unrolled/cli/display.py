@@ -102,6 +102,7 @@ class _Lines:
         self._line(f"text     {event.text}{files}: {event.train + event.held_out:,} {self.unit}s,"
                    f" {event.vocabulary} different; {self._held_out(event)}")  # fmt: skip
         self._line(f"model    {event.cell}, {event.parameters:,} parameters")
+        self._line(f"engine   {event.engine}")
         self._line(f"run      {event.path}" + (f", from step {event.step:,} on" if event.step else ""))
 
     @staticmethod
@@ -115,7 +116,7 @@ class _Lines:
             "time": "the time is over, before all steps were made",
             "interrupted": "stopped, and saved",
         }
-        learned = "" if self.smooth is None else f", {nats_and_bits(self.smooth, self.unit)} in training"
+        learned = "" if self.smooth is None else f", {nats_and_bits(self.smooth, self.unit)} in training (running mean)"
         self._line(f"{ends[event.reason]}: {event.step:,} steps in {event.elapsed:.0f} s{learned}", "bold")
         if event.reason == "time":
             steps = f" --steps {2 * event.step}" if self.total is None else ""

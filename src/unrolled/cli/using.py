@@ -58,7 +58,9 @@ def sample_command(
 @app.command("eval")
 def eval_command(
     run: RunPath,
-    data: Annotated[list[str], typer.Argument(help="files, folders, globs, or '-'", show_default=False)],
+    data: Annotated[
+        list[str], typer.Argument(metavar="FILE...", help="files, folders, globs, or '-'", show_default=False)
+    ],
     best: Best = False,
     as_json: AsJson = False,
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import Literal, get_args
 
@@ -19,9 +19,8 @@ _DTYPES = (torch.float32, torch.float64)
 _wish: ContextVar[Engine | None] = ContextVar("unrolled.engine.choice", default=None)
 
 
-@contextmanager
-def use_engine(engine: Engine) -> Iterator[None]:
-    """Within the block layers run on that engine.
+def use_engine(engine: Engine) -> AbstractContextManager[None]:
+    """Have layers run on that engine as long as a block lasts.
 
     Args:
         engine: "native"; "reference" (torch, step by step); or "auto": native where it can, else reference.
@@ -29,7 +28,12 @@ def use_engine(engine: Engine) -> Iterator[None]:
     Raises:
         ConfigError: there is no such engine, or the native one cannot be used.
     """
-    token = _wish.set(_checked(engine, "use_engine"))
+    return _using(_checked(engine, "use_engine"))
+
+
+@contextmanager
+def _using(engine: Engine) -> Iterator[None]:
+    token = _wish.set(engine)
     try:
         yield
     finally:

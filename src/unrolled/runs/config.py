@@ -18,7 +18,7 @@ from unrolled.training import MOST, TrainingConfig
 class RunConfig(TrainingConfig):
     """Everything that makes a run what it is: data, model and training."""
 
-    task: Literal["text"] = "text"
+    task: Literal["text"] = Field(default="text", description="what is learned")
     data: Annotated[tuple[str, ...], BeforeValidator(lambda one: (one,) if isinstance(one, str) else one)] = Field(
         default=(), strict=False, description="files, folders, globs, '-'; none: the default corpus"
     )
@@ -33,8 +33,10 @@ class RunConfig(TrainingConfig):
     )
     keep_state: bool = Field(default=False, description="carry the states over the end of the text (char-rnn)")
     cell: str = "gru_v3"
-    hidden_size: int = Field(default=256, ge=1, le=1_000_000)
-    num_layers: int = Field(default=1, ge=1, le=1_000)
+    hidden_size: int = Field(
+        default=256, ge=1, le=1_000_000, description="units; larger by itself where a text and the time allow (README)"
+    )
+    num_layers: int = Field(default=1, ge=1, le=1_000, description="one on the other")
     embedding_size: int = Field(default=64, ge=0, le=1_000_000, description="0: one-hot")
     dropout: float = Field(default=0.0, ge=0, lt=1)
     init: Literal["cell", "uniform", "normal"] = Field(
@@ -45,7 +47,7 @@ class RunConfig(TrainingConfig):
     sample_length: int = Field(default=300, ge=1, le=MOST)
     sample_temperature: float = Field(default=0.8, ge=0, allow_inf_nan=False)
     save_minutes: float = Field(default=5.0, gt=0, le=1e6, description="saved at every evaluation, and so often")
-    device: str = "cpu"
+    device: str = Field(default="cpu", description="torch's name of it")
 
 
 _LARGEST = 1 << 16  # bytes of a file of options

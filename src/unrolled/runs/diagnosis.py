@@ -36,6 +36,8 @@ def doctor() -> dict[str, str]:
 def _engine() -> str:
     if library() is None:
         return f"reference (torch, step by step): {why_missing()}"
+    if wish() == "reference":
+        return f"reference (torch, step by step): UNROLLED_ENGINE asks for it; native, {level()}, is there"
     has = ", ".join(name for name, is_there in levels().items() if is_there)
     lacks = ", ".join(name for name, is_there in levels().items() if not is_there)
     asked = {"UNROLLED_ENGINE": "" if wish() == "auto" else wish(), "UNROLLED_LEVEL": os.environ.get("UNROLLED_LEVEL")}

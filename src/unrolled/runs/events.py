@@ -14,6 +14,7 @@ from unrolled.training import Event
 class Prepared:
     """The run is about to start: on what, how large it is, and after how many steps. Sizes count symbols.
 
+    `engine` says which engine runs the layers: "native, avx512", or "reference: why".
     `data` are the names under which the text was asked for, `text` is what it is called. `split` says where the
     held-out symbols lie: at the "end" of each text, or of each of the "streams".
     """
@@ -27,6 +28,7 @@ class Prepared:
     held_out: int
     cell: str
     parameters: int
+    engine: str
     unit: str
     split: str
     data: tuple[str, ...]

@@ -13,6 +13,7 @@ from unrolled import cells
 from unrolled.data import Encoded, encode, found
 from unrolled.equations import Cell
 from unrolled.errors import ConfigError, DataError, RunError
+from unrolled.models import LanguageModel
 from unrolled.runs.building import held_out_symbols, initialised, text_task, torch_as_it_is
 from unrolled.runs.checkpoints import Checkpoint
 from unrolled.runs.config import RunConfig
@@ -64,7 +65,9 @@ def train(
     _check_text(text)
     config = with_recipe(config, sum(map(len, text.texts())))
     model = initialised(config, len(text.vocabulary), graph).to(device)
-    Trainer(text_task(config, model, text.texts()), config)  # what does not fit is told before anything is written
+    # what does not fit, or cannot run, is told before anything is written
+    Trainer(text_task(config, model, text.texts()), config)
+    _engine(model, config)
     with place:
         folder = place.make(lambda path: RunFolder.create(path, config, graph, text))
         with folder.locked():
@@ -161,11 +164,19 @@ def _prepared(folder: RunFolder, identity: Identity, task: TextTask, step: int) 
         held_out=held_out,
         cell=identity.graph.cell,
         parameters=sum(parameter.numel() for parameter in task.model.parameters()),
+        engine=_engine(task.model, identity.config),
         unit=identity.vocabulary.unit,
         split=identity.config.split,
         data=identity.config.data,
         step=step,
     )
+
+
+def _engine(model: LanguageModel, config: RunConfig) -> str:
+    """Which engine runs the first layer; all are of one cell."""
+    device = model.device.type
+    with torch.autocast(device, torch.bfloat16, enabled=config.precision == "bf16"):
+        return next(iter(model.rnn.plan().values()))
 
 
 def _check_text(text: Encoded) -> None:

@@ -37,9 +37,11 @@ class TrainingConfig(BaseModel):
     max_loss_ratio: float = Field(
         default=3.0, ge=0, allow_inf_nan=False, description="times the first loss, at which training stops; 0: never"
     )
-    steps: int | None = Field(default=None, ge=1, le=MOST)
-    epochs: float | None = Field(default=None, gt=0, le=1e6)
-    minutes: float | None = Field(default=None, gt=0, le=1e6)
+    steps: int | None = Field(
+        default=None, ge=1, le=MOST, description="how long: so many updates; without --epochs, --minutes: 1.5 minutes"
+    )
+    epochs: float | None = Field(default=None, gt=0, le=1e6, description="how long: so often through the text")
+    minutes: float | None = Field(default=None, gt=0, le=1e6, description="how long: about so many")
     evaluations: int = Field(default=6, ge=1, le=MOST, description="how often the held-out text is read")
     samples: int = Field(default=5, ge=0, le=1000, description="how many samples show the training's progress")
     precision: Literal["float32", "bf16", "float64"] = Field(

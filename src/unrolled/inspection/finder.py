@@ -1,0 +1,164 @@
+"""Units that track a property of the text: found on one half, checked on the other, against chance. Knows no models.
+
+A unit that is best among thousands is good by chance alone, the more so as text and states change slowly. So what was
+found is held against what is found in the same way where there is nothing: in untrained networks of the same shape that
+read the same text, which echo what they have just read, and in labels that are shifted against it, in a circle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unrolled.errors import DataError
+from unrolled.inspection.labels import Label
+from unrolled.inspection.scores import auc, correlation, mutual_information, ranks
+
+_LEAST = 200  # characters in each half
+
+
+@dataclass(frozen=True)
+class Units:
+    """What every unit was at every character: `values` `[U, N]`, `names` their addresses, `layer0.c[42]`."""
+
+    names: Sequence[str]
+    values: Tensor
+
+    def half(self, number: int) -> Tensor:
+        """The values at the characters of the first or the second half."""
+        middle = self.values.shape[1] // 2
+        return self.values[:, :middle] if number == 0 else self.values[:, middle:]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The unit that tells a label best.
+
+    Attributes:
+        label, what: of the label, and in words.
+        unit: its address.
+        measure: "AUC" of a label that is true or false, "r" (Pearson's) of a number.
+        score: on the half of the text by which it was not chosen: from 0.5 to 1, or from 0 to 1.
+        is_opposite: the unit is low where the label is high.
+        chance: the best score that the untrained networks and the shifted labels reached.
+        limit: what has to be exceeded: chance, and a margin for the few untrained networks.
+        nats: of the label, that the unit tells (mutual information), on that half.
+        runners_up: the units that are next best, with their scores.
+    """
+
+    label: str
+    what: str
+    unit: str
+    measure: str
+    score: float
+    is_opposite: bool
+    chance: float
+    limit: float
+    nats: float
+    runners_up: list[tuple[str, float]] = field(default_factory=list)
+
+    @property
+    def passes(self) -> bool:
+        """Whether it is more than chance."""
+        return self.score > self.limit
+
+
+def find_cells(
+    units: Units, labels: Sequence[Label], untrained: Sequence[Units], *, shifts: int = 30, seed: int = 0, more: int = 4
+) -> list[Finding]:
+    """The best unit for each label, those that pass first, the best first.
+
+    Args:
+        units: of the network, over a text that it was not trained on.
+        labels: of that text.
+        untrained: the units of networks of the same shape with fresh weights, over the same text.
+        shifts: how often the labels are shifted.
+        seed: of the shifts.
+        more: how many units that come next are told.
+
+    Raises:
+        DataError: the text is too short, or the labels are of another one.
+    """
+    count = units.values.shape[1]
+    if count < 2 * _LEAST:
+        raise DataError(f"a text of {count} characters is too short to find cells in: give at least {2 * _LEAST}")
+    if any(one.values.shape != (count,) for one in labels) or any(one.values.shape[1] != count for one in untrained):
+        raise DataError("the labels, or the untrained networks, are of a text of another length")
+    labels = [one for one in labels if _varies_in_both_halves(one)]
+    searching = _Searching(units)
+    by_network = [_Searching(one) for one in untrained]
+    offsets = np.random.default_rng(seed).integers(count // 10, count - count // 10, size=shifts)
+    found = []
+    for label in labels:
+        values = torch.from_numpy(label.values)
+        of_chance = [one.best(values, is_binary=label.is_binary)[1] for one in by_network]
+        margin = 0.02 + 2 * float(np.std(of_chance)) if of_chance else 0.02
+        shifted = (
+            torch.stack([values.roll(int(offset)) for offset in offsets]) if shifts else values.new_empty(0, count)
+        )
+        of_chance += searching.best_scores(shifted, is_binary=label.is_binary)
+        found.append(searching.finding(label, max(of_chance, default=0.0), margin, more))
+    return sorted(found, key=lambda one: (not one.passes, -one.score))
+
+
+def _varies_in_both_halves(label: Label) -> bool:
+    middle = len(label.values) // 2
+    return all(half.min() < half.max() for half in (label.values[:middle], label.values[middle:]))
+
+
+class _Searching:
+    """The units of a network, ready to be held against labels."""
+
+    def __init__(self, units: Units) -> None:
+        self.units = units
+        self._ranks = ranks(units.half(0))
+
+    def best(self, label: Tensor, *, is_binary: bool) -> tuple[int, float]:
+        """The unit that is best in the first half, and its score in the second."""
+        unit = int(self._strengths(label[None], is_binary=is_binary)[:, 0].argmax())
+        return unit, self._tested(unit, label, is_binary=is_binary)[0]
+
+    def best_scores(self, labels: Tensor, *, is_binary: bool) -> list[float]:
+        """The same scores for many labels `[L, N]`."""
+        if not len(labels):
+            return []
+        chosen = self._strengths(labels, is_binary=is_binary).argmax(dim=0).tolist()
+        return [self._tested(unit, label, is_binary=is_binary)[0] for unit, label in zip(chosen, labels, strict=True)]
+
+    def finding(self, label: Label, chance: float, margin: float, more: int) -> Finding:
+        """The best unit for a label, and the next ones."""
+        values, is_binary = torch.from_numpy(label.values), label.is_binary
+        order = self._strengths(values[None], is_binary=is_binary)[:, 0].argsort(descending=True)[: more + 1].tolist()
+        (score, is_opposite), *others = [self._tested(unit, values, is_binary=is_binary) for unit in order]
+        half = self.units.half(1)[order[:1]]
+        nats = float(mutual_information(ranks(half), values[len(values) // 2 :])[0])
+        names = [self.units.names[unit] for unit in order]
+        return Finding(
+            label.name, label.what, names[0], "AUC" if is_binary else "r", score, is_opposite, chance, chance + margin,
+            nats, list(zip(names[1:], [one for one, _ in others], strict=True)),
+        )  # fmt: skip
+
+    def _strengths(self, labels: Tensor, *, is_binary: bool) -> Tensor:
+        """How well each unit tells each label in the first half, `[U, L]`, whatever the sign."""
+        first = labels[:, : labels.shape[1] // 2]
+        if is_binary:
+            return (auc(self._ranks, first) - 0.5).abs()
+        return correlation(self.units.half(0), first).abs()
+
+    def _tested(self, unit: int, label: Tensor, *, is_binary: bool) -> tuple[float, bool]:
+        """The score in the second half, with the sign of the first, and whether that sign is negative."""
+        scores = []
+        middle = len(label) // 2
+        for number, piece in enumerate((label[:middle], label[middle:])):
+            half = self.units.half(number)[unit : unit + 1]
+            one = auc(ranks(half), piece[None]) if is_binary else correlation(half, piece[None])
+            scores.append(float(one[0, 0]))
+        first, second = scores
+        is_opposite = first < 0.5 if is_binary else first < 0
+        if is_binary:
+            return (1 - second if is_opposite else second), is_opposite
+        return (-second if is_opposite else second), is_opposite

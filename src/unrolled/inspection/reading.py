@@ -1,0 +1,96 @@
+"""A language model reads a text: what each unit was at each symbol, and what the model expected. Knows ids only."""
+
+from __future__ import annotations
+
+import copy
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from unrolled.engine import State
+from unrolled.inspection.finder import Units
+from unrolled.inspection.trace import Recorder
+from unrolled.models import LanguageModel, evaluating
+
+_AT_ONCE = 4096  # characters
+
+
+@dataclass(frozen=True)
+class Read:
+    """What was seen while a text of N symbols was read.
+
+    values: address -> `[N, U]`, after each symbol. guesses, chances: the symbols that the model expects next, the
+    likeliest first, and their probabilities, `[N, K]`. nats: what the symbol that came cost, `[N]`; the first one is
+    unexpected: its own cost is NaN.
+    """
+
+    values: dict[str, Tensor]
+    guesses: Tensor
+    chances: Tensor
+    nats: Tensor
+
+    def units(self, names: Sequence[str] = ("*",)) -> Units:
+        """All units of those values, one under the other."""
+        chosen = list(self.values) if "*" in names else list(names)
+        addresses = [f"{address}[{unit}]" for address in chosen for unit in range(self.values[address].shape[1])]
+        return Units(addresses, torch.cat([self.values[address].t() for address in chosen]).contiguous())
+
+
+@torch.no_grad()
+def read(
+    model: LanguageModel,
+    ids: Tensor,
+    names: Sequence[str] | None = None,
+    *,
+    guesses: int = 5,
+    said: Callable[[int], None] | None = None,
+) -> Read:
+    """Let a model read ids `[N]` in one stream, from states of zero.
+
+    Args:
+        model: in evaluation while it reads, whatever its mode.
+        ids: what it reads.
+        names: addresses of what is recorded, as `trace` has them; None: all named values.
+        guesses: K.
+        said: is told how many symbols were read.
+
+    Raises:
+        AddressError: there is no such value.
+    """
+    values: dict[str, list[Tensor]] = defaultdict(list)
+    told: list[tuple[Tensor, Tensor, Tensor]] = []
+    state: State | None = None
+    done = 0
+    with evaluating(model):
+        for piece in torch.split(ids, _AT_ONCE):
+            recorder = Recorder(model, names)
+            with recorder.recording():
+                logits, state = model(piece[:, None].to(model.device), state)
+            for address, value in recorder.trace().items():
+                values[address].append(value.as_subclass(Tensor)[:, 0].float().cpu().clone())
+            shares = logits[:, 0].float().log_softmax(dim=-1).cpu()
+            after = ids[done + 1 : done + len(piece) + 1]
+            nats = -shares[: len(after)].gather(1, after[:, None].long())[:, 0]
+            best = shares.topk(min(guesses, shares.shape[1]), dim=-1)
+            told.append((best.indices, best.values.exp(), nats))
+            done += len(piece)
+            if said is not None:
+                said(done)
+    indices, chances, nats = (torch.cat([one[place] for one in told]) for place in range(3))
+    nats = torch.cat([nats.new_full((1,), torch.nan), nats])
+    return Read({address: torch.cat(parts) for address, parts in values.items()}, indices, chances, nats)
+
+
+def untrained(model: nn.Module, seed: int) -> nn.Module:
+    """A network of the same shape with fresh weights."""
+    fresh = copy.deepcopy(model)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for module in fresh.modules():
+            reset = getattr(module, "reset_parameters", None)
+            if callable(reset):
+                reset()
+    return fresh
