@@ -1,9 +1,9 @@
 """Looking into recurrent networks. Knows layers and models; nothing else knows that it is there."""
 
 from unrolled.inspection.addresses import Found, Place, find
-from unrolled.inspection.intervene import Clamp, Scale, Shift, intervene
+from unrolled.inspection.intervening import Clamp, Scale, Shift, intervene
 from unrolled.inspection.opening import close, open  # noqa: A004 (what it does)
-from unrolled.inspection.trace import Recorder, Trace, names_of, trace
+from unrolled.inspection.tracing import Recorder, Trace, names_of, trace
 from unrolled.inspection.values import Values
 
 __all__ = [

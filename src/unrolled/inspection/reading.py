@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from unrolled.engine import State
 from unrolled.inspection.finder import Units
-from unrolled.inspection.trace import Recorder
+from unrolled.inspection.tracing import Recorder
 from unrolled.models import LanguageModel, evaluating
 
 _AT_ONCE = 4096  # characters

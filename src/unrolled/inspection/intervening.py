@@ -20,7 +20,7 @@ from unrolled.engine import Program, State
 from unrolled.equations import Array, Graph, intervened
 from unrolled.errors import EquationError, ShapeError
 from unrolled.inspection.addresses import Found, Place, find
-from unrolled.inspection.trace import directions_of, modules_of, names_of
+from unrolled.inspection.tracing import directions_of, modules_of, names_of
 from unrolled.layers import watching
 from unrolled.layers.stack import Direction, Stack
 
