@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from unrolled.inspection.scores import auc, correlation, mutual_information, ranks
+from unrolled.inspection.scores import auc, correlation, mutual_information, ranks, rough_ranks
 
 
 def _auc_by_hand(values, label):
@@ -25,6 +25,11 @@ def test_auc_is_counted_over_pairs():
     for unit in range(7):
         for label in range(3):
             assert got[unit, label].item() == pytest.approx(_auc_by_hand(values[unit], labels[label]), abs=1e-6)
+
+
+def test_rough_ranks_are_those_of_half_precision():
+    values = torch.cat([torch.randn(3, 500), torch.tensor([[0.0, -0.0, 1e-9, -1e-9, 7e4, -7e4]]).expand(3, 6)], dim=1)
+    torch.testing.assert_close(rough_ranks(values), ranks(values.half().float() + 0.0), rtol=0, atol=0)
 
 
 def test_auc_of_a_perfect_unit_and_of_none():

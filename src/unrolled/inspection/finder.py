@@ -7,7 +7,7 @@ read the same text, which echo what they have just read, and in labels that are 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,9 +16,10 @@ from torch import Tensor
 
 from unrolled.errors import DataError
 from unrolled.inspection.labels import Label
-from unrolled.inspection.scores import auc, correlation, mutual_information, ranks
+from unrolled.inspection.scores import auc, correlation, mutual_information, ranks, rough_ranks
 
 _LEAST = 200  # characters in each half
+_MARGIN = 0.02
 
 
 @dataclass(frozen=True)
@@ -89,20 +90,32 @@ def find_cells(
     if any(one.values.shape != (count,) for one in labels) or any(one.values.shape[1] != count for one in untrained):
         raise DataError("the labels, or the untrained networks, are of a text of another length")
     labels = [one for one in labels if _varies_in_both_halves(one)]
-    searching = _Searching(units)
-    by_network = [_Searching(one) for one in untrained]
-    offsets = np.random.default_rng(seed).integers(count // 10, count - count // 10, size=shifts)
+    networks = [_Searching(one) for one in (units, *untrained)]
+    offsets = np.random.default_rng(seed).integers(count // 10, count - count // 10, size=shifts).tolist()
     found = []
-    for label in labels:
-        values = torch.from_numpy(label.values)
-        of_chance = [one.best(values, is_binary=label.is_binary)[1] for one in by_network]
-        margin = 0.02 + 2 * float(np.std(of_chance)) if of_chance else 0.02
-        shifted = (
-            torch.stack([values.roll(int(offset)) for offset in offsets]) if shifts else values.new_empty(0, count)
-        )
-        of_chance += searching.best_scores(shifted, is_binary=label.is_binary)
-        found.append(searching.finding(label, max(of_chance, default=0.0), margin, more))
+    for is_binary in (True, False):
+        alike = [one for one in labels if one.is_binary == is_binary]
+        if alike:
+            found += _found(networks, alike, offsets, more, is_binary=is_binary)
     return sorted(found, key=lambda one: (not one.passes, -one.score))
+
+
+def _found(
+    networks: Sequence[_Searching], labels: Sequence[Label], offsets: Sequence[int], more: int, *, is_binary: bool
+) -> list[Finding]:
+    """What the first network has for labels that are all true or false, or all numbers; the others are untrained."""
+    ours, *others = networks
+    values = torch.stack([torch.from_numpy(one.values) for one in labels])
+    of_untrained = torch.tensor([one.best_scores(values, is_binary=is_binary) for one in others]).view(-1, len(labels))
+    shifted = torch.cat([values[:0], *(values.roll(offset, dims=1) for offset in offsets)])
+    of_shifted = torch.tensor(ours.best_scores(shifted, is_binary=is_binary)).view(-1, len(labels))
+    of_chance = torch.cat([of_untrained, of_shifted, torch.zeros(1, len(labels))]).amax(dim=0).tolist()
+    spread = of_untrained.std(dim=0, correction=0).tolist() if len(of_untrained) else [0.0] * len(labels)
+    order = ours.strengths(values, is_binary=is_binary).argsort(dim=0, descending=True)[: more + 1].t().tolist()
+    return [
+        ours.finding(label, best, chance, _MARGIN + 2 * wide)
+        for label, best, chance, wide in zip(labels, order, of_chance, spread, strict=True)
+    ]
 
 
 def _varies_in_both_halves(label: Label) -> bool:
@@ -115,50 +128,45 @@ class _Searching:
 
     def __init__(self, units: Units) -> None:
         self.units = units
-        self._ranks = ranks(units.half(0))
+        self._ranks = rough_ranks(units.half(0))
 
-    def best(self, label: Tensor, *, is_binary: bool) -> tuple[int, float]:
-        """The unit that is best in the first half, and its score in the second."""
-        unit = int(self._strengths(label[None], is_binary=is_binary)[:, 0].argmax())
-        return unit, self._tested(unit, label, is_binary=is_binary)[0]
-
-    def best_scores(self, labels: Tensor, *, is_binary: bool) -> list[float]:
-        """The same scores for many labels `[L, N]`."""
-        if not len(labels):
-            return []
-        chosen = self._strengths(labels, is_binary=is_binary).argmax(dim=0).tolist()
-        return [self._tested(unit, label, is_binary=is_binary)[0] for unit, label in zip(chosen, labels, strict=True)]
-
-    def finding(self, label: Label, chance: float, margin: float, more: int) -> Finding:
-        """The best unit for a label, and the next ones."""
-        values, is_binary = torch.from_numpy(label.values), label.is_binary
-        order = self._strengths(values[None], is_binary=is_binary)[:, 0].argsort(descending=True)[: more + 1].tolist()
-        (score, is_opposite), *others = [self._tested(unit, values, is_binary=is_binary) for unit in order]
-        half = self.units.half(1)[order[:1]]
-        nats = float(mutual_information(ranks(half), values[len(values) // 2 :])[0])
-        names = [self.units.names[unit] for unit in order]
-        return Finding(
-            label.name, label.what, names[0], "AUC" if is_binary else "r", score, is_opposite, chance, chance + margin,
-            nats, list(zip(names[1:], [one for one, _ in others], strict=True)),
-        )  # fmt: skip
-
-    def _strengths(self, labels: Tensor, *, is_binary: bool) -> Tensor:
+    def strengths(self, labels: Tensor, *, is_binary: bool) -> Tensor:
         """How well each unit tells each label in the first half, `[U, L]`, whatever the sign."""
         first = labels[:, : labels.shape[1] // 2]
         if is_binary:
             return (auc(self._ranks, first) - 0.5).abs()
         return correlation(self.units.half(0), first).abs()
 
-    def _tested(self, unit: int, label: Tensor, *, is_binary: bool) -> tuple[float, bool]:
+    def best_scores(self, labels: Tensor, *, is_binary: bool) -> list[float]:
+        """For each of the labels `[L, N]`: the score, in the second half, of the unit that is best in the first."""
+        if not len(labels):
+            return []
+        chosen = self.strengths(labels, is_binary=is_binary).argmax(dim=0).tolist()
+        pairs = zip(chosen, labels, strict=True)
+        return [self._tested(unit, label, rough_ranks, is_binary=is_binary)[0] for unit, label in pairs]
+
+    def finding(self, label: Label, best: Sequence[int], chance: float, margin: float) -> Finding:
+        """What is found for a label, of which these units are the best in the first half."""
+        values, is_binary = torch.from_numpy(label.values), label.is_binary
+        (score, is_opposite), *others = [self._tested(unit, values, ranks, is_binary=is_binary) for unit in best]
+        half = self.units.half(1)[best[0]][None]
+        nats = float(mutual_information(ranks(half), values[len(values) // 2 :])[0])
+        names = [self.units.names[unit] for unit in best]
+        return Finding(
+            label.name, label.what, names[0], "AUC" if is_binary else "r", score, is_opposite, chance, chance + margin,
+            nats, list(zip(names[1:], [one for one, _ in others], strict=True)),
+        )  # fmt: skip
+
+    def _tested(
+        self, unit: int, label: Tensor, rank: Callable[[Tensor], Tensor], *, is_binary: bool
+    ) -> tuple[float, bool]:
         """The score in the second half, with the sign of the first, and whether that sign is negative."""
-        scores = []
         middle = len(label) // 2
+        scores = []
         for number, piece in enumerate((label[:middle], label[middle:])):
-            half = self.units.half(number)[unit : unit + 1]
-            one = auc(ranks(half), piece[None]) if is_binary else correlation(half, piece[None])
+            half = self.units.half(number)[unit][None]
+            one = auc(rank(half), piece[None]) if is_binary else correlation(half, piece[None])
             scores.append(float(one[0, 0]))
         first, second = scores
-        is_opposite = first < 0.5 if is_binary else first < 0
-        if is_binary:
-            return (1 - second if is_opposite else second), is_opposite
-        return (-second if is_opposite else second), is_opposite
+        is_opposite = first < (0.5 if is_binary else 0.0)
+        return ((1.0 if is_binary else 0.0) - second if is_opposite else second), is_opposite

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 _BINS = 16  # of a unit and of a number, for mutual information
+_KEYS = 1 << 16  # numbers of half precision
 _AT_ONCE = 1 << 24  # elements that are sorted at once
 
 
@@ -22,6 +23,18 @@ def ranks(values: Tensor) -> Tensor:
 
 def _pieces(values: Tensor) -> tuple[Tensor, ...]:
     return torch.split(values, max(1, _AT_ONCE // max(1, values.shape[1])))
+
+
+def rough_ranks(values: Tensor) -> Tensor:
+    """The same of values rounded to half precision, 0.05 %, which may become equal: counted, and so much faster."""
+    bits = (values.half() + 0.0).view(torch.int16).int()  # (-0 becomes 0)
+    keys = torch.where(bits < 0, -1 - bits, bits + _KEYS // 2) & (_KEYS - 1)  # in the order of the numbers
+    found = torch.empty(values.shape, dtype=torch.float32)
+    for row, out in zip(keys, found, strict=True):
+        counts = torch.bincount(row, minlength=_KEYS)
+        means = counts.cumsum(0) - (counts - 1) / 2
+        torch.index_select(means, 0, row, out=out)
+    return found
 
 
 def auc(ranked: Tensor, labels: Tensor) -> Tensor:
