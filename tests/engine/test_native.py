@@ -8,12 +8,14 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from torch.testing._internal.two_tensor import TwoTensor
 
+import unrolled
 from tests.cells.checks import CASES
 from tests.cells.papers import noisy
 from tests.equations.random_cells import defined, programs, returns, source_of
-from unrolled import ConfigError, Graph, Noise, Recurrent, cells
-from unrolled.engine import Program, library, use_engine
+from unrolled import ConfigError, Graph, Noise, Recurrent, ShapeError, cells
+from unrolled.engine import Program, library, use_engine, wish
 from unrolled.engine.compiled import Variant, compiled
 from unrolled.equations import cell
 from unrolled.ops import affine, linear
@@ -272,3 +274,48 @@ def test_gradients_of_states_may_be_laid_out_any_way():
             found.append(torch.autograd.grad(loss, [x, *state.values(), *parameters]))
     for mine, theirs in zip(*found, strict=True):
         assert _distance(mine, theirs) <= 1e-12
+
+
+@ENGINE
+def test_tensors_whose_memory_is_elsewhere_are_never_read():
+    """Masks on another device, subclasses and batched tensors as incoming gradients: the address would be no address."""
+    layer = unrolled.LSTM(2, 3)
+    x = torch.ones(3, 2, 2, requires_grad=True)
+    with pytest.raises(ShapeError, match="reset is on meta"):
+        Recurrent("lstm", 2, 3)(x, reset=torch.zeros(3, 2, dtype=torch.bool, device="meta"))
+    double = TwoTensor(torch.ones(3, 2, 3), torch.ones(3, 2, 3))
+    want = torch.autograd.grad(layer(x)[0].sum(), x)[0]
+    output = layer(x)[0]
+    (found,) = torch.autograd.grad(output, x, double)
+    assert torch.equal(found.a if isinstance(found, TwoTensor) else found, want) or torch.allclose(found.a, want)
+    output = layer(x)[0]
+    each = torch.vmap(lambda one: torch.autograd.grad(output, x, one, retain_graph=True)[0])(
+        torch.eye(18).view(18, 3, 2, 3)
+    )
+    torch.testing.assert_close(each.sum(dim=0), want)
+
+
+@ENGINE
+def test_a_backward_pass_that_failed_can_be_tried_again(monkeypatch):
+    layer, x = Recurrent("gru", 3, 4), torch.randn(4, 2, 3)
+    loss = layer(x)[0].sum()
+
+    def fails(*_, **__):
+        raise MemoryError
+
+    with monkeypatch.context() as patched, pytest.raises(MemoryError):
+        patched.setattr("unrolled.engine.native.Sequences.backward", fails)
+        loss.backward()
+    with pytest.raises(RuntimeError, match="second time"):
+        loss.backward()
+
+
+def test_blocks_that_end_in_another_order_are_over():
+    before = wish()
+    one, two = use_engine("reference"), use_engine("auto")
+    one.__enter__()
+    two.__enter__()
+    one.__exit__(None, None, None)
+    assert wish() == "auto"
+    two.__exit__(None, None, None)
+    assert wish() == before

@@ -204,3 +204,15 @@ def test_a_precision_that_cannot_be_had():
         writer(_model(), Strategy(), "int8")
     with use_engine("reference"), pytest.raises(ConfigError, match="needs the native engine"):
         writer(_model(dtype=torch.float32), Strategy(), "bf16")
+
+
+def test_a_top_k_of_any_size():
+    wide = Strategy(top_k=2**32 + 1)
+    _assert_same(*_both(_model(), wide))
+    with pytest.raises(ConfigError, match="whole number"):
+        Strategy(top_k=2.5)
+
+
+def test_a_precision_that_is_none():
+    with pytest.raises(ConfigError, match="no precision 'x'"):
+        writer(_model(dtype=torch.float32), Strategy(), "x")

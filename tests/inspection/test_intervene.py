@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 
@@ -156,11 +158,18 @@ def test_blocks_within_blocks():
     [
         ({"layer0.q": 0.0}, AddressError, "no value 'layer0.q'"),
         ({"layer0.z[9]": 0.0}, AddressError, "9 units"),
-        ({"layer0.z": torch.zeros(4)}, ShapeError, "give a number"),
-        ({"layer0.z": Clamp(torch.zeros(3, 9))}, ShapeError, "give a number"),
+        ({"layer0.z": torch.zeros(4)}, ShapeError, "give a finite number"),
+        ({"layer0.z": Clamp(torch.zeros(3, 9))}, ShapeError, "give a finite number"),
         ({"layer0.z": float("nan")}, ShapeError, "finite"),
-        ({"layer0.z": Scale(0.5, steps=slice(-2, None))}, ShapeError, "count from 0"),
-        ({"layer0.z": "one"}, ShapeError, "give a number"),
+        ({"layer0.z": Scale(0.5, steps=slice(-2, None))}, ShapeError, "counts from 0"),
+        ({"layer0.z": "one"}, ShapeError, "give a finite number"),
+        ({"layer0.z": [1.0]}, ShapeError, "give a finite number"),
+        ({"layer0.z": torch.zeros(9, device="meta")}, ShapeError, "give a finite number"),
+        ({"layer0.z": Clamp(0.0, steps=3)}, ShapeError, "give a slice"),
+        ({"layer0.z": Clamp(0.0, steps=slice(0, 5, 0))}, ShapeError, "give a slice"),
+        ({"layer0.z": Clamp(torch.zeros(T, B + 1, 9))}, ShapeError, f"for {B + 1} rows"),
+        ({"layer0.z[" + "9" * 5000 + "]": 0.0}, AddressError, "names no units"),
+        ({3: 0.0}, AddressError, "no address"),
     ],
 )
 def test_what_cannot_be_changed_is_told(changes, error, told):
@@ -180,3 +189,77 @@ def test_a_number_is_no_value():
     layer = Recurrent(counting, D, 9)
     with pytest.raises(EquationError, match="cannot be changed"), intervene(layer, {"layer0.two": 1.0}):
         layer(torch.randn(T, B, D))
+
+
+@engines
+def test_an_inner_block_leaves_the_outer_one_as_it_is(engine):
+    layer, x = Recurrent("lstm", D, 7), torch.randn(T, B, D)
+    outer = {"layer0.h": Clamp(1.0, steps=slice(0, 2))}
+    for inner in ({"layer0.f[0]": 0.0}, {"layer0.f[0]": Clamp(0.0, steps=slice(0, 9))}):
+        with use_engine(engine), intervene(layer, outer), intervene(layer, inner):
+            seen = trace(layer, x)
+        assert (seen["layer0.h"][:2] == 1.0).all()
+        assert not (seen["layer0.h"][2:] == 1.0).any()
+        assert (seen["layer0.f[0]"] == 0.0).all()
+
+
+def test_blocks_that_end_in_another_order_are_over():
+    layer, x = Recurrent("lstm", D, 7), torch.randn(T, B, D)
+    want = layer(x)[0]
+
+    def left_open():
+        with intervene(layer, {"layer0.h": 0.0}):
+            yield
+
+    one, two = left_open(), left_open()
+    next(one)
+    with intervene(layer, {"layer0.f": 0.0}):
+        one.close()
+        assert (trace(layer, x)["layer0.f"] == 0.0).all()
+    assert torch.equal(layer(x)[0], want)
+    next(two)
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(two.close).result()
+    assert torch.equal(layer(x)[0], want)
+
+
+def test_changes_are_made_in_their_order():
+    layer, x = Recurrent("lstm", D, 7), torch.randn(T, B, D)
+
+    def seen(**changes):
+        with intervene(layer, changes["of"]):
+            return trace(layer, x)["layer0.h[0]"]
+
+    alone = seen(of={"layer0.h[0]": Scale(6.0)})
+    assert torch.allclose(seen(of={"layer0.h": Scale(2.0), "layer0.h[0]": Scale(3.0)})[0], alone[0])
+    always, sometimes = Clamp(1.0), Clamp(1.0, steps=slice(0, 99))
+    for first in (always, sometimes):
+        assert (seen(of={"layer0.h": first, "layer0.h[0]": Scale(5.0)}) == 5.0).all()
+        assert (seen(of={"layer0.h[0]": Scale(5.0), "layer0.h": first}) == 1.0).all()
+
+
+def test_what_a_change_is_made_of_may_change_and_have_gradients():
+    layer, x = Recurrent("gru", D, 7), torch.randn(T, B, D)
+    shift = torch.zeros(7, requires_grad=True)
+    with intervene(layer, {"layer0.h": Shift(shift)}):
+        first = layer(x)[0]
+        first.sum().backward()
+        gradient = shift.grad.clone()
+        with torch.no_grad():
+            shift += 1
+        second = layer(x)[0]
+        second.sum().backward()
+        layer.double()
+        assert layer.plan()["layer0"].startswith("native") or unrolled.engine.library() is None
+    assert (gradient > 0).all()
+    assert not torch.equal(first, second)
+
+
+def test_a_stepper_takes_changes_that_are_always_the_same():
+    layer, x = Recurrent("lstm", D, 7), torch.randn(T, B, D)
+    for change in ({"layer0.c[2]": 0.5}, {"layer0.c[2]": Clamp(0.5, steps=slice(2, 4))}):
+        with intervene(layer, change):
+            stepper = layer.stepper(B)
+            outputs = torch.stack([stepper(one) for one in x])
+        with torch.no_grad(), intervene(layer, change):
+            assert torch.equal(outputs, layer(x)[0])

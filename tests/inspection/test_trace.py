@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pandas
 import pytest
 import torch
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 import unrolled
 from tests.cells.checks import CASES, B, D, T, layer_of
@@ -158,8 +161,66 @@ def test_while_it_trains():
     assert not len(recorder.trace())
 
 
+def test_what_is_done_to_the_output_is_not_done_to_the_trace():
+    layer = Recurrent("lstm", D, 4)
+
+    class Doubling(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.rnn = layer
+
+        def forward(self, x):
+            return self.rnn(x)[0].mul_(2)
+
+    x = torch.randn(T, B, D)
+    want, kept = trace(layer, x, names=["*"]), x.clone()
+    found = trace(Doubling(), x, names=["*"])
+    assert torch.equal(found["layer0.h"], want["layer0.h"])
+    x.zero_()
+    assert torch.equal(found["layer0.x"], kept)
+    plain = trace(layer, kept)
+    plain["layer0.h"].as_subclass(torch.Tensor).add_(100)
+    assert torch.equal(plain.output[0], layer(kept)[0])
+
+
+def test_names_that_overlap():
+    layer, x = Recurrent("lstm", D, 7), torch.randn(T, B, D)
+    whole = trace(layer, x)
+    for names in (["layer0.f[3]", "layer0.f"], ["layer0.f", "layer0.f[3]"], "layer0.f"):
+        found = trace(layer, x, names=names)
+        assert torch.equal(found["layer0.f"], whole["layer0.f"])
+        assert torch.equal(found["layer0.f[3]"], whole["layer0.f[3]"])
+        assert found["layer0.f"].units == list(range(7))
+    assert trace(layer, x, names=["layer0.f[3]", "layer0.f[1,3]"])["layer0.f"].units == [3, 1]
+
+
+@engines
+def test_a_checkpoint_is_recorded_once(engine):
+    layer, x = Recurrent("lstm", D, 7), torch.randn(T, B, D)
+
+    class Checkpointed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.rnn = layer
+
+        def forward(self, x):
+            return checkpoint(lambda one: self.rnn(one)[0], x, use_reentrant=False)
+
+    with use_engine(engine):
+        want = trace(layer, x, gradients=True, loss=lambda output: output[0].sum())
+        found = trace(Checkpointed(), x, gradients=True, loss=lambda output: output.sum())
+    assert torch.equal(found["layer0.f"], want["layer0.f"])
+    torch.testing.assert_close(found.gradients["layer0.f"].to_numpy(), want.gradients["layer0.f"].to_numpy())
+
+
+def test_no_rows():
+    assert trace(Recurrent("lstm", D, 7), torch.randn(T, 0, D))["layer0.f"].shape == (T, 0, 7)
+
+
 def test_it_is_a_tensor_with_labels():
     values = trace(Recurrent("gru", D, 4), torch.randn(T, B, D))["layer0.z"]
+    assert copy.deepcopy(values).units == values.units
+    assert trace(Recurrent("gru", D, 4).bfloat16(), torch.randn(T, B, D).bfloat16())["layer0.z"].to_numpy().shape
     assert values.address == "layer0.z"
     assert type(values * 2) is torch.Tensor
     assert torch.as_tensor(values).shape == (T, B, 4)
@@ -177,10 +238,23 @@ def test_what_cannot_be_traced_is_told():
         trace(layer, x, names=["layer0.q"])
     with pytest.raises(ConfigError, match="loss="):
         trace(layer, x, gradients=True)
-    with pytest.raises(ShapeError, match="one number"):
+    with pytest.raises(ShapeError, match="one real number"):
         trace(layer, x, gradients=True, loss=lambda output: output[0])
-    with pytest.raises(ConfigError, match="max_bytes"):
-        trace(layer, x, max_bytes=100)
+    with pytest.raises(ShapeError, match="one real number"):
+        trace(layer, x, gradients=True, loss=lambda output: output[0].sum() * 1j)
+    for loss in (lambda _: torch.tensor(1.0), lambda output: output[0].argmax()):
+        with pytest.raises(ConfigError, match="does not depend"):
+            trace(layer, x, gradients=True, loss=loss)
+    with torch.inference_mode(), pytest.raises(ConfigError, match="inference_mode"):
+        trace(layer, x, gradients=True, loss=lambda output: output[0].sum())
+    for limit in (100, None, "a"):
+        with pytest.raises(ConfigError, match="max_bytes"):
+            trace(layer, x, max_bytes=limit)
+    for steps in (3, slice(None, None, -1)):
+        with pytest.raises(ConfigError, match="give a slice"):
+            trace(layer, x, steps=steps)
+    with pytest.raises(AddressError, match="no address"):
+        trace(layer, x, names=[])
     with pytest.raises(AddressError, match="names [0-9]+ values"):
         trace(layer, x)["layer0.*"]
     sizes = iter([2, 3])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import pytest
 import torch
 
@@ -105,7 +108,7 @@ def test_another_state_is_refused(state):
     assert torch.equal(stepper.state["h"][0], before)
 
 
-@pytest.mark.parametrize("batch_size", [0, -1, 1.5, "one"])
+@pytest.mark.parametrize("batch_size", [0, -1, 1.5, "one", True, 10**9, 2**63])
 def test_another_batch_size_is_refused(batch_size):
     with pytest.raises(ShapeError, match="batch_size"):
         Recurrent("gru", D, 5).stepper(batch_size)
@@ -124,3 +127,34 @@ def test_a_precision_that_cannot_be_is_refused():
         Recurrent("gru", D, 5, dtype=torch.float64).stepper(precision="int8")
     with use_engine("reference"), pytest.raises(ConfigError, match="native engine"):
         Recurrent("gru", D, 5).stepper(precision="bf16")
+
+
+@pytest.mark.parametrize("engine", ["auto", "reference"])
+def test_states_that_went_in_or_came_out_are_nobodys(engine):
+    with use_engine(engine):
+        stepper, x = Recurrent("gru", D, 5).stepper(), torch.randn(T, 1, D)
+        state = {"h": torch.randn(1, 1, 5)}
+        stepper.state = state
+        want = stepper(x[0])
+        stepper.state = state
+        state["h"].fill_(9.0)
+        stepper.state["h"].fill_(9.0)
+        assert torch.equal(stepper(x[0]), want)
+
+
+@pytest.mark.parametrize("engine", ["auto", "reference"])
+def test_one_that_was_made_under_inference_mode(engine):
+    layer, x = Recurrent("gru", D, 5), torch.randn(T, 1, D)
+    with use_engine(engine):
+        with torch.inference_mode():
+            stepper = layer.stepper()
+            first = stepper(x[0])
+        assert torch.equal(first, layer(x)[0][0])
+        assert torch.equal(stepper(x[1]), layer(x)[0][1])
+
+
+def test_it_is_not_copied():
+    stepper = Recurrent("gru", D, 5).stepper()
+    for copied in (copy.deepcopy, pickle.dumps):
+        with pytest.raises(ConfigError, match="make another"):
+            copied(stepper)

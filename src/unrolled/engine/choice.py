@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from contextvars import ContextVar
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
+from unrolled.engine.blocks import Blocks
 from unrolled.engine.library import library, why_missing
 from unrolled.errors import ConfigError, did_you_mean
 
 Engine = Literal["auto", "native", "reference"]
 _DTYPES = (torch.float32, torch.float64)
-_wish: ContextVar[Engine | None] = ContextVar("unrolled.engine.choice", default=None)
+_wishes = Blocks[Engine]("unrolled.engine.choice")
 
 
 def use_engine(engine: Engine) -> AbstractContextManager[None]:
@@ -28,16 +28,7 @@ def use_engine(engine: Engine) -> AbstractContextManager[None]:
     Raises:
         ConfigError: there is no such engine, or the native one cannot be used.
     """
-    return _using(_checked(engine, "use_engine"))
-
-
-@contextmanager
-def _using(engine: Engine) -> Iterator[None]:
-    token = _wish.set(engine)
-    try:
-        yield
-    finally:
-        _wish.reset(token)
+    return _wishes.saying(_checked(engine, "use_engine"))
 
 
 def wish() -> Engine:
@@ -46,7 +37,8 @@ def wish() -> Engine:
     Raises:
         ConfigError: the variable names no engine, or the native one, which is not there.
     """
-    return _wish.get() or _checked(os.environ.get("UNROLLED_ENGINE") or "auto", "UNROLLED_ENGINE")
+    asked = _wishes.open()
+    return asked[-1] if asked else _checked(os.environ.get("UNROLLED_ENGINE") or "auto", "UNROLLED_ENGINE")
 
 
 def _checked(engine: str, where: str) -> Engine:
@@ -66,12 +58,24 @@ def autocast_dtype(x: Tensor) -> torch.dtype | None:
     return torch.get_autocast_dtype("cpu") if is_cast else None
 
 
-def obstacle(x: Tensor, others: Sequence[Tensor]) -> str:
-    """Why the engine cannot run on these tensors; empty if it can."""
+def obstacle(x: Tensor, others: Sequence[Tensor], masks: Iterable[Tensor | None] = ()) -> str:
+    """Why the engine cannot run on these tensors, and with these masks of other types; empty if it can."""
     if library() is None:
         return why_missing()
     strange = (_strange(one, x.dtype) for one in (x, *others))
-    return next(filter(None, strange), "") or _at_work()
+    far = (elsewhere(one) for one in masks if one is not None)
+    return next(filter(None, strange), "") or next(filter(None, far), "") or _at_work()
+
+
+def elsewhere(tensor: Tensor) -> str:
+    """Why a tensor's numbers are not those in the memory at its address; empty if they are."""
+    if type(tensor) not in (Tensor, nn.Parameter):
+        return f"a tensor is a {type(tensor).__name__}"
+    if tensor.device.type != "cpu":
+        return f"a tensor is on {tensor.device}"
+    if tensor.layout != torch.strided or torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+        return "a tensor's numbers do not lie in memory as they are"
+    return ""
 
 
 def _strange(tensor: Tensor, dtype: torch.dtype) -> str:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from unrolled.engine.choice import elsewhere
 from unrolled.engine.masks import Masks
 from unrolled.engine.native import Sequences, Trace
 from unrolled.engine.recording import Recording
@@ -93,21 +94,22 @@ class _Run(torch.autograd.Function):
         call: _Call = ctx.call
         x, *saved = ctx.saved_tensors  # (refuses what was changed in place)
         arrays = saved[: ctx.arrays]
-        if torch.is_grad_enabled() or any(map(torch._C._functorch.is_legacy_batchedtensor, gradients)):
-            return (None, *_again(call, [x, *arrays], gradients))
+        many = any(map(torch._C._functorch.is_legacy_batchedtensor, gradients))
+        if torch.is_grad_enabled() or many or any(map(elsewhere, gradients)):
+            return (None, *_again(call, [x, *arrays], gradients, None if many else call.recording))
         of_output, *of_after = gradients
-        trace, is_last = ctx.trace, not torch._C._autograd._get_current_graph_task_keep_graph()
-        if is_last:
-            ctx.trace = None  # whoever still holds a result does not hold what was kept for it
+        is_last = not torch._C._autograd._get_current_graph_task_keep_graph()
         found = call.sequences.backward(
-            trace,
+            ctx.trace,
             _plain(of_output),
             dict(zip(call.states, map(_plain, of_after), strict=True)),
             threads=torch.get_num_threads(),
             is_last=is_last and call.recording is None,
         )
+        if is_last:
+            ctx.trace = None  # whoever still holds a result does not hold what was kept for it
         if call.recording is not None:
-            call.recording.gradients.update(found.values)
+            call.recording.take_gradients(found.values)
         return (None, found.input, *(found.before[name] for name in call.states), *found.parameters)
 
 
@@ -125,7 +127,9 @@ def _plain(gradient: Tensor) -> Tensor:
     return torch.empty(gradient.shape, dtype=gradient.dtype, device="cpu").copy_(gradient)
 
 
-def _again(call: _Call, arrays: Sequence[Tensor], gradients: Sequence[Tensor]) -> list[Tensor | None]:
+def _again(
+    call: _Call, arrays: Sequence[Tensor], gradients: Sequence[Tensor], recording: Recording | None
+) -> list[Tensor | None]:
     """The gradients as functions that can be differentiated again, or of many gradients at once."""
     count = len(call.states)
     x, states, parameters = arrays[0], arrays[1 : 1 + count], arrays[1 + count :]
@@ -137,7 +141,7 @@ def _again(call: _Call, arrays: Sequence[Tensor], gradients: Sequence[Tensor]) -
             call.masks,
             call.noise,
             reverse=call.reverse,
-            recording=call.recording,
+            recording=recording,
         )
     wanted = [one for one in arrays if one.requires_grad]
     results = [pair for pair in zip((output, *after.values()), gradients, strict=True) if pair[0].requires_grad]

@@ -7,16 +7,15 @@ programs that are made later.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from contextlib import AbstractContextManager
 from functools import cache
 
+from unrolled.engine.blocks import Blocks
 from unrolled.engine.library import library
 from unrolled.errors import ConfigError, did_you_mean
 
 VARIABLE = "UNROLLED_LEVEL"
-_wish: ContextVar[str | None] = ContextVar("unrolled.engine.levels", default=None)
+_wishes = Blocks[str]("unrolled.engine.levels")
 
 
 def levels() -> dict[str, bool]:
@@ -38,21 +37,17 @@ def level() -> str:
     Raises:
         ConfigError: the variable names a level that the library or the processor lacks.
     """
-    return _wish.get() or _standing()
+    asked = _wishes.open()
+    return asked[-1] if asked else _standing()
 
 
-@contextmanager
-def use_level(name: str) -> Iterator[None]:
-    """Within the block layers run at that level of instructions.
+def use_level(name: str) -> AbstractContextManager[None]:
+    """Have layers run at that level of instructions as long as a block lasts.
 
     Raises:
         ConfigError: the library or the processor lacks it.
     """
-    token = _wish.set(_checked(name, "use_level"))
-    try:
-        yield
-    finally:
-        _wish.reset(token)
+    return _wishes.saying(_checked(name, "use_level"))
 
 
 def number_of(name: str) -> int:

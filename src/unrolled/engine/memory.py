@@ -52,6 +52,7 @@ class Pool:
 
     def share(self, size: int) -> Tensor:
         """So many bytes, as a tensor; they come back when nobody has it, or a view of it, any more."""
+        size = max(_LINE, size)
         address, block = self.take(size)
         memory = (ctypes.c_char * size).from_address(address)
         memory.block = block  # type: ignore[attr-defined]  # (a tensor on a buffer keeps the buffer)

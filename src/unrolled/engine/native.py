@@ -170,7 +170,8 @@ class Sequences:
         if memory.dtype != self.dtype:
             memory = memory.view(self.dtype) if memory.dtype == torch.uint8 else memory.to(self.dtype)
         start = memory.storage_offset() + place.offset // self.dtype.itemsize + home.column
-        return memory.as_strided(shape, (place.step, place.row, 1), start)
+        value = memory.as_strided(shape, (place.step, place.row, 1), start)
+        return value if place.base == KEPT else value.clone()  # (what others see, too, they may change)
 
     def _memory(self, size: int) -> tuple[int, Held]:
         """Memory for what a backward pass reads again, or somebody looks at."""

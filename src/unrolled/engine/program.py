@@ -117,7 +117,7 @@ class Program:
             () if recording is None else recording.names,
             needs_gradients and recording is not None and recording.with_gradients,
         )
-        found = self._native(x, [*state.values(), *parameters, *noise], variant)
+        found = self._native(x, [*state.values(), *parameters, *noise], variant, (lengths, reset))
         if isinstance(found, str) or not self._fits(x, state, parameters, noise, lengths, reset):
             return self.reference.run(
                 x, state, parameters, lengths=lengths, reset=reset, reverse=reverse, noise=noise, recording=recording
@@ -153,12 +153,14 @@ class Program:
         found = self.expected._native(like, parameters, Variant())
         return found if isinstance(found, str) else found.compiled
 
-    def _native(self, x: Tensor, others: Sequence[Tensor], variant: Variant) -> Sequences | str:
+    def _native(
+        self, x: Tensor, others: Sequence[Tensor], variant: Variant, masks: Sequence[Tensor | None] = ()
+    ) -> Sequences | str:
         """What runs it in the engine, or why it has to be the reference."""
         wanted = wish()
         if wanted == "reference":
             return "the reference was asked for"
-        found: Sequences | str = obstacle(x, others) or self._compiled(variant, x.dtype, autocast_dtype(x))
+        found: Sequences | str = obstacle(x, others, masks) or self._compiled(variant, x.dtype, autocast_dtype(x))
         if isinstance(found, str) and wanted == "native":
             raise ConfigError(f"the native engine cannot run this: {found}. Use the engine 'auto' or 'reference'")
         return found

@@ -17,6 +17,7 @@ class Recording:
     goes back through the run: of all that is derived, through all later steps.
 
     leaves: where autograd has to arrive, so that no gradient is left out: inputs and states that had none of their own.
+    valid: where rows have not ended, `[T, B]`; None: nowhere.
     values, gradients: `[T, B, width]` by name, detached; where a row has ended, zeros. A value that all rows and steps
     share is repeated, and has no gradient of its own.
     """
@@ -26,9 +27,16 @@ class Recording:
     leaves: list[Tensor] = field(default_factory=list)
     values: dict[str, Tensor] = field(default_factory=dict)
     gradients: dict[str, Tensor] = field(default_factory=dict)
+    valid: Tensor | None = None
 
     def take(self, values: Mapping[str, Tensor], valid: Tensor | None) -> None:
         """Keep the values `[T, B, width]` of a run; `valid` `[T, B]`: where rows have not ended."""
-        for name, value in values.items():
-            value = value.detach()
-            self.values[name] = value if valid is None else torch.where(valid.unsqueeze(-1), value, 0.0)
+        self.valid = valid
+        self.values |= {name: self._real(value.detach()) for name, value in values.items()}
+
+    def take_gradients(self, gradients: Mapping[str, Tensor]) -> None:
+        """Keep the gradients `[T, B, width]` of a run; those of a second pass take the place of the first's."""
+        self.gradients |= {name: self._real(value.detach()) for name, value in gradients.items()}
+
+    def _real(self, value: Tensor) -> Tensor:
+        return value if self.valid is None else torch.where(self.valid.unsqueeze(-1), value, 0.0)

@@ -253,7 +253,8 @@ class _Writing:
         found = self._recording.gradients
         if name not in found:
             found[name] = torch.zeros_like(self._recording.values[name])
-        found[name][t] = gradient.detach()
+        valid = self._recording.valid
+        found[name][t] = gradient.detach() if valid is None else torch.where(valid[t].unsqueeze(-1), gradient, 0.0)
 
 
 def _aligned(value: Tensor) -> Tensor:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
+from unrolled.engine.choice import wish
 from unrolled.engine.executable import Executable, addresses, placed
 from unrolled.engine.homes import Buffer
 from unrolled.engine.program import Program
 from unrolled.engine.programs import Program as Instructions
 from unrolled.engine.stacking import Layer
+from unrolled.errors import ConfigError
 
 Precision = Literal["float32", "bf16", "int8"]
 _MATRICES = {"bf16": torch.bfloat16, "int8": torch.int8}
@@ -80,4 +82,20 @@ def obstacle_to_freezing(layers: Sequence[tuple[Program, Sequence[Tensor]]], oth
         ConfigError: the native engine is asked for, and cannot run this.
     """
     found = (program.forward_program(others[0], [*parameters, *others]) for program, parameters in layers)
-    return next((one for one in found if isinstance(one, str)), "")
+    reason = next((one for one in found if isinstance(one, str)), "")
+    if reason and wish() == "native":
+        raise ConfigError(f"the native engine cannot run this: {reason}. Use the engine 'auto' or 'reference'")
+    return reason
+
+
+def check_precision(precision: str, dtype: torch.dtype, reason: str) -> None:
+    """Check that a precision of matrices can be had; `reason`: why the engine cannot run, empty if it can.
+
+    Raises:
+        ConfigError: there is no such one, or the numbers are of another type than float32, or it needs the engine.
+    """
+    if precision not in get_args(Precision):
+        raise ConfigError(f"there is no precision {precision!r}: {', '.join(get_args(Precision))}")
+    if precision != "float32" and (reason or dtype != torch.float32):
+        reason = reason or f"the weights are {dtype}"
+        raise ConfigError(f"precision {precision!r} needs the native engine and weights of float32: {reason}")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from unrolled.equations.graph import Graph, Parameter
 from unrolled.equations.initial import Initial
@@ -17,10 +18,11 @@ Make = Callable[[str], Symbol]  # a new leaf for an array of that name
 
 @dataclass(frozen=True)
 class Array:
-    """An array that an intervention reads, as wide as the named value: "scale", "shift", "mask" or "value"."""
+    """What a change reads, as wide as the named value: its "scale", "shift", "mask" or "value"; `change`: which one."""
 
     name: str
     kind: str
+    change: int
 
 
 def _set(writer: Rewriting, old: Symbol, leaf: Make) -> Symbol:
@@ -36,13 +38,13 @@ CHANGES: dict[str, Callable[[Rewriting, Symbol, Make], Symbol]] = {
 }
 
 
-def intervened(graph: Graph, changes: Mapping[str, Sequence[str]], *, per_step: bool) -> tuple[Graph, list[Array]]:
+def intervened(graph: Graph, changes: Sequence[tuple[str, str]], *, per_step: bool) -> tuple[Graph, list[Array]]:
     """The graph with changed values.
 
     Args:
         graph: any cell.
-        changes: name -> the kinds of changes, in their order: those of `CHANGES`. Whatever is computed from the value,
-            and the name itself, is what it was changed into.
+        changes: names of values and kinds of changes, those of `CHANGES`; of one value each changes what those before
+            it made. Whatever is computed from the value, and the name itself, is what it was changed into.
         per_step: the arrays differ from step to step, `[T, B, width]`: leaves of noise, after the cell's own. Else they
             are vectors: parameters, after the cell's own.
 
@@ -59,27 +61,27 @@ def intervened(graph: Graph, changes: Mapping[str, Sequence[str]], *, per_step: 
 
 
 class _Intervening(Rewriting):
-    def __init__(self, graph: Graph, changes: Mapping[str, Sequence[str]], *, per_step: bool) -> None:
+    def __init__(self, graph: Graph, changes: Sequence[tuple[str, str]], *, per_step: bool) -> None:
         super().__init__(graph)
         self.arrays: list[Array] = []
+        self._changes = changes
         self._per_step = per_step
-        self._changed: dict[int, list[tuple[str, str]]] = {}
-        for name, kinds in changes.items():
+        for name, _ in changes:
             node = graph.nodes[graph.names[name]]
             if node.width is None or node.operation in COMPARISONS:
                 raise EquationError(f"{name} is no value with a width: it cannot be changed")
-            self._changed.setdefault(graph.names[name], []).extend((name, kind) for kind in kinds)
 
     def take(self, place: int) -> None:
         """Copy a node, and write the changes of its value behind it."""
         node = self.graph.nodes[place]
         symbol = Symbol(self, self.copied(node), node.width)
-        for name, kind in self._changed.get(place, ()):
-            symbol = CHANGES[kind](self, symbol, lambda array, name=name: self._leaf(place, name, array))  # type: ignore[misc]
+        for number, (name, kind) in enumerate(self._changes):
+            if self.graph.names[name] == place:
+                symbol = CHANGES[kind](self, symbol, partial(self._leaf, place, name, number))
         self.places.append(symbol.node)
 
-    def _leaf(self, place: int, name: str, kind: str) -> Symbol:
-        self.arrays.append(Array(name, kind))
+    def _leaf(self, place: int, name: str, number: int, kind: str) -> Symbol:
+        self.arrays.append(Array(name, kind, number))
         width = self.graph.nodes[place].width
         assert width is not None
         if self._per_step:

@@ -40,7 +40,7 @@ class Strategy:
     def __post_init__(self) -> None:
         if not 0 <= self.temperature < float("inf"):
             raise ConfigError(f"temperature {self.temperature}: give 0 (the most likely symbol) or a number above it")
-        if self.top_k is not None and self.top_k < 1:
+        if self.top_k is not None and (type(self.top_k) is not int or self.top_k < 1):
             raise ConfigError(f"top-k {self.top_k}: give a whole number of symbols, 1 or more")
         if self.top_p is not None and not 0 < self.top_p <= 1:
             raise ConfigError(f"top-p {self.top_p}: give a probability above 0, at most 1")

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from unrolled.data import Ids
-from unrolled.engine import Chosen, Decoder, Precision, State, obstacle_to_freezing
-from unrolled.errors import ConfigError, GenerationError
+from unrolled.engine import Chosen, Decoder, Precision, State, check_precision, obstacle_to_freezing
+from unrolled.errors import GenerationError
 from unrolled.generation.strategies import Strategy, not_finite
 from unrolled.models import LanguageModel, evaluating
 
@@ -79,12 +79,11 @@ def writer(model: LanguageModel, strategy: Strategy, precision: Precision = "flo
     layers, table = model.rnn.layers(), model.table()
     read_out = model.read_out
     reason = obstacle_to_freezing(layers, [table, read_out.weight, read_out.bias])
-    if precision != "float32" and (reason or table.dtype != torch.float32):
-        reason = reason or f"the model's weights are {table.dtype}"
-        raise ConfigError(f"precision {precision!r} needs the native engine and weights of float32: {reason}")
+    check_precision(precision, table.dtype, reason)
     if reason:
         return _step_by_step(model, strategy)
-    chosen = Chosen(strategy.temperature, strategy.top_k or 0, 1.0 if strategy.top_p is None else strategy.top_p)
+    top_k = min(strategy.top_k or 0, len(table))  # (the engine counts in 32 bits)
+    chosen = Chosen(strategy.temperature, top_k, 1.0 if strategy.top_p is None else strategy.top_p)
     return Decoder(layers, table, read_out.weight, read_out.bias, chosen, precision).write
 
 

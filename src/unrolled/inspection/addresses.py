@@ -16,7 +16,7 @@ from fnmatch import fnmatchcase
 from unrolled.errors import AddressError, did_you_mean
 
 _FORM = re.compile(r"^(?P<value>[^\[\]]+)(\[(?P<units>[^\[\]]*)\])?$")
-_UNITS = re.compile(r"^\d+$|^\d*:\d*$")
+_UNITS = re.compile(r"^\d{1,9}$|^\d{0,9}:\d{0,9}$")
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def find(address: str, known: Mapping[Place, Sequence[str]]) -> list[Found]:
     Raises:
         AddressError: it is no address, or there is no such value.
     """
-    match = _FORM.match(address.strip())
+    match = _FORM.match(address.strip()) if isinstance(address, str) else None
     if match is None:
         raise AddressError(f"{address!r} is no address: write layer0.f, or layer0.f[42]")
     units = None if match["units"] is None else _units(address, match["units"])

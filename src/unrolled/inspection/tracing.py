@@ -117,7 +117,9 @@ def trace(
 ) -> Trace:
     """Run a model and write down every named value of its recurrent layers at every step.
 
-    The model runs as it is, in the mode in which it is; its parameters and their `.grad` stay as they are.
+    The model runs as it is, in the mode in which it is; its parameters and their `.grad` stay as they are. What it runs
+    in other threads, or by `stepper` and `generate`, is not seen. (For a model with an argument called `names`, `loss`,
+    `steps`, `gradients` or `max_bytes`: a `Recorder` around the call.)
 
     Args:
         model: any module with recurrent layers of Unrolled within; `unrolled.open` makes torch's into such.
@@ -136,6 +138,10 @@ def trace(
     """
     if gradients and loss is None:
         raise ConfigError("gradients of what? Give loss=, a function that makes a number of what the model gives out")
+    if gradients and torch.is_inference_mode_enabled():
+        raise ConfigError("under torch.inference_mode there are no gradients")
+    if not isinstance(steps, slice) or (steps.step is not None and steps.step <= 0):
+        raise ConfigError(f"steps={steps!r}: give a slice, slice(10, 20), of a step above 0")
     recorder = Recorder(model, names, with_gradients=gradients, max_bytes=max_bytes, apart=True)
     with recorder.recording(), torch.set_grad_enabled(gradients):
         output = model(*inputs, **options)
@@ -159,10 +165,15 @@ class Recorder:
         max_bytes: int = _MOST_BYTES,
         apart: bool = False,
     ) -> None:
+        if type(max_bytes) is not int or max_bytes < 0:
+            raise ConfigError(f"max_bytes={max_bytes!r}: give a whole number")
         known = names_of(model)
-        found = _all(known) if names is None else [one for address in names for one in find(address, known)]
-        if not found:
+        if not known:
             raise AddressError("the model has no recurrent layer that can be looked into: see unrolled.open")
+        addresses = [names] if isinstance(names, str) else names
+        found = _all(known) if addresses is None else _merged([one for each in addresses for one in find(each, known)])
+        if not found:
+            raise AddressError("names= has no address: leave it out for all values")
         self._modules = modules_of(model)
         self._with_gradients = with_gradients
         self._left = max_bytes
@@ -179,11 +190,12 @@ class Recorder:
 
     def derive(self, loss: Tensor) -> None:
         """Go back from a loss through all that was recorded."""
-        if not isinstance(loss, Tensor) or loss.numel() != 1:
-            raise ShapeError("the loss is not one number: loss= has to give a tensor with one element")
+        if not isinstance(loss, Tensor) or loss.numel() != 1 or loss.is_complex():
+            raise ShapeError("the loss is not one real number: loss= has to give a tensor with one element")
         leaves = [*self._leaves, *(leaf for calls in self._calls.values() for one in calls for leaf in one.leaves)]
-        if leaves and loss.requires_grad:
-            torch.autograd.grad(loss.sum(), leaves, allow_unused=True)
+        found = torch.autograd.grad(loss.sum(), leaves, allow_unused=True) if leaves and loss.requires_grad else ()
+        if all(one is None for one in found):
+            raise ConfigError("no gradient: the loss does not depend on any recurrent layer, or not by way of autograd")
 
     def trace(self, steps: slice = slice(None), output: Any = None) -> Trace:
         """What was written down so far."""
@@ -224,7 +236,8 @@ class Recorder:
                 " shorter input, or a larger limit"
             )
         recording = Recording(names, self._with_gradients)
-        self._calls[place].append(recording)
+        if torch._C._current_graph_task_id() == -1:  # else it is computed again, on the way back (a checkpoint)
+            self._calls[place].append(recording)
         return recording
 
     def _joined(
@@ -243,11 +256,20 @@ class Recorder:
             if steps != slice(None):
                 whole = whole[steps].clone()  # (a view would keep the rest)
             if one.units is not None:
-                chosen = units.get(one.address, []) + one.numbers(whole.shape[-1])
-                units[one.address] = list(dict.fromkeys(chosen))
+                units[one.address] = list(dict.fromkeys(one.numbers(whole.shape[-1])))
                 whole = whole[..., units[one.address]]
             values[one.place][one.name] = whole
         return values, units
+
+
+def _merged(found: Sequence[Found]) -> list[Found]:
+    """Each value once, with all of its units that are meant."""
+    merged: dict[str, Found] = {}
+    for one in found:
+        before = merged.get(one.address, one)
+        together = None if before.units is None or one.units is None else (*before.units, *one.units)
+        merged[one.address] = replace(before, units=together)
+    return list(merged.values())
 
 
 def _of(recording: Recording, name: str, *, of_gradients: bool) -> Tensor:

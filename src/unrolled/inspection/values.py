@@ -35,8 +35,12 @@ class Values(Tensor):
             return function(*args, **(kwargs or {}))
 
     def to_numpy(self) -> Any:
-        """The numbers as a NumPy array `[T, B, units]`."""
-        return self.as_subclass(Tensor).numpy()
+        """The numbers as a NumPy array `[T, B, units]`; bfloat16, which NumPy has not, as float32."""
+        plain = self.as_subclass(Tensor)
+        return (plain.float() if plain.dtype == torch.bfloat16 else plain).numpy()
+
+    def __deepcopy__(self, _: Any) -> Values:
+        return Values.of(self.as_subclass(Tensor).clone(), self.address, self.units)
 
     def to_pandas(self) -> Any:
         """A `pandas.DataFrame`: a row for each step and row of the batch, a column for each unit, `f[0]`, `f[1]` ...

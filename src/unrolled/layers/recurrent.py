@@ -137,7 +137,7 @@ class Recurrent(Watchable, nn.Module):
             x,
             state,
             lengths=None if lengths is None else _lengths(lengths, steps, batch, x.device),
-            reset=None if reset is None else _reset(reset, steps, batch),
+            reset=None if reset is None else _reset(reset, steps, batch, x.device),
             dropout=self.dropout if self.training else 0.0,
             noise=self._noise(noise),
         )
@@ -300,9 +300,11 @@ def _lengths(lengths: Tensor | Sequence[int], steps: int, batch: int, device: to
     return given
 
 
-def _reset(reset: Tensor, steps: int, batch: int) -> Tensor:
+def _reset(reset: Tensor, steps: int, batch: int, device: torch.device) -> Tensor:
     check_tensor("reset", reset)
     check_shape("reset", reset.shape, (steps, batch))
+    if reset.device != device:
+        raise ShapeError(f"reset is on {reset.device}, x on {device}: put them in one place")
     if reset.dtype != torch.bool:
         raise ShapeError(f"reset is {reset.dtype}: give bools, true where a new segment starts")
     return reset

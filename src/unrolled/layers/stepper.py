@@ -5,10 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from unrolled.engine import Precision, State, Steps, obstacle_to_freezing
+from unrolled.engine import Precision, State, Steps, check_precision, obstacle_to_freezing
 from unrolled.errors import ConfigError, ShapeError
 from unrolled.layers.stack import Direction, Stack, check_state, step_stack, zero_state
 from unrolled.shapes import check_shape, check_tensor
+
+_MOST = 1_000_000  # streams
 
 
 class Stepper:
@@ -39,20 +41,17 @@ class Stepper:
         """
         if any(len(layer) > 1 for layer in stack):
             raise ShapeError("a bidirectional layer cannot run step by step: it has to see the whole sequence")
-        if not isinstance(batch_size, int) or batch_size < 1:
-            raise ShapeError(f"batch_size is {batch_size!r}: give a whole number from 1 on")
+        if type(batch_size) is not int or not 1 <= batch_size <= _MOST:
+            raise ShapeError(f"batch_size is {batch_size!r}: give a whole number from 1 to {_MOST:,}")
         self._stack = stack
         self._shape = batch_size, input_size
         self._like = like
         state = zero_state(stack, batch_size, like)
         layers = [(one.program, one.parameters) for (one,) in stack]
         reason = obstacle_to_freezing(layers, [like])
-        if precision not in ("float32", "bf16", "int8"):
-            raise ConfigError(f"there is no precision {precision!r}: float32, bf16, int8")
-        if precision != "float32" and (reason or like.dtype != torch.float32):
-            reason = reason or f"the layer's weights are {like.dtype}"
-            raise ConfigError(f"precision {precision!r} needs the native engine and weights of float32: {reason}")
-        self._steps = _ReferenceSteps(stack, state) if reason else Steps(layers, state, input_size, precision)
+        check_precision(precision, like.dtype, reason)
+        with torch.inference_mode(False), torch.no_grad():  # it may be used outside of where it is made
+            self._steps = _ReferenceSteps(stack, state) if reason else Steps(layers, state, input_size, precision)
 
     def __call__(self, x: Tensor) -> Tensor:
         """The output `[B, output_size]` of the next step, for its input x `[B, D]`.
@@ -66,6 +65,9 @@ class Stepper:
             raise ShapeError(f"x is {x.dtype} on {x.device}, the layer {self._like.dtype} on {self._like.device}")
         with torch.no_grad():
             return self._steps.step(x)
+
+    def __reduce_ex__(self, _: object) -> str | tuple[object, ...]:
+        raise ConfigError("a stepper cannot be copied: make another with layer.stepper(), and set its state")
 
     @property
     def state(self) -> State:
@@ -84,12 +86,20 @@ class _ReferenceSteps:
     """What the engine's `Steps` does, where it cannot."""
 
     def __init__(self, stack: Stack, state: State) -> None:
-        self.state = state
+        self._state = state
         self._stack = [
             [Direction(one.program, [value.detach().clone() for value in one.parameters]) for one in layer]
             for layer in stack
         ]
 
+    @property
+    def state(self) -> State:
+        return {name: value.clone() for name, value in self._state.items()}
+
+    @state.setter
+    def state(self, state: State) -> None:
+        self._state = {name: value.clone() for name, value in state.items()}
+
     def step(self, x: Tensor) -> Tensor:
-        output, self.state = step_stack(self._stack, x, self.state)
-        return output
+        output, self._state = step_stack(self._stack, x, self._state)
+        return output.clone()

@@ -6,10 +6,10 @@ is to be changed before it runs, for as long as a block lasts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 
+from unrolled.engine import Blocks
 from unrolled.layers.stack import Stack
 
 
@@ -22,22 +22,20 @@ class Watchable:
 
 
 Change = Callable[[Stack], Stack]
-_changes: ContextVar[tuple[tuple[Watchable, Change], ...]] = ContextVar("unrolled.layers.watching", default=())
+_changes = Blocks[Mapping[Watchable, Change]]("unrolled.layers.watching")
 
 
-@contextmanager
-def watching(changes: Mapping[Watchable, Change]) -> Iterator[None]:
-    """Within the block, what each change makes of a module's stack runs in its place; an inner block's comes last."""
-    token = _changes.set((*_changes.get(), *changes.items()))
-    try:
-        yield
-    finally:
-        _changes.reset(token)
+def watching(changes: Mapping[Watchable, Change]) -> AbstractContextManager[None]:
+    """Within the block, what each change makes of a module's stack runs in its place; an inner block's comes last.
+
+    In this thread only.
+    """
+    return _changes.saying(changes)
 
 
 def as_watched(module: Watchable, stack: Stack) -> Stack:
     """What runs in the place of a module's stack."""
-    for watched, change in _changes.get():
-        if watched is module:
-            stack = change(stack)
+    for changes in _changes.open():
+        if module in changes:
+            stack = changes[module](stack)
     return stack
