@@ -19,6 +19,7 @@ RUNS = {
     "sampling": ["sampling"],
     "stepping": ["stepping"],
     "training_steps": ["training_steps"],
+    "recording": ["recording"],
     "busy": ["busy"],
     "memory": ["memory"],
     "gist": ["gist"],

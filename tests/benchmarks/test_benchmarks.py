@@ -33,6 +33,7 @@ QUICK = [
     ["stepping"],
     ["training_steps", "--only", "char-rnn", "float32"],
     ["gist"],
+    ["recording", "--only", "char-rnn"],
     pytest.param(["busy"], marks=pytest.mark.proof),
     pytest.param(["memory"], marks=pytest.mark.proof),
 ]
