@@ -77,9 +77,7 @@ def _recorded(model: LanguageModel, step: Step, *, with_gradients: bool) -> floa
     with recorder.recording():
         loss = step()
     seen = recorder.trace()
-    if not len(seen) or (
-        with_gradients and (seen.gradients is None or not any(map(torch.any, seen.gradients.values())))
-    ):
+    if not len(seen) or (seen.gradients is not None and not any(map(torch.any, seen.gradients.values()))):
         raise WrongAnswerError("nothing was recorded")
     return loss
 

@@ -1,7 +1,7 @@
-"""Gates: which values of a cell are gates, how saturated they are, how long what they keep is kept. Knows graphs, arrays.
+"""Gates: which values of a cell are such, how saturated they are, how long what they keep lasts. Knows graphs, arrays.
 
-Karpathy, Johnson & Fei-Fei 2015 (Visualizing and Understanding Recurrent Networks), section 4.2: a gate is left-saturated
-where it is below 0.1, right-saturated where it is above 0.9.
+Karpathy, Johnson & Fei-Fei 2015 (Visualizing and Understanding Recurrent Networks), section 4.2: a gate is
+left-saturated where it is below 0.1, right-saturated where it is above 0.9.
 """
 
 from __future__ import annotations
@@ -27,17 +27,18 @@ def gates_of(graph: Graph) -> list[str]:
 
 
 def keepers_of(graph: Graph) -> dict[str, str]:
-    """State -> the gate that says how much of it is kept: what its old value is multiplied by in the sum that it becomes.
+    """State -> the gate that says how much of it is kept: its old value is multiplied by it.
 
     The LSTM's f, the GRU's z. A state whose old value is not a term of its new one has none.
     """
     gates = {graph.names[name]: name for name in gates_of(graph)}
-    found = {}
+    found: dict[str, str] = {}
     for state in graph.states:
         for term in _terms(graph, state.after):
             node = graph.nodes[term]
             if node.operation == "multiply" and state.before in node.operands:
-                found |= {state.name: gates[other] for other in node.operands if other in gates}
+                for other in set(node.operands) & set(gates):
+                    found[state.name] = gates[other]
     return found
 
 
@@ -76,7 +77,7 @@ def time_constants(keeper: Tensor) -> Tensor:
     From the mean of the logarithm of the gate: -1 / E[ln f]; infinite where the gate is always 1.
     """
     values = keeper.reshape(-1, keeper.shape[-1]).double()
-    return -1.0 / values.clamp(min=torch.finfo(torch.float64).tiny).log().mean(dim=0)
+    return 1.0 / values.clamp(min=torch.finfo(torch.float64).tiny).log().mean(dim=0).abs()
 
 
 def still(values: Tensor) -> Tensor:
