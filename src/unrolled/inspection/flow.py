@@ -1,0 +1,159 @@
+"""Gradient flow: slide 79's demonstration with a dial, and the signal that goes back through a real network.
+
+The demonstration is h_t = f(W h_{t-1}) without inputs, and back dL/dh_{t-1} = W^T (f'(.) * dL/dh_t): whether the
+gradient vanishes or explodes is up to W alone. In the linear network the largest eigenvalue decides in the long run;
+with the ReLU it does not. Pascanu, Mikolov & Bengio 2013 (On the difficulty of training recurrent neural networks)
+bound the tanh network: it must vanish if the largest singular value of W is below 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from unrolled.errors import ConfigError, ShapeError
+from unrolled.inspection.tracing import modules_of, trace
+from unrolled.inspection.values import Values
+
+Activation = Literal["relu", "linear", "tanh"]
+VANISHED, EXPLODED = 1e-3, 1e3  # times the gradient that was put in
+
+
+def gradient_norms(matrices: Tensor, steps: int = 50, activation: Activation = "relu", seed: int = 0) -> Tensor:
+    """The norm of the gradient, going back through so many steps, relative to what was put in.
+
+    Args:
+        matrices: W of each network, `[S, H, H]`.
+        steps: T.
+        activation: f.
+        seed: of the first state and of the gradient at the last step, both normal.
+
+    Returns:
+        `[S, T + 1]`, float64: at the last step, which is 1, then back to the state before the first.
+
+    Raises:
+        ConfigError: no such activation.
+        ShapeError: no square matrices.
+    """
+    if activation not in ("relu", "linear", "tanh"):
+        raise ConfigError(f"there is no activation {activation!r}: relu, linear, tanh")
+    if matrices.dim() != 3 or matrices.shape[1] != matrices.shape[2]:
+        raise ShapeError(f"matrices have shape {list(matrices.shape)}: give [S, H, H]")
+    matrices = matrices.double()
+    chance = torch.Generator().manual_seed(seed)
+    h = torch.randn(*matrices.shape[:2], 1, generator=chance, dtype=torch.float64)
+    slopes = []
+    for _ in range(steps):
+        h = matrices @ h
+        match activation:
+            case "relu":
+                slopes.append((h > 0).double())
+                h = h.relu()
+            case "tanh":
+                h = h.tanh()
+                slopes.append(1 - h * h)
+            case "linear":
+                slopes.append(torch.ones_like(h))
+    gradient = torch.randn(h.shape, generator=chance, dtype=torch.float64)
+    norms = [gradient.flatten(1).norm(dim=1)]
+    for slope in reversed(slopes):
+        gradient = matrices.mT @ (slope * gradient)
+        norms.append(gradient.flatten(1).norm(dim=1))
+    return torch.stack(norms, dim=1) / norms[0][:, None]
+
+
+def random_matrices(count: int, hidden: int = 5, radius: float | None = None, seed: int = 0) -> Tensor:
+    """Normal matrices `[S, H, H]`, float64; `radius`: scaled so that the largest eigenvalue has that size."""
+    chance = torch.Generator().manual_seed(seed)
+    made = torch.randn(count, hidden, hidden, generator=chance, dtype=torch.float64)
+    if radius is None:
+        return made
+    largest = torch.linalg.eigvals(made).abs().amax(dim=1)
+    scaled: Tensor = made * (radius / largest)[:, None, None]
+    return scaled
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What became of the gradient in many networks: the shares in which it vanished, exploded, is exactly 0.
+
+    `median`: of the last norms relative to the first. Where it is 0 (dead ReLUs) it has vanished, too.
+    """
+
+    radius: float | None
+    vanished: float
+    exploded: float
+    dead: float
+    median: float
+
+
+def fates(
+    radii: tuple[float | None, ...] = (None, 0.9, 1.0, 1.1, 2.0),
+    *,
+    seeds: int = 300,
+    hidden: int = 5,
+    steps: int = 50,
+    activation: Activation = "relu",
+    seed: int = 0,
+) -> list[Fate]:
+    """The table of the demonstration: for each spectral radius (None: as drawn), what becomes of the gradient."""
+    table = []
+    for radius in radii:
+        last = gradient_norms(random_matrices(seeds, hidden, radius, seed), steps, activation, seed + 1)[:, -1]
+        shares = [(last < VANISHED), (last > EXPLODED), (last == 0)]
+        vanished, exploded, dead = (float(one.double().mean()) for one in shares)
+        table.append(Fate(radius, vanished, exploded, dead, float(last.median())))
+    return table
+
+
+def signal(model: nn.Module, *inputs: Any, value: str, at: int = -1, seed: int = 0, **options: Any) -> Values:
+    """A gradient that is put in at one step, on its way back: dL/d(value) at every step, `[T, B, units]`.
+
+    L is what the recurrent module gives out at that step times a normal vector: nothing but recurrence is in between.
+    (The lecture's "cute backprop signal video".)
+
+    Args:
+        model: any module with one recurrent module within.
+        *inputs: what it is called with.
+        **options: the same, by name.
+        value: the address of the value, `layer0.c`.
+        at: the step.
+        seed: of the vector.
+
+    Raises:
+        AddressError: there is no such value.
+        ConfigError: there is not one recurrent module.
+    """
+    modules = modules_of(model)
+    if len(modules) != 1:
+        raise ConfigError(f"the model has {len(modules)} recurrent modules: give the one that is meant, as a model")
+    (module,) = modules.values()
+    assert isinstance(module, nn.Module)
+    seen: list[Tensor] = []
+    hook = module.register_forward_hook(lambda _, __, output: seen.append(output[0]))
+
+    def put_in(_: Any) -> Tensor:
+        output = seen[-1].transpose(0, 1) if getattr(module, "batch_first", False) else seen[-1]
+        chance = torch.Generator().manual_seed(seed)
+        return (output[at] * torch.randn(output[at].shape, generator=chance).to(output)).sum()
+
+    try:
+        found = trace(model, *inputs, names=[value], gradients=True, loss=put_in, **options)
+    finally:
+        hook.remove()
+    assert found.gradients is not None
+    return found.gradients[value]
+
+
+def reach(gradients: Tensor, at: int = -1, least: float = 0.01) -> int:
+    """How many steps back a signal reaches: the last at which it has at least that share of the norm where it began.
+
+    gradients: `[T, B, U]`, of `signal`; `at`: where it was put in. The mean over rows counts.
+    """
+    norms = gradients.as_subclass(Tensor).double().norm(dim=2).mean(dim=1)
+    back = norms[: len(norms) + at + 1 if at < 0 else at + 1].flip(0)
+    above = torch.nonzero(back >= least * back[0]).flatten()
+    return int(above.max()) if len(above) and back[0] > 0 else 0
