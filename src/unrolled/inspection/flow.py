@@ -62,7 +62,8 @@ def gradient_norms(matrices: Tensor, steps: int = 50, activation: Activation = "
     for slope in reversed(slopes):
         gradient = matrices.mT @ (slope * gradient)
         norms.append(gradient.flatten(1).norm(dim=1))
-    return torch.stack(norms, dim=1) / norms[0][:, None]
+    every: Tensor = torch.stack(norms, dim=1)
+    return every / every[:, :1]
 
 
 def random_matrices(count: int, hidden: int = 5, radius: float | None = None, seed: int = 0) -> Tensor:
