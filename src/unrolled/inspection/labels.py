@@ -140,12 +140,12 @@ class Reading:
         self.strings = [(one.start(), one.end() - 1 if _is_closed(one[0]) else one.end()) for one in strings]
         comments = [one for one in pieces if one.lastgroup == "comment"]
         self.comments = [(one.start(), one.end() - one[0].endswith("*/")) for one in comments]
-        self._code = _without(text, [one.span() for one in pieces])
+        self.code = _without(text, [one.span() for one in pieces])
 
     @cached_property
     def brackets(self) -> Floats:
         """How many brackets are open, outside of strings and comments."""
-        change = np.array([(one in "([{") - (one in ")]}") for one in self._code], dtype=np.float64)
+        change = np.array([(one in "([{") - (one in ")]}") for one in self.code], dtype=np.float64)
         depth = np.cumsum(change)
         return depth - np.minimum(np.minimum.accumulate(depth), 0.0) if len(depth) else depth
 
@@ -170,7 +170,7 @@ class Reading:
         """From behind each `if` to before what ends its condition."""
         pattern = _CONDITIONS.get(self.kind)
         shallow = "".join(
-            one if deep == 0 or self.kind == "c" else "x" for one, deep in zip(self._code, self.brackets, strict=True)
+            one if deep == 0 or self.kind == "c" else "x" for one, deep in zip(self.code, self.brackets, strict=True)
         )
         return [] if pattern is None else [one.span("condition") for one in pattern.finditer(shallow)]
 
