@@ -272,6 +272,35 @@ def test_sample_with_narrow_matrices(place, precision):
     assert f"precision '{precision}' needs the native engine and weights of float32" in refused.stderr
 
 
+def test_sample_with_a_unit_held(place):
+    plain = unrolled("sample", "run", "--length", 40, cwd=place)
+    held = unrolled("sample", "run", "--length", 40, "--clamp", "layer0.h=3", "--clamp", "layer0.h[1]=-3", cwd=place)
+    slow = unrolled("sample", "run", "--length", 40, "--clamp", "layer0.h=3", "--clamp", "layer0.h[1]=-3", cwd=place,
+                    env={"UNROLLED_ENGINE": "reference"})  # fmt: skip
+    assert len(held.stdout) == 41
+    assert held.stdout != plain.stdout
+    assert held.stdout == slow.stdout
+
+
+@pytest.mark.parametrize(
+    ("clamp", "told"),
+    [
+        ("layer0.q=1", "there is no value 'layer0.q'"),
+        ("layer0.h[999]=1", "there is none of 999"),
+        ("layer0.h", "write an address and a number"),
+        ("layer0.h=x", "write an address and a number"),
+        ("layer0.h=nan", "give a finite number"),
+        ("=1", "no address"),
+    ],
+)
+def test_a_clamp_that_is_none(place, clamp, told):
+    ran = unrolled("sample", "run", "--length", 5, "--clamp", clamp, cwd=place)
+    assert ran.returncode == 1
+    assert told in ran.stderr
+    assert "Traceback" not in ran.stderr
+    assert not ran.stdout
+
+
 def test_train_in_bfloat16(place):
     ran = unrolled("train", "text.py", *SMALL, "--steps", 12, "--precision", "bf16", "-o", "narrow", cwd=place)
     assert "training is done: 12 steps" in ran.stdout, ran.stderr

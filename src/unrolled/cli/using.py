@@ -20,6 +20,7 @@ from unrolled.cli.app import AsJson, Best, RunPath, app, columns, print_json, ta
 from unrolled.cli.terminal import complain, printable
 from unrolled.data import corpora
 from unrolled.equations import Cell
+from unrolled.errors import ConfigError
 from unrolled.generation import Precision, Strategy
 from unrolled.runs import Group, Tried, compare, doctor, evaluate, sample, tried
 
@@ -39,12 +40,19 @@ def sample_command(
     precision: Annotated[
         Precision, typer.Option(help="of the matrices: bf16 and int8 are faster, and change the text a little")
     ] = "float32",
+    clamp: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ADDRESS=NUMBER", help="hold a value within the network: layer0.h[42]=1", show_default=False
+        ),
+    ] = None,
     best: Best = False,
     as_json: AsJson = False,
 ) -> None:
     """Let a run write text."""
     strategy = Strategy(temperature, top_k, top_p)
-    pieces = sample(run, prompt, length, strategy, seed, precision=precision, best=best, warn=_warn)
+    changes = dict(map(_clamped, clamp or ()))
+    pieces = sample(run, prompt, length, strategy, seed, precision=precision, changes=changes, best=best, warn=_warn)
     if as_json:
         print_json({"prompt": prompt, "text": "".join(pieces), "seed": seed})
         return
@@ -53,6 +61,15 @@ def sample_command(
     for piece in chain((prompt, first), pieces, "\n"):
         sys.stdout.write(printable(piece) if is_terminal else piece)
         sys.stdout.flush()
+
+
+def _clamped(text: str) -> tuple[str, float]:
+    """`layer0.h[42]=1` as an address and a number."""
+    address, sign, number = text.rpartition("=")
+    try:
+        return address, float(number if sign else "")
+    except ValueError:
+        raise ConfigError(f"--clamp {text}: write an address and a number, layer0.h[42]=1") from None
 
 
 @app.command("eval")

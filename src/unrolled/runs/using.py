@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ import torch
 from unrolled.data import Text, Vocabulary, encode_with, found, reading
 from unrolled.errors import ConfigError, DataError, RunError
 from unrolled.generation import Precision, Strategy, generate
+from unrolled.inspection import Change, intervene
 from unrolled.runs.loading import load
 from unrolled.training import mean_nats
 
@@ -47,15 +49,18 @@ def sample(
     seed: int = 1,
     *,
     precision: Precision = "float32",
+    changes: Mapping[str, Change | float] = MappingProxyType({}),
     best: bool = False,
     warn: Warn = lambda _: None,
 ) -> Iterator[str]:
     """What a run writes after the prompt, piece by piece as it becomes known; the same for the same seed.
 
     `length` counts symbols. Without a prompt the first symbol is drawn evenly from the vocabulary. `precision`: of the
-    matrices, "float32" (the model's own), "bf16" or "int8": see `engine.Decoder`.
+    matrices, "float32" (the model's own), "bf16" or "int8": see `engine.Decoder`. `changes`: what is clamped, scaled or
+    shifted within the network while it reads and writes, by address: see `inspection.intervene`.
 
     Raises:
+        AddressError, ShapeError: a change of a value that there is not, or that does not fit it.
         RunError: not a run. DataError: a prompt with unknown characters. ConfigError: a negative length or seed, or a
             precision that needs the native engine where it cannot run.
     """
@@ -68,9 +73,10 @@ def sample(
         warn(warning)
     ids = run.vocabulary.encode_known(prompt, "the prompt")
     decoder = run.vocabulary.decoder()
-    for one in generate(run.model, ids, length, strategy, torch.Generator().manual_seed(seed), precision):
-        if text := decoder(one):
-            yield text
+    with intervene(run.model, changes):
+        for one in generate(run.model, ids, length, strategy, torch.Generator().manual_seed(seed), precision):
+            if text := decoder(one):
+                yield text
     yield decoder(None)
 
 
