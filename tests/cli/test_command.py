@@ -301,6 +301,17 @@ def test_a_clamp_that_is_none(place, clamp, told):
     assert not ran.stdout
 
 
+def test_flow(place):
+    ran = unrolled("flow", "--radius", 1.1, "--radius", 0, "--activation", "linear", "--seeds", 50, cwd=place)
+    assert "largest eigenvalue" in ran.stdout
+    assert "as drawn" in ran.stdout
+    told = unrolled("flow", "--radius", 1.0, "--seeds", 20, "--steps", 3, "--json", cwd=place)
+    assert json.loads(told.stdout)["radius"] == 1.0
+    refused = unrolled("flow", "--radius", -1, cwd=place)
+    assert refused.returncode == 1
+    assert "give sizes above 0" in refused.stderr
+
+
 def test_train_in_bfloat16(place):
     ran = unrolled("train", "text.py", *SMALL, "--steps", 12, "--precision", "bf16", "-o", "narrow", cwd=place)
     assert "training is done: 12 steps" in ran.stdout, ran.stderr

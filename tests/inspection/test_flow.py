@@ -102,6 +102,9 @@ def test_what_cannot_flow():
         gradient_norms(random_matrices(2), 3, "sine")
     with pytest.raises(ShapeError, match="S, H, H"):
         gradient_norms(torch.zeros(2, 3, 4))
+    for options in ({"seeds": 0}, {"steps": 0}, {"hidden": 0}, {"radii": (-1.0,)}, {"radii": (float("inf"),)}):
+        with pytest.raises(ConfigError):
+            fates(**options)
     two = torch.nn.ModuleList([Recurrent("rnn", 3, 3), Recurrent("rnn", 3, 3)])
     with pytest.raises(ConfigError, match="2 recurrent modules"):
         signal(two, torch.zeros(2, 2, 3), value="layer0.h")

@@ -100,7 +100,16 @@ def fates(
     activation: Activation = "relu",
     seed: int = 0,
 ) -> list[Fate]:
-    """The table of the demonstration: for each spectral radius (None: as drawn), what becomes of the gradient."""
+    """The table of the demonstration: for each spectral radius (None: as drawn), what becomes of the gradient.
+
+    Raises:
+        ConfigError: no such activation, or a number out of range.
+    """
+    for name, value in {"seeds": seeds, "hidden": hidden, "steps": steps}.items():
+        if value < 1:
+            raise ConfigError(f"{name}={value}: give a whole number from 1 on")
+    if any(radius is not None and not 0 < radius < float("inf") for radius in radii):
+        raise ConfigError(f"radii {radii}: give sizes above 0, or None for matrices as they are drawn")
     table = []
     for radius in radii:
         last = gradient_norms(random_matrices(seeds, hidden, radius, seed), steps, activation, seed + 1)[:, -1]
