@@ -96,6 +96,15 @@ def test_any_text(ids, order):
         np.testing.assert_allclose(shares, [slow(context, one) for one in range(4)], rtol=1e-9)
 
 
+def test_a_shorter_model_from_the_same_counts():
+    ids, symbols = _ids(TEXT)
+    model = NGrams(ids, symbols, 7)
+    for order in (1, 3, 7):
+        assert (model.shorter(order).probabilities(ids) == NGrams(ids, symbols, order).probabilities(ids)).all()
+    with pytest.raises(ConfigError, match="no order 8"):
+        model.shorter(8)
+
+
 def test_longer_contexts_help_where_text_repeats():
     ids, symbols = _ids(TEXT * 20)
     cut = len(ids) // 2

@@ -7,8 +7,9 @@ last symbol. So whole texts are looked up at once, length by length.
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +39,13 @@ class _Level:
     left: Floats
 
 
+class _Counted(NamedTuple):
+    """n-grams of one length, by how often they were seen, and by how many different symbols they were seen behind."""
+
+    seen: _Level
+    behind: _Level
+
+
 class NGrams:
     """A model of a text: the probability of a symbol after the `order - 1` before it.
 
@@ -65,7 +73,21 @@ class NGrams:
         if not len(ids):
             raise DataError("there is no text to count n-grams in")
         self.order = min(order, len(ids))
-        self._levels = self._counted(ids)
+        self._counted = self._count(ids)
+        self._levels = [one.behind for one in self._counted[:-1]] + [self._counted[-1].seen]
+
+    def shorter(self, order: int) -> NGrams:
+        """The model of that order, from the same counts.
+
+        Raises:
+            ConfigError: it is not shorter.
+        """
+        if not 1 <= order <= self.order:
+            raise ConfigError(f"there is no order {order} in an n-gram model of order {self.order}")
+        made = copy.copy(self)
+        made.order = order
+        made._levels = [one.behind for one in self._counted[: order - 1]] + [self._counted[order - 1].seen]
+        return made
 
     def _checked(self, ids: Any) -> Ints:
         found: Ints = np.asarray(ids, dtype=np.int64)
@@ -73,22 +95,21 @@ class NGrams:
             raise DataError(f"give the numbers of a text's symbols, [N], each from 0 to {self.symbols - 1}")
         return found
 
-    def _counted(self, ids: Ints) -> list[_Level]:
-        levels: list[_Level] = []
+    def _count(self, ids: Ints) -> list[_Counted]:
+        levels: list[_Counted] = []
         contexts = 1
         keys, counts, places = self._seen(ids, np.zeros(len(ids), dtype=np.int64), 1)
         for length in range(1, self.order + 1):
-            if length == self.order:
-                levels.append(_level(keys, counts, keys // self.symbols, contexts))
-                break
-            longer_keys, longer_counts, longer_places = self._seen(ids, places, length + 1)
-            first = np.zeros(len(longer_keys), dtype=np.int64)
-            first[longer_places[::-1]] = np.arange(len(longer_places))[::-1]  # where each longer one stands first
-            behind = np.bincount(places[first + 1], minlength=len(keys))
-            # (what only begins the text stands behind nothing, and was seen nevertheless)
-            levels.append(_level(keys, np.maximum(behind, 1), keys // self.symbols, contexts))
-            contexts = len(keys)
-            keys, counts, places = longer_keys, longer_counts, longer_places
+            context = keys // self.symbols
+            seen = behind = _level(keys, counts, context, contexts)
+            if length < self.order:
+                longer = self._seen(ids, places, length + 1)
+                # (what only begins the text stands behind nothing, and was seen nevertheless)
+                different = np.maximum(_different_before(longer[2], places, len(longer[0]), len(keys)), 1)
+                behind = _level(keys, different, context, contexts)
+                contexts = len(keys)
+                keys, counts, places = longer
+            levels.append(_Counted(seen, behind))
         return levels
 
     def _seen(self, ids: Ints, shorter: Ints, length: int) -> tuple[Ints, Ints, Ints]:
@@ -154,6 +175,16 @@ class NGrams:
         for level, one in zip(self._levels, ids, strict=False):
             place = self._places(level, place, np.array([one]))
         return int(place[0])
+
+
+def _different_before(longer: Ints, places: Ints, of_longer: int, of_shorter: int) -> Ints:
+    """How many different symbols stood before each n-gram: how many longer ones end in it.
+
+    longer, places: of the n-grams, the longer and the shorter ones, that begin at each symbol.
+    """
+    first = np.zeros(of_longer, dtype=np.int64)
+    first[longer[::-1]] = np.arange(len(longer))[::-1]  # where each longer one stands first
+    return np.bincount(places[first + 1], minlength=of_shorter)
 
 
 def _level(keys: Ints, counts: Ints, context: Ints, contexts: int) -> _Level:
