@@ -227,5 +227,5 @@ RULES: dict[str, tuple[str, Callable[[Reading], Any]]] = {
     "to newline": ("how far the next newline is", lambda reading: reading.to_newline),
     "word": ("in a word", _each(lambda one: one.isalnum() or one == "_")),
     "number": ("in a number", _each(str.isdigit)),
-    "upper": ("upper case", _each(str.isupper)),
+    "upper": ("at upper case", _each(str.isupper)),
 }

@@ -1,0 +1,96 @@
+"""Looking inside a run: what is said is computed, and says what the run is."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from tests.cli.test_command import unrolled
+from unrolled import ConfigError, DataError, RunConfig, RunError, look, train
+from unrolled.inspection.labels import labels_of
+
+CODE = """def add(first, second):
+    if first and second:  # both are there
+        return first + second
+    return "nothing"
+
+
+"""
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """A trained run of each kind of symbols."""
+    place = tmp_path_factory.mktemp("runs")
+    (place / "code.py").write_text("".join(CODE.replace("add", f"add{number % 7}") for number in range(300)))
+    made = {}
+    for tokens in ("characters", "words"):
+        config = RunConfig(
+            data=str(place / "code.py"), tokens=tokens, cell="lstm", hidden_size=16, num_layers=2, batch_size=16,
+            seq_length=32, steps=60, evaluations=1, samples=0,
+        )  # fmt: skip
+        made[tokens] = train(config, place / tokens)
+    return made
+
+
+@pytest.fixture(scope="module")
+def looked(runs):
+    return look(runs["characters"], characters=1_500)
+
+
+def test_it_says_something_of_everything(looked):
+    sentences = looked.account.sentences
+    assert {one.about for one in sentences} == {"cells", "memory", "gradients", "gates", "predictions", "errors"}
+    assert looked.characters == 1_500
+    assert "held out" in looked.text
+    for one in sentences:
+        assert one.text.strip() == one.text
+        assert one.about == "cells" or one.figures
+
+
+def test_its_figures_are_those_of_the_run(runs, looked):
+    figures = {one.about: one.figures for one in looked.account.sentences}
+    assert sum(figures["errors"].values()) == int((looked.account.read.nats[1:] > torch.tensor(2.0).log()).sum())
+    gates = [one.text for one in looked.account.sentences if one.about == "gates"]
+    assert sum(text.startswith("layer1.f") for text in gates) == 1
+    text = next(one.text for one in looked.account.sentences if "nats per character" in one.text)
+    assert text.startswith(f"{float(looked.account.read.nats[1:].mean()):.3f}")
+    del runs
+
+
+def test_another_text_and_labels_of_ones_own(runs, tmp_path):
+    other = tmp_path / "other.py"
+    other.write_text(CODE * 20)
+    found = look(runs["characters"], [str(other)], characters=2_000, labels={"word add": "add"})
+    assert found.characters == 2_000
+    assert "word add" in {one.label for one in found.account.findings}
+    assert {one.name for one in labels_of(CODE)} & {one.label for one in found.account.findings}
+
+
+def test_what_cannot_be_looked_at(runs, tmp_path):
+    with pytest.raises(RunError):
+        look(tmp_path)
+    with pytest.raises(ConfigError, match="reads characters"):
+        look(runs["words"])
+    with pytest.raises(ConfigError, match="at least 1,000"):
+        look(runs["characters"], characters=10)
+    (tmp_path / "short.py").write_text("def f(): pass\n")
+    with pytest.raises(DataError, match="give at least 1,000"):
+        look(runs["characters"], [str(tmp_path / "short.py")])
+    with pytest.raises(ConfigError, match="no regular expression"):
+        look(runs["characters"], labels={"bad": "("})
+
+
+def test_the_command(runs):
+    run = runs["characters"]
+    told = unrolled("look", run, "--characters", 1200, "--label", "both=both", cwd=run)
+    assert told.returncode == 0, told.stderr
+    assert "gates" in told.stdout
+    assert "... looking for cells" in told.stderr
+    lines = unrolled("look", run, "--characters", 1200, "--json", cwd=run).stdout.splitlines()
+    assert {"about", "text", "figures"} == set(json.loads(lines[0]))
+    refused = unrolled("look", run, "--label", "both", cwd=run)
+    assert refused.returncode == 1
+    assert "a name and a regular expression" in refused.stderr
