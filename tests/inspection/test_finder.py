@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import textwrap
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -79,6 +82,23 @@ def test_untrained_networks_echo_what_they_read():
     found = {one.label: one for one in find_cells(units, labels_of(text), others)}
     assert found["word"].score > 0.8
     assert not found["word"].passes
+
+
+@pytest.mark.proof
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+def test_twenty_untrained_networks_have_no_finding(cell):
+    """On real source, with all labels: each network with a seed of its own, against three others."""
+    text = Path(textwrap.__file__).read_text()[:15_000]
+    symbols = sorted(set(text))
+    ids = torch.tensor([symbols.index(one) for one in text])
+    labels = labels_of(text)
+    assert {"quote", "comment", "if", "depth", "column"} <= {one.name for one in labels}
+    model = LanguageModel(LanguageModelConfig(vocab_size=len(symbols), hidden_size=128, num_layers=2), cell)
+    others = [read(untrained(model, seed), ids).units() for seed in (1001, 1002, 1003)]
+    for seed in range(20):
+        found = find_cells(read(untrained(model, seed), ids).units(), labels, others)
+        assert [(one.label, one.score, one.limit) for one in found if one.passes] == []
 
 
 def test_what_does_not_vary_in_both_halves_is_left_out():

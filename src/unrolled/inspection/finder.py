@@ -19,7 +19,8 @@ from unrolled.inspection.labels import Label
 from unrolled.inspection.scores import auc, correlation, mutual_information, ranks, rough_ranks
 
 _LEAST = 200  # characters in each half
-_MARGIN = 0.02
+_MARGIN = 0.05  # over the best that chance reached, and so many deviations of what untrained networks reached:
+_DEVIATIONS = 3
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ def _found(
     spread = of_untrained.std(dim=0, correction=0).tolist() if len(of_untrained) else [0.0] * len(labels)
     order = ours.strengths(values, is_binary=is_binary).argsort(dim=0, descending=True)[: more + 1].t().tolist()
     return [
-        ours.finding(label, best, chance, _MARGIN + 2 * wide)
+        ours.finding(label, best, chance, _MARGIN + _DEVIATIONS * wide)
         for label, best, chance, wide in zip(labels, order, of_chance, spread, strict=True)
     ]
 
