@@ -173,3 +173,6 @@ def test_noise_is_recorded_in_training_and_its_mean_otherwise():
     options["noise"] = None
     evaluation, _ = _recorded("native", made, [], options)
     assert training.values.keys() >= evaluation.values.keys()
+    assert any(_distance(training.values[name], value) > 0.01 for name, value in evaluation.values.items())
+    again, _ = _recorded("native", made, [], options)
+    assert all(torch.equal(again.values[name], value) for name, value in evaluation.values.items())

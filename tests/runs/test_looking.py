@@ -50,14 +50,13 @@ def test_it_says_something_of_everything(looked):
         assert one.about == "cells" or one.figures
 
 
-def test_its_figures_are_those_of_the_run(runs, looked):
+def test_its_figures_are_those_of_the_run(looked):
     figures = {one.about: one.figures for one in looked.account.sentences}
     assert sum(figures["errors"].values()) == int((looked.account.read.nats[1:] > torch.tensor(2.0).log()).sum())
     gates = [one.text for one in looked.account.sentences if one.about == "gates"]
     assert sum(text.startswith("layer1.f") for text in gates) == 1
     text = next(one.text for one in looked.account.sentences if "nats per character" in one.text)
     assert text.startswith(f"{float(looked.account.read.nats[1:].mean()):.3f}")
-    del runs
 
 
 def test_another_text_and_labels_of_ones_own(runs, tmp_path):
@@ -81,6 +80,16 @@ def test_what_cannot_be_looked_at(runs, tmp_path):
         look(runs["characters"], [str(tmp_path / "short.py")])
     with pytest.raises(ConfigError, match="no regular expression"):
         look(runs["characters"], labels={"bad": "("})
+
+
+@pytest.mark.parametrize("options", [{"split": "streams", "val_frac": 0.2}, {"val_frac": 0.0}])
+def test_what_was_learned_is_not_called_held_out(options, runs, tmp_path):
+    text = str(runs["characters"].parent / "code.py")
+    config = RunConfig(data=text, hidden_size=4, batch_size=4, seq_length=32, steps=2, samples=0, **options)
+    run = train(config, tmp_path / "run")
+    with pytest.raises(ConfigError, match="--text"):
+        look(run)
+    assert look(run, [text], characters=1_000).characters == 1_000
 
 
 def test_the_command(runs):

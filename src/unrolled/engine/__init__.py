@@ -14,24 +14,7 @@ from unrolled.engine.stacking import Chosen
 from unrolled.engine.stepping import Steps
 
 __all__ = [
-    "Blocks",
-    "Chosen",
-    "Decoder",
-    "Engine",
-    "Noise",
-    "Precision",
-    "Program",
-    "Recording",
-    "Reference",
-    "State",
-    "Steps",
-    "check_precision",
-    "level",
-    "levels",
-    "library",
-    "obstacle_to_freezing",
-    "use_engine",
-    "use_level",
-    "why_missing",
-    "wish",
+    "Blocks", "Chosen", "Decoder", "Engine", "Noise", "Precision", "Program", "Recording", "Reference", "State",
+    "Steps", "check_precision", "level", "levels", "library", "obstacle_to_freezing", "use_engine", "use_level",
+    "why_missing", "wish",
 ]  # fmt: skip

@@ -147,8 +147,8 @@ def _against_ngrams(
     figures: dict[str, Any] = {"model": mine, **{f"{n}-gram": value for n, value in nats.items()}}
     verdict = "better" if mine < nats[best] else "worse"
     text_of_it = (
-        f"{mine:.3f} nats per character, {abs(mine - nats[best]):.3f} {verdict} than the best n-gram model of the same"
-        f" text (n = {best}, {nats[best]:.3f})"
+        f"{mine:.3f} nats per character, {abs(mine - nats[best]):.3f} {verdict} than the best n-gram model of"
+        f" {len(numbers):,} characters of its training text (n = {best}, {nats[best]:.3f})"
     )
     yield Sentence("predictions", text_of_it, figures)
     ours, theirs = np.exp(-seen.nats.double().numpy()), chances[best]

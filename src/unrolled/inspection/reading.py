@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -32,11 +32,10 @@ class Read:
     chances: Tensor
     nats: Tensor
 
-    def units(self, names: Sequence[str] = ("*",)) -> Units:
-        """All units of those values, one under the other."""
-        chosen = list(self.values) if "*" in names else list(names)
-        addresses = [f"{address}[{unit}]" for address in chosen for unit in range(self.values[address].shape[1])]
-        return Units(addresses, torch.cat([self.values[address].t() for address in chosen]).contiguous())
+    def units(self) -> Units:
+        """All units of all values, one under the other."""
+        addresses = [f"{address}[{unit}]" for address, value in self.values.items() for unit in range(value.shape[1])]
+        return Units(addresses, torch.cat([value.t() for value in self.values.values()]).contiguous())
 
 
 @torch.no_grad()
@@ -46,7 +45,6 @@ def read(
     names: Sequence[str] | None = None,
     *,
     guesses: int = 5,
-    said: Callable[[int], None] | None = None,
 ) -> Read:
     """Let a model read ids `[N]` in one stream, from states of zero.
 
@@ -55,7 +53,6 @@ def read(
         ids: what it reads.
         names: addresses of what is recorded, as `trace` has them; None: all named values.
         guesses: K.
-        said: is told how many symbols were read.
 
     Raises:
         AddressError: there is no such value.
@@ -77,8 +74,6 @@ def read(
             best = shares.topk(min(guesses, shares.shape[1]), dim=-1)
             told.append((best.indices, best.values.exp(), nats))
             done += len(piece)
-            if said is not None:
-                said(done)
     indices, chances, nats = (torch.cat([one[place] for one in told]) for place in range(3))
     nats = torch.cat([nats.new_full((1,), torch.nan), nats])
     return Read({address: torch.cat(parts) for address, parts in values.items()}, indices, chances, nats)

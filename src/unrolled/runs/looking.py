@@ -55,7 +55,8 @@ def look(
         warn: is told what is to be known of the run.
 
     Raises:
-        RunError: not a run. ConfigError: its symbols are no characters. DataError: too little text.
+        RunError: not a run. ConfigError: its symbols are no characters, or it held nothing out and is given no text.
+        DataError: too little text.
     """
     run = load(path, best=best)
     for warning in run.warnings:
@@ -66,10 +67,11 @@ def look(
         raise ConfigError(f"{characters} characters are too few to find anything: give at least {_LEAST:,}")
     folder = RunFolder.at(Path(path))
     about = folder.identity().about
-    own = folder.texts(about)[0]
-    start, end = split(own, run.config.val_frac)
+    parts = [split(text, run.config.val_frac) for text in folder.texts(about)]
+    if not places and (run.config.split != "end" or not run.config.val_frac):
+        raise ConfigError("no piece of this run's text was held out that could be read as a whole: give a text, --text")
     with ExitStack() as opened:
-        name, reads = f"{about.name}, held out", end
+        name, reads = f"{about.name}, held out", parts[0][1]
         if places:
             sources = opened.enter_context(found(places))
             scratch = opened.enter_context(tempfile.TemporaryDirectory(prefix="unrolled-"))
@@ -78,7 +80,8 @@ def look(
         ids = _numbers(reads, characters)
     if len(ids) < _LEAST:
         raise DataError(f"{name} has {len(ids):,} characters that the model knows: give at least {_LEAST:,}")
-    written, learned = _written(run, ids), _numbers(start, _TRAINING)
+    learned = np.concatenate([_numbers(start, _TRAINING // len(parts)) for start, _ in parts])
+    written = _written(run, ids)
     every = labels_of(written, labels)
     made = account(run.model, written, torch.from_numpy(ids), every, (_written(run, learned), learned), say)
     return Looked(name, len(ids), made)
