@@ -20,9 +20,9 @@ from unrolled.engine import Program, State
 from unrolled.equations import Array, Graph, intervened
 from unrolled.errors import EquationError, ShapeError
 from unrolled.inspection.addresses import Found, Place, find
-from unrolled.inspection.tracing import directions_of, modules_of, names_of
+from unrolled.inspection.tracing import directions_of, modules_of, names_of, with_changes
 from unrolled.layers import watching
-from unrolled.layers.stack import Direction, Stack
+from unrolled.layers.stack import Direction
 
 Number = float | Tensor
 
@@ -90,19 +90,9 @@ def intervene(model: nn.Module, changes: Mapping[str, Change | float]) -> Iterat
         for one in find(address, known):
             whole = change if isinstance(change, Change) else Clamp(change)
             wanted[one.place].append(_Fitted(one, whole, _width(places[one.place].program, one)))
-    changed = {place: _Changed(those) for place, those in wanted.items()}
-    paths = {place.path for place in wanted}
-    with watching({modules[path]: partial(_stack, path, changed) for path in paths}):
+    made = {place: _Changed(those).direction for place, those in wanted.items()}
+    with watching({modules[path]: partial(with_changes, path, made) for path in {place.path for place in made}}):
         yield
-
-
-def _stack(path: str, changed: Mapping[Place, _Changed], stack: Stack) -> Stack:
-    """The stack of a module with the changes in it."""
-    made = [list(layer) for layer in stack]
-    for place, direction in directions_of(path, stack):
-        if place in changed:
-            made[place.layer][place.is_reverse] = changed[place].direction(direction)
-    return made
 
 
 class _Fitted:

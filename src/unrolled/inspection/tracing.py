@@ -105,6 +105,15 @@ def directions_of(path: str, stack: Stack) -> Iterator[tuple[Place, Direction]]:
             yield Place(path, layer, is_reverse=number == 1), direction
 
 
+def with_changes(path: str, changes: Mapping[Place, Callable[[Direction], Direction]], stack: Stack) -> Stack:
+    """The stack of the module at that path, with other directions at some of its places."""
+    made = [list(layer) for layer in stack]
+    for place, direction in directions_of(path, stack):
+        if place in changes:
+            made[place.layer][place.is_reverse] = changes[place](direction)
+    return made
+
+
 def trace(
     model: nn.Module,
     *inputs: Any,
@@ -185,7 +194,8 @@ class Recorder:
     @contextmanager
     def recording(self) -> Iterator[None]:
         """Within the block, what the model computes is written down."""
-        with watching({module: partial(self._changed, path) for path, module in self._modules.items()}):
+        changes = {one.place: partial(self._watched, one.place) for one in self._found}
+        with watching({module: partial(with_changes, path, changes) for path, module in self._modules.items()}):
             yield
 
     def derive(self, loss: Tensor) -> None:
@@ -207,16 +217,8 @@ class Recorder:
         self._calls.clear()
         self._leaves.clear()
 
-    def _changed(self, path: str, stack: Stack) -> Stack:
-        """The stack with somebody who writes down."""
-        places = dict.fromkeys(one.place for one in self._found)
-        changed = [list(layer) for layer in stack]
-        for place, direction in directions_of(path, stack):
-            if place in places:
-                changed[place.layer][place.is_reverse] = self._watched(place, direction)
-        return changed
-
     def _watched(self, place: Place, direction: Direction) -> Direction:
+        """A layer with somebody who writes down."""
         parameters = direction.parameters
         if self._apart and torch.is_grad_enabled():
             parameters = [one.detach().requires_grad_() for one in parameters]
