@@ -78,7 +78,8 @@ def test_untrained_networks_echo_what_they_read():
     symbols = sorted(set(text))
     ids = torch.tensor([symbols.index(one) for one in text])
     model = LanguageModel(LanguageModelConfig(vocab_size=len(symbols), hidden_size=32, num_layers=2), "lstm")
-    units, others = read(model, ids).units(), [read(untrained(model, seed), ids).units() for seed in (1, 2, 3)]
+    units = Units.of(read(model, ids).values)
+    others = [Units.of(read(untrained(model, seed), ids).values) for seed in (1, 2, 3)]
     found = {one.label: one for one in find_cells(units, labels_of(text), others)}
     assert found["word"].score > 0.8
     assert not found["word"].passes
@@ -95,9 +96,9 @@ def test_twenty_untrained_networks_have_no_finding(cell):
     labels = labels_of(text)
     assert {"quote", "comment", "if", "depth", "column"} <= {one.name for one in labels}
     model = LanguageModel(LanguageModelConfig(vocab_size=len(symbols), hidden_size=128, num_layers=2), cell)
-    others = [read(untrained(model, seed), ids).units() for seed in (1001, 1002, 1003)]
+    others = [Units.of(read(untrained(model, seed), ids).values) for seed in (1001, 1002, 1003)]
     for seed in range(20):
-        found = find_cells(read(untrained(model, seed), ids).units(), labels, others)
+        found = find_cells(Units.of(read(untrained(model, seed), ids).values), labels, others)
         assert [(one.label, one.score, one.limit) for one in found if one.passes] == []
 
 

@@ -41,9 +41,9 @@ def looked(runs):
 
 
 def test_it_says_something_of_everything(looked):
-    sentences = looked.account.sentences
+    sentences = looked.sentences
     assert {one.about for one in sentences} == {"cells", "memory", "gradients", "gates", "predictions", "errors"}
-    assert looked.characters == 1_500
+    assert looked.steps == 1_500
     assert "held out" in looked.text
     for one in sentences:
         assert one.text.strip() == one.text
@@ -51,11 +51,11 @@ def test_it_says_something_of_everything(looked):
 
 
 def test_its_figures_are_those_of_the_run(looked):
-    figures = {one.about: one.figures for one in looked.account.sentences}
+    figures = {one.about: one.figures for one in looked.sentences}
     assert sum(figures["errors"].values()) == int((looked.account.read.nats[1:] > torch.tensor(2.0).log()).sum())
-    gates = [one.text for one in looked.account.sentences if one.about == "gates"]
+    gates = [one.text for one in looked.sentences if one.about == "gates"]
     assert sum(text.startswith("layer1.f") for text in gates) == 1
-    text = next(one.text for one in looked.account.sentences if "nats per character" in one.text)
+    text = next(one.text for one in looked.sentences if "nats per character" in one.text)
     assert text.startswith(f"{float(looked.account.read.nats[1:].mean()):.3f}")
 
 
@@ -63,7 +63,7 @@ def test_another_text_and_labels_of_ones_own(runs, tmp_path):
     other = tmp_path / "other.py"
     other.write_text(CODE * 20)
     found = look(runs["characters"], [str(other)], characters=2_000, labels={"word add": "add"})
-    assert found.characters == 2_000
+    assert found.steps == 2_000
     assert "word add" in {one.label for one in found.account.findings}
     assert {one.name for one in labels_of(CODE)} & {one.label for one in found.account.findings}
 
@@ -89,7 +89,7 @@ def test_what_was_learned_is_not_called_held_out(options, runs, tmp_path):
     run = train(config, tmp_path / "run")
     with pytest.raises(ConfigError, match="--text"):
         look(run)
-    assert look(run, [text], characters=1_000).characters == 1_000
+    assert look(run, [text], characters=1_000).steps == 1_000
 
 
 def test_the_command(runs):
@@ -98,8 +98,111 @@ def test_the_command(runs):
     assert told.returncode == 0, told.stderr
     assert "gates" in told.stdout
     assert "... looking for cells" in told.stderr
+    assert told.stdout.splitlines()[-1] == f"report: {run / 'report.html'}"
+    assert "layer1" in (run / "report.html").read_text()
+    (run / "report.html").unlink()
     lines = unrolled("look", run, "--characters", 1200, "--json", cwd=run).stdout.splitlines()
     assert {"about", "text", "figures"} == set(json.loads(lines[0]))
+    assert not (run / "report.html").exists()
     refused = unrolled("look", run, "--label", "both", cwd=run)
     assert refused.returncode == 1
     assert "a name and a regular expression" in refused.stderr
+
+
+def test_the_report_has_the_history(looked):
+    page = looked.report()
+    assert "lstm, 2 x 16 units" in page
+    assert "after 60 steps of training" in page
+    assert "The loss while it was trained" in page
+
+
+def test_a_report_that_cannot_be_written(looked, tmp_path):
+    with pytest.raises(ConfigError, match="Give another place"):
+        looked.write(tmp_path / "nowhere" / "report.html")
+
+
+MODEL = """
+import torch
+from torch import nn
+
+class Tagger(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.rnn = nn.GRU(3, 4, batch_first=True)
+    def forward(self, x):
+        return self.rnn(x)[0]
+
+def model():
+    return Tagger(), torch.randn(2, 9, 3)
+
+def lettered():
+    return Tagger(), (torch.randn(2, 9, 3),), {"text": "recurrent", "vowel": [0, 1, 0, 0, 0, 0, 1, 0, 0]}
+
+def tuned():
+    torch.manual_seed(0)
+    model, x = Tagger(), torch.randn(1, 2000, 3).cumsum(1) / 30
+    return model, x, {"first": (x[0, :, 0] > 0).float()}
+
+def too_many():
+    return Tagger(), torch.randn(2, 9, 3), {"text": "too many letters"}
+
+def not_numbers():
+    return Tagger(), torch.randn(2, 9, 3), {"odd": ["a"] * 9}
+
+def nothing():
+    return 3
+
+def fails():
+    raise KeyError("secret")
+
+def wrong_shape():
+    return Tagger(), torch.randn(2, 9, 7)
+
+def no_layer():
+    return nn.Linear(3, 3), torch.randn(2, 3)
+
+number = 5
+"""
+
+
+@pytest.fixture
+def made(tmp_path):
+    path = tmp_path / "net.py"
+    path.write_text(MODEL)
+    return path
+
+
+def test_somebodys_model(made):
+    found = look(f"{made}:model")
+    assert found.steps == 9
+    assert {one.about for one in found.sentences} >= {"memory", "gradients", "gates"}
+    assert "rnn.layer0" not in found.report().split("Pictures")[0]  # (short names: there is one recurrent module)
+    labels = look(f"{made}:tuned").account.findings
+    assert [one.label for one in labels] == ["first"]
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("nothing", "returns int"), ("fails", "KeyError"), ("wrong_shape", "cannot be run"),
+        ("no_layer", "no recurrent layer"), ("number", "not a function"), ("modell", "Did you mean 'model'"),
+        ("too_many", "16 symbols"), ("not_numbers", "not made of numbers"), ("lettered", "too short"),
+    ],
+)  # fmt: skip
+def test_models_that_cannot_be_looked_at(name, why, made):
+    with pytest.raises((ConfigError, DataError), match=why):
+        look(f"{made}:{name}")
+
+
+def test_options_that_are_for_runs(made):
+    with pytest.raises(ConfigError, match="are for runs"):
+        look(f"{made}:model", labels={"a": "b"})
+    with pytest.raises(ConfigError, match="no file"):
+        look(f"{made.parent}/other.py:model")
+
+
+def test_the_command_on_a_model(made):
+    told = unrolled("look", f"{made}:model", cwd=made.parent)
+    assert told.returncode == 0, told.stderr
+    assert "report: report.html" in told.stdout
+    assert "9 steps" in (made.parent / "report.html").read_text()

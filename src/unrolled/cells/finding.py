@@ -54,7 +54,7 @@ def _read_call(text: str) -> tuple[str, dict[str, Any]]:
 
 
 def _from_file(path: Path, name: str) -> Cell:
-    module = _run_file(path)
+    module = run_file(path, CellError, "a cell")
     found = vars(module).get(name)
     if isinstance(found, Cell):
         return found
@@ -66,12 +66,17 @@ def _from_file(path: Path, name: str) -> Cell:
     )
 
 
-def _run_file(path: Path) -> ModuleType:
+def run_file(path: Path, refused: type[UnrolledError], wanted: str) -> ModuleType:
+    """Execute a file of Python, as importing it would, for what is wanted from it.
+
+    Raises:
+        refused: there is no such file, or it fails.
+    """
     if not path.is_file():
-        raise CellError(f"there is no file {path} to take a cell from")
-    spec = importlib.util.spec_from_file_location(f"unrolled_cells_{abs(hash(path.resolve()))}", path)
+        raise refused(f"there is no file {path} to take {wanted} from")
+    spec = importlib.util.spec_from_file_location(f"unrolled_file_{abs(hash(path.resolve()))}", path)
     if spec is None or spec.loader is None:
-        raise CellError(f"{path} is not a Python file: its name should end in .py")
+        raise refused(f"{path} is not a Python file: its name should end in .py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     streams = sys.stdout, sys.stderr
@@ -79,8 +84,8 @@ def _run_file(path: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except (UnrolledError, KeyboardInterrupt):
         raise
-    except BaseException as error:  # also SystemExit: the file is asked for a cell, not to end the program
-        raise CellError(f"{path} cannot be run: {described(error)}") from error
+    except BaseException as error:  # also SystemExit: the file is asked for something, not to end the program
+        raise refused(f"{path} cannot be run: {described(error)}") from error
     finally:
         sys.stdout, sys.stderr = streams
     return module

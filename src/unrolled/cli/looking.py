@@ -7,27 +7,34 @@ import textwrap
 from dataclasses import asdict
 from functools import partial
 from itertools import groupby
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from unrolled.cli.app import AsJson, Best, RunPath, app, columns, print_json
+from unrolled.cli.app import AsJson, Best, app, columns, print_json
 from unrolled.cli.terminal import complain, printable
 from unrolled.errors import ConfigError
 from unrolled.inspection import Activation, Fate, fates
-from unrolled.runs import look
+from unrolled.runs import REPORT, look
 
 _RADII = (0.0, 0.9, 1.0, 1.1, 2.0)  # 0: as drawn
 
 
 @app.command("look")
 def look_command(
-    run: RunPath,
+    run: Annotated[
+        str, typer.Argument(metavar="RUN|MODEL", help="a run's folder, or file.py:function", show_default=False)
+    ],
     text: Annotated[
         list[str] | None,
         typer.Option(help="what it reads: a file, folder or pattern; else what was held out", show_default=False),
     ] = None,
-    characters: Annotated[int, typer.Option(help="how many it reads")] = 50_000,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="the report; default: report.html, in the run's folder", show_default=False),
+    ] = None,
+    characters: Annotated[int, typer.Option(help="how many it reads")] = 100_000,
     label: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME=REGEX", help="a label of your own: true within a match", show_default=False),
@@ -35,7 +42,11 @@ def look_command(
     best: Best = False,
     as_json: AsJson = False,
 ) -> None:
-    """Look inside a run while it reads: units that track something, gates, gradients, and what it has learned."""
+    """Look inside a run while it reads, or inside any PyTorch model, and write what is found into one HTML file.
+
+    Units that track something, gates, memory, gradients, and what was learned, in words and pictures. A MODEL is
+    file.py:function: the function returns the model and what to call it with. With --json: words only, no report.
+    """
     found = look(
         run,
         text or (),
@@ -46,14 +57,18 @@ def look_command(
         warn=partial(complain, "warning"),
     )
     if as_json:
-        for one in found.account.sentences:
+        for one in found.sentences:
             print_json(asdict(one))
-        return
-    print(f"{found.characters:,} characters of {printable(found.text)}")
-    for about, sentences in groupby(found.account.sentences, key=lambda one: one.about):
-        print(f"\n{about}")
-        for one in sentences:
-            print(textwrap.fill(printable(one.text), 110, initial_indent="  ", subsequent_indent="    "))
+    else:
+        print(f"{found.steps:,} {found.account.step}s: {printable(found.text)}")
+        for about, sentences in groupby(found.sentences, key=lambda one: one.about):
+            print(f"\n{about}")
+            for one in sentences:
+                print(textwrap.fill(printable(one.text), 110, initial_indent="  ", subsequent_indent="    "))
+    if out is not None or not as_json:
+        _say("the report")
+        place = found.write(out or (Path(run) / REPORT if Path(run).is_dir() else Path(REPORT)))
+        print(f"\nreport: {printable(str(place))}", file=sys.stderr if as_json else sys.stdout)
 
 
 def _say(doing: str) -> None:

@@ -1,6 +1,6 @@
 """Looking into recurrent networks. Knows layers and models; nothing else knows that it is there."""
 
-from unrolled.inspection.account import Account, Sentence, account
+from unrolled.inspection.account import Account, account, account_of
 from unrolled.inspection.addresses import Found, Place, find
 from unrolled.inspection.flow import Activation, Fate, fates
 from unrolled.inspection.intervening import Change, Clamp, Scale, Shift, intervene
@@ -8,9 +8,10 @@ from unrolled.inspection.labels import Label, labels_of
 from unrolled.inspection.opening import close, open  # noqa: A004 (what it does)
 from unrolled.inspection.tracing import Recorder, Trace, names_of, trace
 from unrolled.inspection.values import Values
+from unrolled.inspection.words import Sentence, sentences
 
 __all__ = [
     "Account", "Activation", "Change", "Clamp", "Fate", "Found", "Label", "Place", "Recorder", "Scale", "Sentence",
-    "Shift", "Trace", "Values", "account", "close", "fates", "find", "intervene", "labels_of", "names_of", "open",
-    "trace",
+    "Shift", "Trace", "Values", "account", "account_of", "close", "fates", "find", "intervene", "labels_of", "names_of",
+    "open", "sentences", "trace",
 ]  # fmt: skip

@@ -7,7 +7,7 @@ read the same text, which echo what they have just read, and in labels that are 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -30,6 +30,12 @@ class Units:
     names: Sequence[str]
     values: Tensor
 
+    @staticmethod
+    def of(values: Mapping[str, Tensor]) -> Units:
+        """All units of all values, address -> `[N, U]`, one under the other."""
+        names = [f"{address}[{unit}]" for address, value in values.items() for unit in range(value.shape[1])]
+        return Units(names, torch.cat([value.t() for value in values.values()]).contiguous())
+
     def half(self, number: int) -> Tensor:
         """The values at the characters of the first or the second half."""
         middle = self.values.shape[1] // 2
@@ -50,6 +56,7 @@ class Finding:
         limit: what has to be exceeded: chance, and a margin for the few untrained networks.
         nats: of the label, that the unit tells (mutual information), on that half.
         runners_up: the units that are next best, with their scores.
+        cell: what Karpathy, Johnson & Fei-Fei 2015 call such a unit, if they do.
     """
 
     label: str
@@ -62,6 +69,7 @@ class Finding:
     limit: float
     nats: float
     runners_up: list[tuple[str, float]] = field(default_factory=list)
+    cell: str = ""
 
     @property
     def passes(self) -> bool:
@@ -70,14 +78,15 @@ class Finding:
 
 
 def find_cells(
-    units: Units, labels: Sequence[Label], untrained: Sequence[Units], *, shifts: int = 30, seed: int = 0, more: int = 4
+    units: Units, labels: Sequence[Label], untrained: Iterable[Units], *, shifts: int = 30, seed: int = 0, more: int = 4
 ) -> list[Finding]:
     """The best unit for each label, those that pass first, the best first.
 
     Args:
         units: of the network, over a text that it was not trained on.
         labels: of that text.
-        untrained: the units of networks of the same shape with fresh weights, over the same text.
+        untrained: the units of networks of the same shape with fresh weights, over the same text; one after the other,
+            so that not all need be there at once.
         shifts: how often the labels are shifted.
         seed: of the shifts.
         more: how many units that come next are told.
@@ -88,26 +97,34 @@ def find_cells(
     count = units.values.shape[1]
     if count < 2 * _LEAST:
         raise DataError(f"a text of {count} characters is too short to find cells in: give at least {2 * _LEAST}")
-    if any(one.values.shape != (count,) for one in labels) or any(one.values.shape[1] != count for one in untrained):
-        raise DataError("the labels, or the untrained networks, are of a text of another length")
+    if any(one.values.shape != (count,) for one in labels):
+        raise DataError("the labels are of a text of another length")
     labels = [one for one in labels if _varies_in_both_halves(one)]
-    networks = [_Searching(one) for one in (units, *untrained)]
+    kinds = [alike for yes in (True, False) if (alike := [one for one in labels if one.is_binary == yes])]
+    columns = [torch.stack([torch.from_numpy(one.values) for one in alike]) for alike in kinds]
+    of_untrained: list[list[list[float]]] = [[] for _ in kinds]
+    for other in untrained:
+        if other.values.shape[1] != count:
+            raise DataError("an untrained network has read a text of another length")
+        searching = _Searching(other)
+        for alike, values, scores in zip(kinds, columns, of_untrained, strict=True):
+            scores.append(searching.best_scores(values, is_binary=alike[0].is_binary))
+    ours = _Searching(units)
     offsets = np.random.default_rng(seed).integers(count // 10, count - count // 10, size=shifts).tolist()
-    found = []
-    for is_binary in (True, False):
-        alike = [one for one in labels if one.is_binary == is_binary]
-        if alike:
-            found += _found(networks, alike, offsets, more, is_binary=is_binary)
+    found: list[Finding] = []
+    for alike, values, scores in zip(kinds, columns, of_untrained, strict=True):
+        found += _found(ours, alike, values, torch.tensor(scores).view(-1, len(alike)), offsets, more)
     return sorted(found, key=lambda one: (not one.passes, -one.score))
 
 
 def _found(
-    networks: Sequence[_Searching], labels: Sequence[Label], offsets: Sequence[int], more: int, *, is_binary: bool
+    ours: _Searching, labels: Sequence[Label], values: Tensor, of_untrained: Tensor, offsets: Sequence[int], more: int
 ) -> list[Finding]:
-    """What the first network has for labels that are all true or false, or all numbers; the others are untrained."""
-    ours, *others = networks
-    values = torch.stack([torch.from_numpy(one.values) for one in labels])
-    of_untrained = torch.tensor([one.best_scores(values, is_binary=is_binary) for one in others]).view(-1, len(labels))
+    """What a network has for labels that are all true or false, or all numbers: `values` `[L, N]`.
+
+    of_untrained: the best scores `[networks, L]` of untrained ones.
+    """
+    is_binary = labels[0].is_binary
     shifted = torch.cat([values[:0], *(values.roll(offset, dims=1) for offset in offsets)])
     of_shifted = torch.tensor(ours.best_scores(shifted, is_binary=is_binary)).view(-1, len(labels))
     of_chance = torch.cat([of_untrained, of_shifted, torch.zeros(1, len(labels))]).amax(dim=0).tolist()
@@ -155,7 +172,7 @@ class _Searching:
         names = [self.units.names[unit] for unit in best]
         return Finding(
             label.name, label.what, names[0], "AUC" if is_binary else "r", score, is_opposite, chance, chance + margin,
-            nats, list(zip(names[1:], [one for one, _ in others], strict=True)),
+            nats, list(zip(names[1:], [one for one, _ in others], strict=True)), label.cell,
         )  # fmt: skip
 
     def _tested(

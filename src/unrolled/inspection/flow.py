@@ -8,14 +8,16 @@ bound the tanh network: it must vanish if the largest singular value of W is bel
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
 
-from unrolled.errors import ConfigError, ShapeError
-from unrolled.inspection.tracing import modules_of, trace
+from unrolled.errors import AddressError, ConfigError, ShapeError
+from unrolled.inspection.addresses import find
+from unrolled.inspection.tracing import modules_of, names_of, trace
 from unrolled.inspection.values import Values
 
 Activation = Literal["relu", "linear", "tanh"]
@@ -119,43 +121,62 @@ def fates(
     return table
 
 
-def signal(model: nn.Module, *inputs: Any, value: str, at: int = -1, seed: int = 0, **options: Any) -> Values:
+def signal(model: nn.Module, *inputs: Any, value: str, at: int | None = None, seed: int = 0, **options: Any) -> Values:
     """A gradient that is put in at one step, on its way back: dL/d(value) at every step, `[T, B, units]`.
 
-    L is what the recurrent module gives out at that step times a normal vector: nothing but recurrence is in between.
-    (The lecture's "cute backprop signal video".)
+    L is what the value's recurrent module gives out at that step times a normal vector: nothing but recurrence is in
+    between. (The lecture's "cute backprop signal video".)
 
     Args:
-        model: any module with one recurrent module within.
+        model: any module with recurrent layers of Unrolled within.
         *inputs: what it is called with.
         **options: the same, by name.
         value: the address of the value, `layer0.c`.
-        at: the step.
+        at: the step; None: where each row ends, in each direction (by the first of the states).
         seed: of the vector.
 
     Raises:
-        AddressError: there is no such value.
-        ConfigError: there is not one recurrent module.
+        AddressError: there is no such value, or it is several.
     """
-    modules = modules_of(model)
-    if len(modules) != 1:
-        raise ConfigError(f"the model has {len(modules)} recurrent modules: give the one that is meant, as a model")
-    (module,) = modules.values()
+    found = find(value, names_of(model))
+    if len(found) > 1:
+        raise AddressError(f"{value!r} names {len(found)} values: give one")
+    module = modules_of(model)[found[0].place.path]
     assert isinstance(module, nn.Module)
-    seen: list[Tensor] = []
-    hook = module.register_forward_hook(lambda _, __, output: seen.append(output[0]))
+    seen: list[Any] = []
+    hook = module.register_forward_hook(lambda _, __, output: seen.append(output))
 
     def put_in(_: Any) -> Tensor:
-        output = seen[-1].transpose(0, 1) if getattr(module, "batch_first", False) else seen[-1]
+        if not seen:
+            raise ConfigError(f"{value}: its layer did not run")
+        came = _last_of(module, seen[-1]) if at is None else _output_at(module, seen[-1], at)
         chance = torch.Generator().manual_seed(seed)
-        return (output[at] * torch.randn(output[at].shape, generator=chance).to(output)).sum()
+        return (came * torch.randn(came.shape, generator=chance).to(came)).sum()
 
     try:
-        found = trace(model, *inputs, names=[value], gradients=True, loss=put_in, **options)
+        traced = trace(model, *inputs, names=[value], gradients=True, loss=put_in, **options)
     finally:
         hook.remove()
-    assert found.gradients is not None
-    return found.gradients[value]
+    assert traced.gradients is not None
+    return traced.gradients[value]
+
+
+def _output_at(module: nn.Module, output: Any, step: int) -> Tensor:
+    steps: Tensor = output[0]
+    return (steps.transpose(0, 1) if getattr(module, "batch_first", False) else steps)[step]
+
+
+def _last_of(module: Any, output: Any) -> Tensor:
+    """The first state of the last layer, in each of its directions, as a run leaves it behind."""
+    if isinstance(module, nn.RNNCellBase):
+        last: Tensor = output if isinstance(output, Tensor) else output[0]
+        return last
+    states = output[1]
+    if isinstance(states, Mapping):
+        states = next(iter(states.values()))
+    elif isinstance(states, tuple):
+        states = states[0]
+    return cast(Tensor, states[-len(module.stack()[-1]) :])
 
 
 def reach(gradients: Tensor, at: int = -1, least: float = 0.01) -> int:

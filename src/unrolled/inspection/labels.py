@@ -22,11 +22,15 @@ Kind = Literal["python", "c", "prose"]
 
 @dataclass(frozen=True)
 class Label:
-    """A property of every character of a text, `[N]`: true or false (1 or 0), or a number. `what`: in words."""
+    """A property of every character of a text, `[N]`: true or false (1 or 0), or a number.
+
+    what: in words. cell: what a unit that tells it is called (Karpathy, Johnson & Fei-Fei 2015), if it has a name.
+    """
 
     name: str
     what: str
     values: Floats
+    cell: str = ""
 
     @property
     def is_binary(self) -> bool:
@@ -55,7 +59,10 @@ def labels_of(text: str, more: Mapping[str, Any] | None = None, kind: Kind | Non
         DataError: a column of another length, or not of numbers.
     """
     reading = Reading(text, kind or kind_of(text))
-    found = [Label(name, what, np.asarray(rule(reading), dtype=np.float64)) for name, (what, rule) in RULES.items()]
+    found = [
+        Label(name, what, np.asarray(rule(reading), dtype=np.float64), _CELLS.get(name, ""))
+        for name, (what, rule) in RULES.items()
+    ]
     found += [_of_the_user(text, name, given) for name, given in (more or {}).items()]
     return [one for one in found if one.varies]
 
@@ -228,4 +235,13 @@ RULES: dict[str, tuple[str, Callable[[Reading], Any]]] = {
     "word": ("in a word", _each(lambda one: one.isalnum() or one == "_")),
     "number": ("in a number", _each(str.isdigit)),
     "upper": ("at upper case", _each(str.isupper)),
+}
+
+# the five cells that the paper shows
+_CELLS = {
+    "quote": "quote detection cell",
+    "comment": "quote/comment cell",
+    "if": "if statement cell",
+    "depth": "code depth cell",
+    "column": "line length cell",
 }

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.engine import State
-from unrolled.inspection.finder import Units
 from unrolled.inspection.tracing import Recorder
 from unrolled.models import LanguageModel, evaluating
 
@@ -31,11 +30,6 @@ class Read:
     guesses: Tensor
     chances: Tensor
     nats: Tensor
-
-    def units(self) -> Units:
-        """All units of all values, one under the other."""
-        addresses = [f"{address}[{unit}]" for address, value in self.values.items() for unit in range(value.shape[1])]
-        return Units(addresses, torch.cat([value.t() for value in self.values.values()]).contiguous())
 
 
 @torch.no_grad()

@@ -1,11 +1,12 @@
-"""The verb "look": what is to be seen inside a run that is trained. Trains nothing."""
+"""The verb "look": what is to be seen inside a run that is trained, or inside anybody's model. Trains nothing."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import date
 from os import PathLike
 from pathlib import Path
 from types import MappingProxyType
@@ -16,38 +17,78 @@ import torch
 
 from unrolled.data import Text, encode_with, found, split
 from unrolled.errors import ConfigError, DataError
-from unrolled.inspection import Account, account, labels_of
+from unrolled.inspection import Account, Sentence, account, labels_of, sentences
 from unrolled.runs.folder import RunFolder
-from unrolled.runs.loading import Run, load
+from unrolled.runs.history import History, history_of
+from unrolled.runs.loading import load
+from unrolled.runs.strangers import look_at, names_a_model
 
+REPORT = "report.html"
 _TRAINING = 5_000_000  # characters of the training text from which n-grams are counted
 _LEAST = 1_000  # characters that are read
+
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Looked:
-    """What was seen in a run while it read so many characters of that text."""
+    """What was seen in a run, or a model, while it ran over so many steps.
 
+    name: of what was looked at. text: what it read, in words. steps: how many characters, or steps.
+    """
+
+    name: str
     text: str
-    characters: int
+    steps: int
     account: Account
+    history: History = field(default_factory=History)
+
+    @property
+    def sentences(self) -> list[Sentence]:
+        """What there is to say, in words, each with its figures."""
+        return sentences(self.account)
+
+    def report(self) -> str:
+        """All of it as one HTML page, with pictures, that needs no network."""
+        from unrolled.inspection.figures import training  # (plotly is slow to import, and seldom needed)
+        from unrolled.inspection.report import report
+
+        facts = [f"{self.steps:,} {self.account.step}s: {self.text}", *self.history.facts, f"{date.today():%d %B %Y}"]
+        more = {"The loss while it was trained": training(self.history.losses)} if self.history.losses else {}
+        return report(self.account, self.name, facts, more, self.history.samples)
+
+    def write(self, path: str | PathLike[str]) -> Path:
+        """Write the report to a file; what lies there is replaced.
+
+        Raises:
+            ConfigError: it cannot be written.
+        """
+        page = self.report().encode("utf-8", "replace")
+        try:
+            Path(path).write_bytes(page)
+        except OSError as error:
+            raise ConfigError(
+                f"the report cannot be written to {path}: {error.strerror}. Give another place, -o"
+            ) from error
+        return Path(path)
 
 
 def look(
     path: str | PathLike[str],
     places: Sequence[str] = (),
     *,
-    characters: int = 50_000,
+    characters: int = 100_000,
     labels: Mapping[str, Any] = MappingProxyType({}),
     best: bool = False,
-    say: Callable[[str], None] = lambda _: None,
+    say: Say = lambda _: None,
     warn: Callable[[str], None] = lambda _: None,
 ) -> Looked:
     """Look inside a run while it reads: cells that track something, gates, gradients, and what it has learned.
 
     Args:
-        path: of the run, whose symbols are characters.
-        places: files, folders or patterns that it reads; none: what was held out of its own text.
+        path: of the run, whose symbols are characters; or `file.py:function`, a function that returns a model, what
+            to call it with, and if it likes a mapping of labels (a column for each step; "text": the steps in letters).
+        places: files, folders or patterns that a run reads; none: what was held out of its own text.
         characters: how many it reads at most.
         labels: of your own, see `inspection.labels_of`.
         best: the weights with the lowest held-out loss.
@@ -55,9 +96,27 @@ def look(
         warn: is told what is to be known of the run.
 
     Raises:
-        RunError: not a run. ConfigError: its symbols are no characters, or it held nothing out and is given no text.
-        DataError: too little text.
+        RunError: not a run. ConfigError: its symbols are no characters, it held nothing out and is given no text, or
+            the function or its model fails. DataError: too little text.
     """
+    if names_a_model(path):
+        if places or labels or best:
+            raise ConfigError(f"{path} is a model, not a run: a text, labels and --best are for runs")
+        seen, steps = look_at(str(path), say)
+        return Looked(str(path), "what it was called with", steps, seen)
+    return _look_at_run(Path(path), places, characters, labels, say, warn, best=best)
+
+
+def _look_at_run(
+    path: Path,
+    places: Sequence[str],
+    characters: int,
+    labels: Mapping[str, Any],
+    say: Say,
+    warn: Callable[[str], None],
+    *,
+    best: bool,
+) -> Looked:
     run = load(path, best=best)
     for warning in run.warnings:
         warn(warning)
@@ -65,7 +124,7 @@ def look(
         raise ConfigError(f"'look' reads characters, and this run was trained on {run.vocabulary.unit}s")
     if characters < _LEAST:
         raise ConfigError(f"{characters} characters are too few to find anything: give at least {_LEAST:,}")
-    folder = RunFolder.at(Path(path))
+    folder = RunFolder.at(path)
     about = folder.identity().about
     parts = [split(text, run.config.val_frac) for text in folder.texts(about)]
     if not places and (run.config.split != "end" or not run.config.val_frac):
@@ -81,16 +140,10 @@ def look(
     if len(ids) < _LEAST:
         raise DataError(f"{name} has {len(ids):,} characters that the model knows: give at least {_LEAST:,}")
     learned = np.concatenate([_numbers(start, _TRAINING // len(parts)) for start, _ in parts])
-    written = _written(run, ids)
-    every = labels_of(written, labels)
-    made = account(run.model, written, torch.from_numpy(ids), every, (_written(run, learned), learned), say)
-    return Looked(name, len(ids), made)
+    alphabet = [run.vocabulary.decode([one]) for one in range(len(run.vocabulary))]
+    made = account(run.model, torch.from_numpy(ids), alphabet, learned, lambda text: labels_of(text, labels), say)
+    return Looked(path.name or str(path), name, len(ids), made, history_of(run, folder))
 
 
 def _numbers(text: Text, most: int) -> np.ndarray[Any, np.dtype[np.int64]]:
     return np.asarray(text[:most]).astype(np.int64)
-
-
-def _written(run: Run, ids: np.ndarray[Any, np.dtype[np.int64]]) -> str:
-    decoder = run.vocabulary.decoder()
-    return "".join([decoder(one) for one in ids.tolist()] + [decoder(None)])

@@ -1,0 +1,155 @@
+"""The report: what was found, in one HTML file that works without a network. Knows pages, measures nothing.
+
+The words come first; then the text, coloured by a unit (`static/reader.js` draws it); then the pictures. Large arrays
+are packed (gzip, base64) and unpacked by the browser. Nothing is asked of any host: the page forbids itself to.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import html
+import json
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from itertools import groupby
+from string import Template
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+from plotly.offline import get_plotlyjs
+
+from unrolled.inspection.account import Account
+from unrolled.inspection.figures import figures_of
+from unrolled.inspection.telling import Telling
+from unrolled.inspection.words import sentences, short
+
+_LEVELS = 30  # steps of a unit's values between its lowest and its highest: what colours can show
+_LONGEST = 100_000  # symbols of the text that are shown
+_AROUND = (36, 8)  # symbols of a context before a peak and after it
+
+
+def report(
+    found: Account,
+    title: str,
+    facts: Sequence[str] = (),
+    more: Mapping[str, go.Figure] | None = None,
+    samples: Mapping[int, str] | None = None,
+) -> str:
+    """A report as HTML.
+
+    Args:
+        found: what `account` found.
+        title: what it was found in.
+        facts: what else there is to say of it, in a line each.
+        more: further pictures, by what they show; they come last.
+        samples: what the network wrote, by the training step.
+    """
+    pictures = figures_of(found) | dict(more or {})
+    text = _text(found) if len(found.symbols) else None
+    parts = {
+        "title": html.escape(title),
+        "facts": "\n".join(f"<li>{html.escape(one)}</li>" for one in facts),
+        "words": "\n".join(_words(found)),
+        "text": _static("reader.html") if text else "",
+        "pictures": "\n".join(_picture(title, figure) for title, figure in pictures.items()),
+        "samples": _samples(samples or {}),
+        "style": _static("report.css"),
+        "plotly": get_plotlyjs(),
+        "data": _packed(text) if text else "",
+        "reader": _static("reader.js") if text else "",
+    }
+    return Template(_static("report.html")).substitute(parts)
+
+
+def _static(name: str) -> str:
+    return (files("unrolled.inspection") / "static" / name).read_text(encoding="utf-8")
+
+
+def _words(found: Account) -> list[str]:
+    told = []
+    for about, group in groupby(sentences(found), key=lambda one: one.about):
+        items = "".join(f"<li>{html.escape(one.text)}</li>" for one in group)
+        told.append(f"<h3>{about}</h3><ul>{items}</ul>")
+    return told
+
+
+def _picture(title: str, figure: go.Figure) -> str:
+    settings = {"displaylogo": False, "responsive": True}
+    drawn = figure.to_html(full_html=False, include_plotlyjs=False, config=settings)
+    return f"<figure><figcaption>{html.escape(title)}</figcaption>{drawn}</figure>"
+
+
+def _samples(samples: Mapping[int, str]) -> str:
+    if not samples:
+        return ""
+    last = max(samples)
+    each = [
+        f"<details{' open' if step == last else ''}><summary>after {step:,} steps</summary>"
+        f"<pre>{html.escape(text)}</pre></details>"
+        for step, text in sorted(samples.items())
+    ]
+    return "<h2>What it wrote, by the step of its training</h2>" + "".join(each)
+
+
+def _text(found: Account) -> dict[str, Any]:
+    """What the reader shows: symbols, guesses, units and their values."""
+    count = min(len(found.symbols), _LONGEST, *(len(one.values) for one in found.units))
+    shown = list(found.symbols[:count])
+    letters = list(found.alphabet) or sorted(set(shown))
+    numbers = {letter: number for number, letter in enumerate(letters)}
+    data: dict[str, Any] = {
+        "letters": letters,
+        "step": found.step,
+        "text": _blob(np.array([numbers[one] for one in shown], dtype="<u4")),
+        "units": [_unit(one, shown) for one in found.units],
+        "values": _blob(np.concatenate([_levels(one.values.numpy()[:count]) for one in found.units])),
+        "levels": _LEVELS,
+    }
+    if found.read is not None:
+        data |= {
+            "guesses": _blob(found.read.guesses[:count].numpy().astype("<u4")),
+            "chances": _blob((found.read.chances[:count].numpy() * 255).round().astype(np.uint8)),
+            "best": found.read.guesses.shape[1],
+        }
+    return data
+
+
+def _unit(one: Telling, shown: Sequence[str]) -> dict[str, Any]:
+    before, after = _AROUND
+    largest = _largest(one.values.numpy())
+    rule = one.rule
+    return {
+        "name": short(one.unit),
+        "what": rule.label.what if rule else "",
+        "score": round(rule.score, 2) if rule else None,
+        "largest": float(f"{largest:.3g}"),
+        "peaks": [
+            [place, "".join(shown[max(0, place - before) : place + 1]), "".join(shown[place + 1 : place + 1 + after])]
+            for place in one.peaks
+            if place < len(shown)
+        ],
+    }
+
+
+def _largest(values: NDArray[Any]) -> float:
+    """What has the full colour: all but a hundredth of the values are smaller."""
+    finite = np.abs(values[np.isfinite(values)])
+    return max(float(np.quantile(finite, 0.99)), 1e-6) if len(finite) else 1.0
+
+
+def _levels(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """Values as steps from 0, the lowest, by way of the middle, which is zero, to `_LEVELS`."""
+    share = np.nan_to_num(values.astype(np.float64) / _largest(values), posinf=1.0, neginf=-1.0).clip(-1, 1)
+    return np.asarray(((share + 1) / 2 * _LEVELS).round(), dtype=np.uint8)
+
+
+def _blob(array: NDArray[Any]) -> str:
+    return base64.b64encode(gzip.compress(np.ascontiguousarray(array).tobytes(), compresslevel=6, mtime=0)).decode()
+
+
+def _packed(data: dict[str, Any]) -> str:
+    """JSON that may stand in a page: no `<` that could end it."""
+    return json.dumps(data).replace("<", "\\u003c")

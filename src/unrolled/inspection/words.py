@@ -1,0 +1,172 @@
+"""What was found, in sentences, each with its figures. Knows what `account` measures; measures nothing itself."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from unrolled.inspection.account import Account
+from unrolled.inspection.behaviour import Behaviour, Memory
+from unrolled.inspection.finder import Finding
+from unrolled.inspection.flow import reach
+from unrolled.inspection.predictions import Predictions
+
+ABOUT = ("cells", "memory", "gradients", "gates", "predictions", "errors")  # in this order
+_LONG = 100  # steps: how many units remember longer is told
+_FAR = 20  # characters: brackets that are closed so far behind what they close
+_HARDLY = 0.01  # of the time
+_OFTEN = 20  # a symbol that is seldom says little
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """Something true of a network, in words, with the numbers that say so."""
+
+    about: str
+    text: str
+    figures: dict[str, Any] = field(default_factory=dict)
+
+
+def sentences(found: Account) -> list[Sentence]:
+    """All that there is to say, in the order of `ABOUT`."""
+    told = [*_of_cells(found)]
+    for layer in found.behaviours:
+        told += [*_of_memories(layer, found), *_of_gradients(layer, found.step), *_of_gates(layer)]
+    if found.predictions is not None:
+        told += [*_of_predictions(found.predictions), *_of_errors(found.predictions)]
+    return sorted(told, key=lambda one: ABOUT.index(one.about))
+
+
+def short(unit: str) -> str:
+    """A unit's address without the name that all language models give their only recurrent module."""
+    return unit.removeprefix("rnn.")
+
+
+def _of_cells(found: Account) -> Iterator[Sentence]:
+    for one in found.findings:
+        if one.passes:
+            text = f"{short(one.unit)} {_way(one)} {one.what}: {one.measure} {one.score:.2f}, chance {one.chance:.2f}"
+            name = f"{one.cell}: " if one.cell else ""
+            worth = _worth(found, one)
+            figures = asdict(one) | ({} if worth is None else {"nats_when_held": worth})
+            yield Sentence("cells", name + text + _worth_in_words(worth, one), figures)
+    if found.findings and not any(one.passes for one in found.findings):
+        yield Sentence("cells", "no unit tells any of the labels better than chance does")
+
+
+def _way(one: Finding) -> str:
+    ways = ("is high", "is low") if one.measure == "AUC" else ("rises with", "falls with")
+    return ways[one.is_opposite]
+
+
+def _worth(found: Account, one: Finding) -> list[float] | None:
+    """What holding the unit costs, in nats per symbol: everywhere, and where the label is true."""
+    if found.ablated is None or one.unit not in found.ablated.units:
+        return None
+    label = next(label for label in found.labels if label.name == one.label)
+    where = [found.ablated.where(label.values)] if label.is_binary else []
+    costs = [found.ablated.cost(one.unit, each) for each in (None, *where)]
+    return costs if all(map(math.isfinite, costs)) else None
+
+
+def _worth_in_words(worth: Sequence[float] | None, one: Finding) -> str:
+    if worth is None:
+        return ""
+    there = f", {worth[1]:+.3f} {one.what}" if len(worth) > 1 else ""
+    return f"; held at its mean, {worth[0]:+.4f} nats per character{there}"
+
+
+def _of_memories(layer: Behaviour, found: Account) -> Iterator[Sentence]:
+    for state, memory in layer.memories.items():
+        median, units = float(memory.steps.median()), len(memory.steps)
+        long = int((memory.steps > _LONG).sum())
+        text = (
+            f"{layer.name}.{state} remembers for {_steps(median, found.step)} (the median unit, by its gate"
+            f" {memory.gate}); {long} of {units} units for more than {_LONG}"
+        )
+        yield Sentence("memory", text, {"median": median, "long": long, "units": units})
+        yield from _of_forgetting(f"{layer.name}.{state}", memory, found.symbols)
+
+
+def _of_forgetting(state: str, memory: Memory, symbols: Sequence[str]) -> Iterator[Sentence]:
+    """At which symbol a state keeps least of what it held."""
+    kept = memory.kept.double().mean(dim=-1).flatten().numpy()
+    if len(symbols) != len(kept):
+        return
+    letters, place, counts = np.unique(np.array(list(symbols)), return_inverse=True, return_counts=True)
+    means = np.bincount(place, weights=kept) / counts
+    means[counts < _OFTEN] = np.inf
+    least = int(means.argmin())
+    if math.isfinite(means[least]):
+        there, overall = float(means[least]), float(kept.mean())
+        at = repr(str(letters[least]))
+        text = f"{state} forgets most at {at}: it keeps {there:.0%} of what it held, {overall:.0%} on average"
+        yield Sentence("memory", text, {"symbol": str(letters[least]), "kept": there, "on average": overall})
+
+
+def _steps(count: float, step: str) -> str:
+    shown = f"{count:.0f}" if count >= 9.5 else f"{count:.1f}"
+    return f"{shown} {step}s"
+
+
+def _of_gradients(layer: Behaviour, step: str) -> Iterator[Sentence]:
+    """How far back a gradient at the end reaches, in each state."""
+    for state, back in layer.signals.items():
+        steps, most = reach(back.flip(0)), len(back) - 1
+        at_least = "at least " if steps == most and most > 0 else ""
+        text = f"gradients reach back {at_least}{steps} {step}s in {layer.name}.{state} (to a hundredth)"
+        yield Sentence("gradients", text, {"steps": steps, "of": most, "value": f"{layer.name}.{state}"})
+
+
+def _of_gates(layer: Behaviour) -> Iterator[Sentence]:
+    between = []
+    for name, gate in layer.gates.items():
+        left, right, stuck = float(gate.left.mean()), float(gate.right.mean()), gate.stuck.tolist()
+        if left + right < _HARDLY:
+            between.append(name)
+            continue
+        always = f"; {_units(len(stuck))} always" if stuck else ""
+        text = f"{layer.name}.{name} is shut (below 0.1) {left:.0%} of the time, open (above 0.9) {right:.0%}{always}"
+        yield Sentence("gates", text, {"left": left, "right": right, "stuck": stuck})
+    if between:
+        figures = {name: [float(gate.left.mean()), float(gate.right.mean())] for name, gate in layer.gates.items()}
+        text = f"{layer.name}: {', '.join(between)} hardly ever shut or open (below 0.1 or above 0.9 in less than 1%)"
+        yield Sentence("gates", text, {name: figures[name] for name in between})
+    for name, units in layer.still.items():
+        yield Sentence("gates", f"{layer.name}.{name}: {_units(len(units))} never moving", {"still": units})
+
+
+def _units(count: int) -> str:
+    return "1 unit is" if count == 1 else f"{count} units are"
+
+
+def _of_predictions(found: Predictions) -> Iterator[Sentence]:
+    best, mine = found.best, found.nats
+    verdict = "better" if mine < found.ngrams[best] else "worse"
+    text = (
+        f"{mine:.3f} nats per character, {abs(mine - found.ngrams[best]):.3f} {verdict} than the best n-gram model of"
+        f" {found.learned:,} characters of its training text (n = {best}, {found.ngrams[best]:.3f})"
+    )
+    yield Sentence("predictions", text, {"model": mine, **{f"{n}-gram": nats for n, nats in found.ngrams.items()}})
+    if gained := found.gains[:3]:
+        told = ", ".join(f"{one.symbol!r} {one.ours:.2f} to {one.theirs:.2f}" for one in gained)
+        figures = {one.symbol: [one.ours, one.theirs] for one in gained}
+        yield Sentence("predictions", f"it gains most over {best}-grams on {told} (mean probabilities)", figures)
+    far = [one for one in found.brackets if one.least >= _FAR and one.count >= 10]
+    if far:
+        one = far[0]
+        told = f"{one.chances['model']:.2f} to {one.chances['n-gram']:.2f}"
+        text = f"a bracket that closes one {one.least} to {one.most - 1} characters back has the probability {told}"
+        yield Sentence("predictions", text, {f"{each.least}-{each.most - 1}": each.chances for each in far})
+
+
+def _of_errors(found: Predictions) -> Iterator[Sentence]:
+    counts = found.errors.counts(by_kind=True)
+    total = sum(counts.values())
+    if total:
+        told = ", ".join(f"{name} {count / total:.0%}" for name, count in counts.items())
+        yield Sentence("errors", f"{total:,} characters had less than one half. What explains them: {told}", counts)
