@@ -8,6 +8,7 @@ PIP := $(PYTHON) -m pip install --quiet --disable-pip-version-check -c constrain
 
 demo: $(VENV)/.demo
 	$(VENV)/bin/unrolled train --out runs/demo --overwrite
+	$(VENV)/bin/unrolled look runs/demo
 
 test: $(VENV)/.test
 	$(PYTHON) -m pytest

@@ -120,7 +120,7 @@ def test_a_phrase_that_is_selected_is_found_elsewhere(page):
     page.locator("#least").fill("50")
     page.evaluate("""() => {
         const node = document.getElementById('letters').firstChild, range = document.createRange();
-        range.setStart(node, 6); range.setEnd(node, 8);
+        range.setStart(node, 5); range.setEnd(node, 7);
         getSelection().removeAllRanges(); getSelection().addRange(range);
     }""")
     page.locator("#selected", has_text="units").wait_for()

@@ -154,7 +154,8 @@ def gradient_film(signals: Mapping[str, Mapping[str, Tensor]], step: str = "step
             }
         )
     _laid_out(drawn, None, None)
-    return drawn.update_layout(updatemenus=[_play()], sliders=[_slider(drawn, step)])
+    room = {"l": 20, "r": 90, "t": 20, "b": 110, "autoexpand": False}  # (else plotly goes on looking for more)
+    return drawn.update_layout(updatemenus=[_play()], sliders=[_slider(drawn, step)], margin=room)
 
 
 def ngrams(found: Predictions) -> go.Figure:
@@ -211,8 +212,8 @@ def errors(found: Predictions) -> go.Figure | None:
     counts = found.errors.counts(by_kind=True)
     if not counts:
         return None
-    drawn = go.Figure(go.Pie(labels=list(counts), values=list(counts.values()), sort=False, hole=0.4))
-    return _laid_out(drawn, None, None)
+    pie = go.Pie(labels=list(counts), values=list(counts.values()), sort=False, hole=0.4, textinfo="label+percent")
+    return _laid_out(go.Figure(pie), None, None).update_layout(showlegend=False)  # (a legend that moves warns)
 
 
 def coloured_text(symbols: Sequence[str], values: Tensor, *, letters: int = _LETTERS) -> go.Figure:
