@@ -212,8 +212,9 @@ def errors(found: Predictions) -> go.Figure | None:
     counts = found.errors.counts(by_kind=True)
     if not counts:
         return None
-    pie = go.Pie(labels=list(counts), values=list(counts.values()), sort=False, hole=0.4, textinfo="label+percent")
-    return _laid_out(go.Figure(pie), None, None).update_layout(showlegend=False)  # (a legend that moves warns)
+    pie = go.Pie(labels=list(counts), values=list(counts.values()), sort=False, hole=0.4, textposition="inside")
+    room = {"l": 20, "r": 150, "t": 20, "b": 20, "autoexpand": False}  # (see the film)
+    return _laid_out(go.Figure(pie), None, None).update_layout(margin=room, legend={"orientation": "v", "y": 1})
 
 
 def coloured_text(symbols: Sequence[str], values: Tensor, *, letters: int = _LETTERS) -> go.Figure:
