@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from unrolled import ConfigError, Recurrent, ShapeError
+from unrolled.errors import AddressError
 from unrolled.inspection.flow import fates, gradient_norms, random_matrices, reach, signal
 
 SEEDS = 300
@@ -106,5 +107,7 @@ def test_what_cannot_flow():
         with pytest.raises(ConfigError):
             fates(**options)
     two = torch.nn.ModuleList([Recurrent("rnn", 3, 3), Recurrent("rnn", 3, 3)])
-    with pytest.raises(ConfigError, match="2 recurrent modules"):
+    with pytest.raises(AddressError, match="Did you mean"):
         signal(two, torch.zeros(2, 2, 3), value="layer0.h")
+    with pytest.raises(AddressError, match="2 values"):
+        signal(two, torch.zeros(2, 2, 3), value="*.layer0.h")

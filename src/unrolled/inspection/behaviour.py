@@ -15,8 +15,12 @@ from torch import Tensor, nn
 from unrolled.inspection.addresses import Place
 from unrolled.inspection.flow import signal
 from unrolled.inspection.gates import Saturation, gates_of, keepers_of, saturation, still, time_constants
+from unrolled.inspection.stability import jacobians, lyapunov_exponents
 from unrolled.inspection.tracing import directions_of, modules_of
 from unrolled.layers.stack import Direction
+
+_WIDEST = 512  # states whose Jacobians are followed,
+_FEWEST, _MOST = 20, 60  # along so many steps: a second or two
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,8 @@ class Behaviour:
 
     gates: name -> saturation. memories: state -> how long it lasts, where a gate keeps it. still: state -> the units
     that hardly move. signals: state -> dL/d(state) `[T, B, U]` of a gradient that was put in at the end: the first is
-    where that was, the others lie further and further back.
+    where that was, the others lie further and further back. exponents: the largest Lyapunov exponents along the first
+    row, in nats per step; none where the sequence is short or the states are too wide to be quick about it.
     """
 
     place: Place
@@ -42,6 +47,7 @@ class Behaviour:
     memories: dict[str, Memory]
     still: dict[str, list[int]]
     signals: dict[str, Tensor]
+    exponents: Tensor
 
     @property
     def name(self) -> str:
@@ -79,11 +85,19 @@ def _behaviour(
         {state: Memory(gate, time_constants(named[gate]), named[gate]) for state, gate in keepers_of(graph).items()},
         {name: units for name, units in found.items() if units},
         {name: _signal(model, place, name, inputs, options) for name in states},
+        _exponents(model, place, sum(named[name].shape[-1] for name in states), len(named[states[0]]), inputs, options),
     )
 
 
 def _is_kept(name: str) -> bool:
     return "@" not in name and name != "x"
+
+
+def _exponents(model: nn.Module, place: Place, width: int, steps: int, inputs: Any, options: Any) -> Tensor:
+    if width > _WIDEST or steps < _FEWEST:
+        return torch.zeros(0)
+    order = range(steps - 1, -1, -1) if place.is_reverse else range(steps)
+    return lyapunov_exponents(jacobians(model, *inputs, layer=str(place), steps=order[:_MOST], **options))
 
 
 def _signal(model: nn.Module, place: Place, name: str, inputs: Any, options: Any) -> Tensor:

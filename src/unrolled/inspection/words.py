@@ -90,6 +90,12 @@ def _of_memories(layer: Behaviour, found: Account) -> Iterator[Sentence]:
         )
         yield Sentence("memory", text, {"median": median, "long": long, "units": units})
         yield from _of_forgetting(f"{layer.name}.{state}", memory, found.symbols)
+    if len(layer.exponents):
+        largest = float(layer.exponents[0])
+        what = f"the largest Lyapunov exponent is {largest:+.3f} per {found.step}"
+        fate = f"fades to 1/e in {_steps(-1 / largest, found.step)}" if largest < 0 else "grows: the layer is chaotic"
+        text = f"a small change of the states of {layer.name} {fate} ({what})"
+        yield Sentence("memory", text, {"exponents": layer.exponents.tolist()})
 
 
 def _of_forgetting(state: str, memory: Memory, symbols: Sequence[str]) -> Iterator[Sentence]:
