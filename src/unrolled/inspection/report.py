@@ -35,7 +35,7 @@ def report(
     found: Account,
     title: str,
     facts: Sequence[str] = (),
-    more: Mapping[str, go.Figure] | None = None,
+    figures: Mapping[str, go.Figure] | None = None,
     samples: Mapping[int, str] | None = None,
 ) -> str:
     """A report as HTML.
@@ -44,10 +44,10 @@ def report(
         found: what `account` found.
         title: what it was found in.
         facts: what else there is to say of it, in a line each.
-        more: further pictures, by what they show; they come last.
+        figures: the pictures, by what they show; None: all of `figures_of`.
         samples: what the network wrote, by the training step.
     """
-    pictures = figures_of(found) | dict(more or {})
+    pictures = figures_of(found) if figures is None else figures
     text = _text(found) if len(found.symbols) else None
     parts = {
         "title": html.escape(title),

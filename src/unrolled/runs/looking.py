@@ -48,14 +48,20 @@ class Looked:
         """What there is to say, in words, each with its figures."""
         return sentences(self.account)
 
+    @property
+    def figures(self) -> dict[str, Any]:
+        """The pictures, by what they show: plotly's, each of which draws itself in a notebook."""
+        from unrolled.inspection.figures import figures_of, training  # (plotly is slow to import, and seldom needed)
+
+        more = {"The loss while it was trained": training(self.history.losses)} if self.history.losses else {}
+        return figures_of(self.account) | more
+
     def report(self) -> str:
         """All of it as one HTML page, with pictures, that needs no network."""
-        from unrolled.inspection.figures import training  # (plotly is slow to import, and seldom needed)
         from unrolled.inspection.report import report
 
         facts = [f"{self.steps:,} {self.account.step}s: {self.text}", *self.history.facts, f"{date.today():%d %B %Y}"]
-        more = {"The loss while it was trained": training(self.history.losses)} if self.history.losses else {}
-        return report(self.account, self.name, facts, more, self.history.samples)
+        return report(self.account, self.name, facts, self.figures, self.history.samples)
 
     def write(self, path: str | PathLike[str]) -> Path:
         """Write the report to a file; what lies there is replaced.
