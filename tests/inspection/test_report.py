@@ -66,8 +66,9 @@ def test_what_the_reader_gets_is_what_the_network_did(found):
         value = (2 * row / data["levels"] - 1) * shown["largest"]
         inside = one.values.abs().numpy() < shown["largest"]
         assert np.abs(value - one.values.numpy())[inside].max() <= 1.1 * shown["largest"] / data["levels"]
-        for place, before, after in shown["peaks"]:
-            assert TEXT[: place + 1].endswith(before)
+        for place, before, at, after in shown["peaks"]:
+            assert TEXT[:place].endswith(before)
+            assert TEXT[place] == at
             assert TEXT[place + 1 :].startswith(after)
     guesses = _unpacked(data["guesses"], "<u4").reshape(count, data["best"])
     assert (guesses == found.read.guesses.numpy()).all()

@@ -109,6 +109,25 @@ def test_the_command(runs):
     assert "a name and a regular expression" in refused.stderr
 
 
+def test_a_column_from_a_file(runs, tmp_path):
+    path = tmp_path / "column.txt"
+    path.write_text(",".join(str(number % 7) for number in range(1000)))
+    told = unrolled(
+        "look", runs["characters"], "--characters", 1000, "--column", f"week={path}", "--json", cwd=tmp_path
+    )
+    assert told.returncode == 0, told.stderr
+    found = look(runs["characters"], characters=1000, labels={"week": path})
+    assert "week" in {one.label for one in found.account.findings}
+    path.write_text("1 2 three")
+    with pytest.raises(DataError, match="not made of numbers"):
+        look(runs["characters"], labels={"week": path})
+    path.write_text("1 2 3")
+    with pytest.raises(DataError, match="one finite number for each"):
+        look(runs["characters"], labels={"week": path})
+    with pytest.raises(DataError, match="cannot be read"):
+        look(runs["characters"], labels={"week": tmp_path / "nowhere"})
+
+
 def test_the_report_has_the_history(looked):
     page = looked.report()
     assert "lstm, 2 x 16 units" in page

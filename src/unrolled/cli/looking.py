@@ -39,6 +39,10 @@ def look_command(
         list[str] | None,
         typer.Option(metavar="NAME=REGEX", help="a label of your own: true within a match", show_default=False),
     ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=FILE", help="the same: a number for each character", show_default=False),
+    ] = None,
     best: Best = False,
     as_json: AsJson = False,
 ) -> None:
@@ -51,7 +55,7 @@ def look_command(
         run,
         text or (),
         characters=characters,
-        labels=dict(map(_named, label or ())),
+        labels=dict(map(_named, label or ())) | {name: Path(file) for name, file in map(_named, column or ())},
         best=best,
         say=_say,
         warn=partial(complain, "warning"),
@@ -77,11 +81,13 @@ def _say(doing: str) -> None:
 
 
 def _named(text: str) -> tuple[str, str]:
-    """`url=https?://` as a name and a regular expression."""
-    name, sign, pattern = text.partition("=")
-    if not (name and sign and pattern):
-        raise ConfigError(f"--label {text}: write a name and a regular expression, url=https?://")
-    return name, pattern
+    """`url=https?://` as a name and what belongs to it."""
+    name, sign, given = text.partition("=")
+    if not (name and sign and given):
+        raise ConfigError(
+            f"{text!r} is no label: write a name and a regular expression, --label 'url=https?://', or a file"
+        )
+    return name, given
 
 
 @app.command("flow")

@@ -154,7 +154,7 @@ def gradient_film(signals: Mapping[str, Mapping[str, Tensor]], step: str = "step
             }
         )
     _laid_out(drawn, None, None)
-    room = {"l": 20, "r": 90, "t": 20, "b": 110, "autoexpand": False}  # (else plotly goes on looking for more)
+    room = {"l": 20, "r": 120, "t": 20, "b": 110, "autoexpand": False}  # (else plotly goes on looking for more)
     return drawn.update_layout(updatemenus=[_play()], sliders=[_slider(drawn, step)], margin=room)
 
 
@@ -300,7 +300,7 @@ def _slider(drawn: go.Figure, step: str) -> dict[str, Any]:
 def _laid_out(drawn: go.Figure, x: str | None, y: str | None, *, y_is_log: bool = False) -> go.Figure:
     drawn.update_layout(
         template="plotly_white", height=_HEIGHT, margin={"l": 60, "r": 20, "t": 20, "b": 50},
-        legend={"orientation": "h", "y": 1.12}, font={"size": 13},
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"}, font={"size": 13},
     )  # fmt: skip
     if x:
         drawn.update_xaxes(title=x)

@@ -119,6 +119,7 @@ def _text(found: Account) -> dict[str, Any]:
 
 def _unit(one: Telling, shown: Sequence[str]) -> dict[str, Any]:
     before, after = _AROUND
+    between = " " if any(len(symbol) > 1 for symbol in shown) else ""
     largest = _largest(one.values.numpy())
     rule = one.rule
     return {
@@ -127,7 +128,12 @@ def _unit(one: Telling, shown: Sequence[str]) -> dict[str, Any]:
         "score": round(rule.score, 2) if rule else None,
         "largest": float(f"{largest:.3g}"),
         "peaks": [
-            [place, "".join(shown[max(0, place - before) : place + 1]), "".join(shown[place + 1 : place + 1 + after])]
+            [
+                place,
+                between.join([*shown[max(0, place - before) : place], ""]),
+                shown[place],
+                between.join(["", *shown[place + 1 : place + 1 + after]]),
+            ]
             for place in one.peaks
             if place < len(shown)
         ],

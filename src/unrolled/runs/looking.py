@@ -96,7 +96,7 @@ def look(
             to call it with, and if it likes a mapping of labels (a column for each step; "text": the steps in letters).
         places: files, folders or patterns that a run reads; none: what was held out of its own text.
         characters: how many it reads at most.
-        labels: of your own, see `inspection.labels_of`.
+        labels: of your own, see `inspection.labels_of`; also the path of a file with a number for each character.
         best: the weights with the lowest held-out loss.
         say: is told what is going on.
         warn: is told what is to be known of the run.
@@ -110,7 +110,18 @@ def look(
             raise ConfigError(f"{path} is a model, not a run: a text, labels and --best are for runs")
         seen, steps = look_at(str(path), say)
         return Looked(str(path), "what it was called with", steps, seen)
-    return _look_at_run(Path(path), places, characters, labels, say, warn, best=best)
+    columns = {name: _column(one) if isinstance(one, Path) else one for name, one in labels.items()}
+    return _look_at_run(Path(path), places, characters, columns, say, warn, best=best)
+
+
+def _column(path: Path) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """The numbers in a file."""
+    try:
+        return np.array(path.read_text(encoding="utf-8").replace(",", " ").split(), dtype=np.float64)
+    except OSError as error:
+        raise DataError(f"the label in {path} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise DataError(f"the label in {path} is not made of numbers: {error}") from error
 
 
 def _look_at_run(

@@ -163,11 +163,11 @@
   // what is said of a unit
   const escaped = (text) => text.replace(/[&<>]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;" })[c]);
   const visible = (text) => escaped([...text].map((c) => signs[c] ?? c).join(""));
-  function context(place, before, at, after) {
+  function context(place, before, at, after, length = 1) {
     const item = document.createElement("li"), button = document.createElement("button");
     button.className = "context";
     button.innerHTML = `${visible(before)}<b>${visible(at)}</b>${visible(after)}`;
-    button.onclick = () => go(place, at.length);
+    button.onclick = () => go(place, length);
     item.append(button);
     return item;
   }
@@ -178,7 +178,7 @@
     $("unit").value = unit;
     $("low").textContent = `\u2212${one.largest}`; $("high").textContent = `+${one.largest}`;
     $("about").textContent = one.what ? `${one.name} follows best: ${one.what} (${one.score > 0 ? "+" : "\u2212"}${Math.abs(one.score).toFixed(2)} of 1)` : one.name;
-    $("peaks").replaceChildren(...one.peaks.map(([place, before, after]) => context(place, before.slice(0, -1), before.slice(-1), after)));
+    $("peaks").replaceChildren(...one.peaks.map((peak) => context(...peak)));
     recolour();
   }
 
@@ -253,7 +253,7 @@
     }
     const close = (one) => Math.abs(one[1] - one[0] - (to - from));
     runs.sort((one, other) => close(one) - close(other));
-    $("elsewhere").replaceChildren(...runs.slice(0, ON_MATCHES).map(([a, b]) => context(a, spelled(a - 20, a), spelled(a, Math.min(b, a + 60)), spelled(b, b + 10))));
+    $("elsewhere").replaceChildren(...runs.slice(0, ON_MATCHES).map(([a, b]) => context(a, spelled(a - 20, a), spelled(a, Math.min(b, a + 60)), spelled(b, b + 10), b - a)));
     if (!runs.length) $("elsewhere").textContent = on.length ? "nowhere" : "";
   }
 
