@@ -11,6 +11,7 @@
     ├── RunError         a folder that is not a run, or cannot become one
     │   └── PlaceTakenError   ... because something lies there
     ├── AddressError     no such value in a model that is looked into
+    ├── CheckpointError  weights that cannot be read, or make no recurrent layer
     ├── TrainingError    training that cannot go on (NaN, explosion)
     └── GenerationError  logits that are no numbers: nothing can be chosen
 
@@ -70,6 +71,10 @@ class AddressError(UnrolledError, KeyError):
     def __str__(self) -> str:
         """The message as it is (a KeyError would show it in quotes)."""
         return str(self.args[0]) if self.args else ""
+
+
+class CheckpointError(UnrolledError, ValueError):
+    """Weights, in a file or a mapping, cannot be read, or make no recurrent layer."""
 
 
 class TrainingError(UnrolledError, ArithmeticError):
