@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         GraphError,
         RunError,
         ShapeError,
+        TraceError,
         TrainingError,
         UnrolledError,
     )
@@ -37,7 +38,7 @@ _ROOMS = {
     "equations": ("Cell", "Graph", "cell"),
     "errors": (
         "CellError", "CheckpointError", "ConfigError", "DataError", "EquationError", "GenerationError", "GraphError",
-        "RunError", "ShapeError", "TrainingError", "UnrolledError",
+        "RunError", "ShapeError", "TraceError", "TrainingError", "UnrolledError",
     ),
     "generation": ("Strategy", "generate"),
     "inspection": ("intervene", "open", "trace"),
@@ -51,8 +52,8 @@ _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 __all__ = [
     "GRU", "LSTM", "RNN", "Cell", "CellError", "CheckpointError", "ConfigError", "DataError", "EquationError",
     "GenerationError", "Graph", "GraphError", "LanguageModel", "LanguageModelConfig", "Noise", "Recurrent", "RunConfig",
-    "RunError", "ShapeError", "Strategy", "TrainingError", "UnrolledError", "cell", "cells", "evaluate", "generate",
-    "intervene", "load", "look", "ops", "preset", "resume", "sample", "trace", "train", "use_engine",
+    "RunError", "ShapeError", "Strategy", "TraceError", "TrainingError", "UnrolledError", "cell", "cells", "evaluate",
+    "generate", "intervene", "load", "look", "ops", "preset", "resume", "sample", "trace", "train", "use_engine",
 ]  # fmt: skip
 
 
