@@ -23,6 +23,7 @@ _SECONDS = 60  # of a processor
 _ROOM = 2**30  # bytes of memory besides what the file needs
 _HEADER = 2**20  # bytes of the output besides what the file has
 _NESTED = 8  # mappings within mappings
+_SENTENCE = re.compile(r"(?<=[a-z`])\. (?=[A-Z])")
 _REASON = re.compile(r"WeightsUnpickler error:\s*(.+?)(?: by default|\n|$)")
 
 
@@ -89,10 +90,11 @@ def _main() -> None:
 
 
 def _told(error: BaseException) -> str:
-    """A stranger's error in one line."""
+    """A stranger's error in a sentence: the next may advise to run what the file holds."""
     text = str(error)
     found = _REASON.search(text)
-    return found[1] if found else f"{type(error).__name__}: {(text.splitlines() or [''])[0]}"
+    first = _SENTENCE.split((text.splitlines() or [""])[0])[0]
+    return found[1] if found else f"{type(error).__name__}: {first}"
 
 
 if __name__ == "__main__":
