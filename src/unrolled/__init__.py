@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from unrolled.equations import Cell, Graph, cell
     from unrolled.errors import (
         CellError,
+        CheckpointError,
         ConfigError,
         DataError,
         EquationError,
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
         GraphError,
         RunError,
         ShapeError,
+        TraceError,
         TrainingError,
         UnrolledError,
     )
@@ -35,8 +37,8 @@ _ROOMS = {
     "engine": ("Noise", "use_engine"),
     "equations": ("Cell", "Graph", "cell"),
     "errors": (
-        "CellError", "ConfigError", "DataError", "EquationError", "GenerationError", "GraphError", "RunError",
-        "ShapeError", "TrainingError", "UnrolledError",
+        "CellError", "CheckpointError", "ConfigError", "DataError", "EquationError", "GenerationError", "GraphError",
+        "RunError", "ShapeError", "TraceError", "TrainingError", "UnrolledError",
     ),
     "generation": ("Strategy", "generate"),
     "inspection": ("intervene", "open", "trace"),
@@ -48,10 +50,10 @@ _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
 # (all but `open`: whoever imports * keeps Python's own)
 __all__ = [
-    "GRU", "LSTM", "RNN", "Cell", "CellError", "ConfigError", "DataError", "EquationError", "GenerationError", "Graph",
-    "GraphError", "LanguageModel", "LanguageModelConfig", "Noise", "Recurrent", "RunConfig", "RunError", "ShapeError",
-    "Strategy", "TrainingError", "UnrolledError", "cell", "cells", "evaluate", "generate",
-    "intervene", "load", "look", "ops", "preset", "resume", "sample", "trace", "train", "use_engine",
+    "GRU", "LSTM", "RNN", "Cell", "CellError", "CheckpointError", "ConfigError", "DataError", "EquationError",
+    "GenerationError", "Graph", "GraphError", "LanguageModel", "LanguageModelConfig", "Noise", "Recurrent", "RunConfig",
+    "RunError", "ShapeError", "Strategy", "TraceError", "TrainingError", "UnrolledError", "cell", "cells", "evaluate",
+    "generate", "intervene", "load", "look", "ops", "preset", "resume", "sample", "trace", "train", "use_engine",
 ]  # fmt: skip
 
 

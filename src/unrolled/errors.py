@@ -11,6 +11,8 @@
     ├── RunError         a folder that is not a run, or cannot become one
     │   └── PlaceTakenError   ... because something lies there
     ├── AddressError     no such value in a model that is looked into
+    ├── TraceError       a folder that holds no trace, or cannot take one
+    ├── CheckpointError  weights that cannot be read, or make no recurrent layer
     ├── TrainingError    training that cannot go on (NaN, explosion)
     └── GenerationError  logits that are no numbers: nothing can be chosen
 
@@ -70,6 +72,14 @@ class AddressError(UnrolledError, KeyError):
     def __str__(self) -> str:
         """The message as it is (a KeyError would show it in quotes)."""
         return str(self.args[0]) if self.args else ""
+
+
+class TraceError(UnrolledError, ValueError):
+    """A folder holds no trace, a damaged one, or cannot take one."""
+
+
+class CheckpointError(UnrolledError, ValueError):
+    """Weights, in a file or a mapping, cannot be read, or make no recurrent layer."""
 
 
 class TrainingError(UnrolledError, ArithmeticError):

@@ -13,11 +13,14 @@ import re
 import secrets
 import struct
 import time
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+import unrolled
 from unrolled import Recurrent, UnrolledError, cells
 from unrolled.cells.finding import _read_call
 from unrolled.data import encoding, read_vocabulary
@@ -26,6 +29,7 @@ from unrolled.data.subwords import Pairs, Words
 from unrolled.data.vocabulary import SeenSymbols
 from unrolled.equations import Graph
 from unrolled.equations.width import Width
+from unrolled.inspection import Trace, trace
 from unrolled.runs import tensors
 from unrolled.runs.checkpoints import Standing
 from unrolled.runs.config import RunConfig, read_config, validated
@@ -54,7 +58,7 @@ def _config(content):
 
 
 def _toml(content):
-    path = Path(os.environ["UNROLLED_CACHE"]) / "options.toml"
+    path = _cached("options.toml")
     path.write_bytes(content)
     return read_config(path)
 
@@ -86,6 +90,39 @@ def _tensors(content):
     assert all(read[name].shape == one.shape and read[name].dtype == one.dtype for name, one in WANTED.items())
 
 
+def _opened(suffix, content):
+    """A stranger's weights; the model that is made of them runs."""
+    path = _cached(f"weights.{suffix}")
+    path.write_bytes(content)
+    model = unrolled.open(path)
+    layer = next(one for one in model.modules() if hasattr(one, "input_size"))
+    layer(torch.zeros(2, 1, layer.input_size, dtype=layer.weight_ih_l0.dtype))
+
+
+def _weights():
+    """A safetensors file and an npz of an LSTM in a model."""
+    layer = {f"a.{name}": one.detach() for name, one in torch.nn.LSTM(2, 3).state_dict().items()}
+    np.savez(_cached("seed.npz"), **layer)
+    return tensors.to_bytes({**layer, "n": torch.tensor(3)}), _cached("seed.npz").read_bytes()
+
+
+def _index(content):
+    """The index of a trace; the files beside it stay."""
+    (_cached("trace") / "index.json").write_bytes(content)
+    assert all(value.isfinite().all() for value in Trace.load(_cached("trace")).values())
+
+
+def _trace():
+    if not _cached("trace").exists():
+        trace(Recurrent("lstm", 2, 3), torch.ones(4, 1, 2), names=["*.h", "*.f[1]"]).save(_cached("trace"))
+        _cached("trace").joinpath("index.json").rename(_cached("seed.json"))
+    return _cached("seed.json").read_bytes()
+
+
+def _cached(name):
+    return Path(os.environ["UNROLLED_CACHE"]) / name
+
+
 def _seeds():
     graph = cells.lstm(projection=2).graph.to_json().encode()
     config = RunConfig(data=["x"], steps=5)
@@ -96,6 +133,9 @@ def _seeds():
     about = encoding.TextFile(name="x", files=1, skipped=0, width=1, parts=(3,), kinds=2, sha256="0" * 64)
     text = "the cat sat on the mat\n"
     return {
+        "safetensors of a stranger": (partial(_opened, "safetensors"), lambda: _weights()[0]),
+        "npz of a stranger": (partial(_opened, "npz"), lambda: _weights()[1]),
+        "index of a trace": (_index, _trace),
         "graph": (_graph, graph),
         "manifest": (lambda content: validated(Manifest, parsed_json(content, PATH), "it", UnrolledError),
                      Manifest(files={"a": facts}).to_bytes()),
@@ -184,6 +224,7 @@ def _number(default):
 @pytest.mark.parametrize("reader", list(_seeds()))
 def test_a_reader_reads_or_refuses(reader, seconds):
     read, seed = _seeds()[reader]
+    seed = seed() if callable(seed) else seed  # (what is made in the cache, which no test has yet when they are listed)
     read(seed)
     limit = seconds or float(os.environ.get("UNROLLED_FUZZ_SECONDS", "60"))
     assert _fuzzed(reader, read, seed, limit, _number(7 if seconds else secrets.randbits(32))) > 20

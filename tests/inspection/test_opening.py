@@ -122,7 +122,7 @@ def test_it_trains():
     ("model", "told"),
     [
         (nn.Linear(3, 4), "no recurrent layer"),
-        ("model.pt", "takes an nn.Module"),
+        (3, "takes an nn.Module, a state_dict or a path, not int"),
     ],
 )
 def test_what_cannot_be_opened_is_told(model, told):

@@ -18,8 +18,8 @@ import torch
 from safetensors.torch import load as load_tensors
 from torch import nn
 
-from unrolled import use_engine
-from unrolled.inspection import close, trace
+from unrolled import CheckpointError, use_engine
+from unrolled.inspection import Recorder, close, trace
 from unrolled.inspection import open as opened
 
 engines = pytest.mark.parametrize("engine", ["auto", "reference"])
@@ -152,6 +152,28 @@ def listener(packages):
     with packages["silero-vad==6.2.3"].open("silero_vad/data/silero_vad_16k.safetensors") as file:
         model.load_state_dict(load_tensors(file.read()))
     return model.double()
+
+
+def test_the_listeners_weights_are_enough(packages, listener, tmp_path):
+    path = tmp_path / "listener.safetensors"
+    path.write_bytes(packages["silero-vad==6.2.3"].read("silero_vad/data/silero_vad_16k.safetensors"))
+    found = opened(path).double()
+    x, state = torch.randn(3, 128).double(), (torch.randn(3, 128).double(), torch.randn(3, 128).double())
+    recorder = Recorder(found)
+    with recorder.recording():
+        h, c = found(x, state)
+    for one, other in zip((h, c), listener.lstm_cell(x, state), strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-6)
+    assert torch.equal(recorder.trace()["lstm_cell.layer0.c"][0], c)
+    assert "conv1.weight" in found.left_out
+
+
+def test_the_listener_as_torchscript_is_told(packages, tmp_path):
+    path = tmp_path / "listener.pt"
+    path.write_bytes(packages["silero-vad==6.2.3"].read("silero_vad/data/silero_vad.jit"))
+    with pytest.raises(CheckpointError, match=r"listener\.pt cannot be read as weights alone: .*TorchScript") as told:
+        opened(path)
+    assert "False" not in str(told.value)  # (torch's own advice is to let it run)
 
 
 def _sound(frames=30, batch=2):

@@ -2,6 +2,7 @@
 
 from unrolled.inspection.account import Account, account, account_of
 from unrolled.inspection.addresses import Found, Place, find
+from unrolled.inspection.checkpoints import Checkpoint
 from unrolled.inspection.flow import Activation, Fate, fates
 from unrolled.inspection.intervening import Change, Clamp, Scale, Shift, intervene
 from unrolled.inspection.labels import Label, labels_of
@@ -11,7 +12,7 @@ from unrolled.inspection.values import Values
 from unrolled.inspection.words import Sentence, sentences
 
 __all__ = [
-    "Account", "Activation", "Change", "Clamp", "Fate", "Found", "Label", "Place", "Recorder", "Scale", "Sentence",
-    "Shift", "Trace", "Values", "account", "account_of", "close", "fates", "find", "intervene", "labels_of", "names_of",
-    "open", "sentences", "trace",
+    "Account", "Activation", "Change", "Checkpoint", "Clamp", "Fate", "Found", "Label", "Place", "Recorder", "Scale",
+    "Sentence", "Shift", "Trace", "Values", "account", "account_of", "close", "fates", "find", "intervene",
+    "labels_of", "names_of", "open", "sentences", "trace",
 ]  # fmt: skip

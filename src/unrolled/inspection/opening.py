@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 import torch
 from torch import nn
 
 from unrolled.errors import ConfigError
+from unrolled.inspection.checkpoints import restored
 from unrolled.layers import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell, Watchable
 
 Model = TypeVar("Model", bound=nn.Module)
@@ -18,17 +21,49 @@ _OURS: dict[type[nn.Module], type[nn.Module]] = {
 }  # fmt: skip
 
 
-def open(model: Model) -> Model:  # noqa: A001 (what it does)
-    """Make the recurrent layers of a model such as can be looked into: `nn.RNN`, `LSTM`, `GRU` and their cells.
+@overload
+def open(model: Model) -> Model: ...  # noqa: A001
+@overload
+def open(  # noqa: A001
+    model: str | os.PathLike[str] | Mapping[str, Any], *, activation: str = ..., batch_first: bool = ...
+) -> nn.Module: ...
+def open(  # noqa: A001 (what it does)
+    model: Any, *, activation: str | None = None, batch_first: bool | None = None
+) -> nn.Module:
+    """Make the recurrent layers of a model, or of a checkpoint, such as can be looked into.
 
-    They stay what they are: the same modules, parameters, hooks and `state_dict`, the same outputs and gradients but
-    for rounding. A class derived from them stays one. The model is changed, and given back; `close` undoes it.
+    **A model**: its `nn.RNN`, `LSTM`, `GRU` and their cells stay what they are: the same modules, parameters, hooks and
+    `state_dict`, the same outputs and gradients but for rounding. A class derived from them stays one. The model is
+    changed, and given back; `close` undoes it.
+
+    **A checkpoint**: a mapping of names to tensors or arrays (a `state_dict`), or a file with one: `.safetensors`,
+    `.npz`, torch's `.pt`, `.pth`, `.bin` and `.ckpt`. A torch file is read by a child process that may do nothing else.
+    Recurrent weights are found by their names and shapes, `rnn.weight_hh_l0` in torch's layout or
+    `rnn/recurrent_kernel` in Keras's, and become layers where they stood, with copies of these weights in their type
+    (`.float()` converts it). A layer that stands alone, without a path, is given back itself. `left_out` of what is
+    given back has the names of all other tensors.
+
+    What shapes do not say is taken as the libraries have it by default: the activation of an RNN, no dropout, and for
+    a GRU of Keras's without a bias that it resets after the product. One with a bias that resets before it becomes
+    `Recurrent("gru_v3")`. The backward half of Keras's `Bidirectional` is a layer of its own, to be given its input
+    from the end.
+
+    Args:
+        model: the model, the mapping, or the path of the file.
+        activation: for a checkpoint: that of an RNN, "tanh" (None) or "relu".
+        batch_first: for a checkpoint: as torch.nn has it; None: false.
 
     Raises:
-        ConfigError: it is no module, a compiled one (TorchScript), or has no recurrent layer.
+        ConfigError: it is none of these, a compiled model (TorchScript), one without recurrent layers, or an option
+            cannot be used.
+        CheckpointError: a file that cannot be read, or weights that make no recurrent layer.
     """
+    if isinstance(model, str | os.PathLike | Mapping):
+        return restored(model, activation=activation or "tanh", batch_first=bool(batch_first))
     if not isinstance(model, nn.Module):
-        raise ConfigError(f"open takes an nn.Module, not {type(model).__name__}")
+        raise ConfigError(f"open takes an nn.Module, a state_dict or a path, not {type(model).__name__}")
+    if activation is not None or batch_first is not None:
+        raise ConfigError("activation= and batch_first= are for a checkpoint: the layers of a model have their own")
     found = [module for module in model.modules() if isinstance(module, (*_OURS, Watchable))]
     if not found:
         compiled = any(isinstance(module, torch.jit.ScriptModule) for module in model.modules())

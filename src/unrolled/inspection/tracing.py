@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,6 +17,8 @@ from torch import Tensor, nn
 from unrolled.engine import Recording
 from unrolled.errors import AddressError, ConfigError, ShapeError
 from unrolled.inspection.addresses import Found, Place, find
+from unrolled.inspection.trace_files import TraceWriter, read
+from unrolled.inspection.trace_index import Key, Stored
 from unrolled.inspection.values import Values
 from unrolled.layers import Watchable, watching
 from unrolled.layers.stack import Direction, Stack
@@ -45,6 +49,45 @@ class Trace(Mapping[str, Values]):
         self._units = units
         self.gradients = gradients
         self.output = output
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write it into a new folder: all but the model's output. `load` gives it back; no pickle is in it.
+
+        Raises:
+            TraceError: something lies there, or the disk refuses.
+        """
+        TraceWriter(Path(folder)).append(self._stored())
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> Trace:
+        """The trace in a folder. Its values lie on the disk, and are read where they are looked at.
+
+        `trace["layer0.c"][5_000_000:5_001_000]` reads a thousand steps. The folder has to stay as it is meanwhile.
+
+        Raises:
+            TraceError: there is none, or it is damaged.
+        """
+        stored = read(Path(folder))
+        parts: list[tuple[dict[Place, dict[str, Tensor]], dict[str, list[int]]]] = [
+            (defaultdict(dict), {}) for _ in "vg"
+        ]
+        for key, (tensor, units) in stored.items():
+            values, numbers = parts[key.is_gradient]
+            values[key.place][key.name] = tensor
+            if units is not None:
+                numbers[f"{key.place}.{key.name}"] = units
+        plain, gradients = parts
+        return cls(*plain, cls(*gradients) if gradients[0] else None)
+
+    def _stored(self) -> dict[Key, Stored]:
+        """All values, and their gradients behind them."""
+        return {
+            Key(place, name, is_gradient): Stored(tensor, trace._units.get(f"{place}.{name}"))
+            for is_gradient, trace in ((False, self), (True, self.gradients))
+            if trace is not None
+            for place, named in trace._values.items()
+            for name, tensor in named.items()
+        }
 
     def __getitem__(self, address: str) -> Values:
         """The values of an address.
@@ -185,11 +228,12 @@ class Recorder:
             raise AddressError("names= has no address: leave it out for all values")
         self._modules = modules_of(model)
         self._with_gradients = with_gradients
-        self._left = max_bytes
+        self._most = self._left = max_bytes
         self._apart = apart
         self._found = found
         self._calls: dict[Place, list[Recording]] = defaultdict(list)
         self._leaves: list[Tensor] = []
+        self._writers: dict[Path, TraceWriter] = {}
 
     @contextmanager
     def recording(self) -> Iterator[None]:
@@ -212,10 +256,28 @@ class Recorder:
         gradients = self._joined(steps, of_gradients=True) if self._with_gradients else None
         return Trace(*self._joined(steps), None if gradients is None else Trace(*gradients), output)
 
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Move what was written down so far to the disk, behind what this recorder has saved there before.
+
+        So a text of any length is recorded in little memory, a piece at a time: `Trace.load(folder)` gives all of it.
+        Gradients are those that were derived by then. Of a call that fails nothing is forgotten.
+
+        Raises:
+            TraceError: something else lies there, or the disk refuses.
+            ShapeError: the rows of the batch, or the type of its numbers, are others than before.
+        """
+        path = Path(folder).absolute()
+        trace = self.trace()
+        if path not in self._writers:
+            self._writers[path] = TraceWriter(path)
+        self._writers[path].append(trace._stored())
+        self.forget()
+
     def forget(self) -> None:
-        """Let go of what was written down."""
+        """Let go of what was written down; there is room for `max_bytes` again."""
         self._calls.clear()
         self._leaves.clear()
+        self._left = self._most
 
     def _watched(self, place: Place, direction: Direction) -> Direction:
         """A layer with somebody who writes down."""
