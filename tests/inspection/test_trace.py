@@ -269,3 +269,18 @@ def test_what_cannot_be_traced_is_told():
 
     with pytest.raises(ShapeError, match="different sizes"):
         trace(Twice(), x)
+
+
+@pytest.mark.parametrize("engine", ["auto", "reference"])
+def test_gradients_go_back_from_a_loss_with_nobodys_parameters_apart(engine):
+    layer, x = Recurrent("lstm", 3, 5), torch.randn(6, 2, 3)
+    found = []
+    for apart in (True, False):
+        recorder = Recorder(layer, ["layer0.f"], with_gradients=True, apart=apart)
+        with use_engine(engine), recorder.recording():
+            output, _ = layer(x)
+        recorder.derive((output * torch.arange(5.0)).sum())
+        found.append(recorder.trace().gradients["layer0.f"])
+    assert found[0].abs().sum() > 0
+    torch.testing.assert_close(found[0].as_subclass(torch.Tensor), found[1].as_subclass(torch.Tensor))
+    assert all(one.grad is None for one in layer.parameters())

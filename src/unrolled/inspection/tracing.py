@@ -282,9 +282,10 @@ class Recorder:
     def _watched(self, place: Place, direction: Direction) -> Direction:
         """A layer with somebody who writes down."""
         parameters = direction.parameters
-        if self._apart and torch.is_grad_enabled():
-            parameters = [one.detach().requires_grad_() for one in parameters]
-            self._leaves += parameters
+        if torch.is_grad_enabled() and self._with_gradients:
+            if self._apart:
+                parameters = [one.detach().requires_grad_() for one in parameters]
+            self._leaves += [one for one in parameters if one.requires_grad]
         return replace(direction, parameters=parameters, record=partial(self._begin, place, direction))
 
     def _begin(self, place: Place, direction: Direction, x: Tensor) -> Recording:
