@@ -312,6 +312,31 @@ def test_flow(place):
     assert "give sizes above 0" in refused.stderr
 
 
+def test_flow_through_depth(place):
+    ran = unrolled("flow", "--depth", 12, cwd=place)
+    assert "residual, y = x + F(x)" in ran.stdout, ran.stderr
+    told = unrolled("flow", "--depth", 12, "--init", "he", "--hidden", 9, "--json", cwd=place)
+    layers = [json.loads(line) for line in told.stdout.splitlines()]
+    assert [one["layer"] for one in layers] == list(range(1, 13))
+    assert set(layers[-1]) == {"layer", "plain", "residual"}
+    assert layers[-1]["plain"] == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--depth", 7), "even number"),
+        (("--depth", 8, "--radius", 2), "--radius is not for 'unrolled flow --depth'"),
+        (("--init", "he"), "--init is not for 'unrolled flow'"),
+    ],
+)
+def test_a_flow_that_is_none(place, options, told):
+    ran = unrolled("flow", *options, cwd=place)
+    assert ran.returncode == 1
+    assert told in ran.stderr
+    assert not ran.stdout
+
+
 def test_train_in_bfloat16(place):
     ran = unrolled("train", "text.py", *SMALL, "--steps", 12, "--precision", "bf16", "-o", "narrow", cwd=place)
     assert "training is done: 12 steps" in ran.stdout, ran.stderr

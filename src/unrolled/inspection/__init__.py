@@ -2,6 +2,7 @@
 
 from unrolled.inspection.account import Account, Sentence, account
 from unrolled.inspection.addresses import Found, Place, find
+from unrolled.inspection.depth import Initialised, Layer, depth_gradients
 from unrolled.inspection.flow import Activation, Fate, fates
 from unrolled.inspection.intervening import Change, Clamp, Scale, Shift, intervene
 from unrolled.inspection.labels import Label, labels_of
@@ -10,7 +11,7 @@ from unrolled.inspection.tracing import Recorder, Trace, names_of, trace
 from unrolled.inspection.values import Values
 
 __all__ = [
-    "Account", "Activation", "Change", "Clamp", "Fate", "Found", "Label", "Place", "Recorder", "Scale", "Sentence",
-    "Shift", "Trace", "Values", "account", "close", "fates", "find", "intervene", "labels_of", "names_of", "open",
-    "trace",
+    "Account", "Activation", "Change", "Clamp", "Fate", "Found", "Initialised", "Label", "Layer", "Place", "Recorder",
+    "Scale", "Sentence", "Shift", "Trace", "Values", "account", "close", "depth_gradients", "fates", "find",
+    "intervene", "labels_of", "names_of", "open", "trace",
 ]  # fmt: skip

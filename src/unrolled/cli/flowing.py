@@ -1,0 +1,124 @@
+"""The command flow: demonstrations of how gradients go back. Options become calls, results text or JSON. No logic."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any
+
+import typer
+
+from unrolled.cli.app import AsJson, app, columns, print_json
+from unrolled.errors import ConfigError
+from unrolled.inspection import Activation, Initialised, depth_gradients, fates
+
+_RADII = (0.0, 0.9, 1.0, 1.1, 2.0)  # 0: as drawn
+_FEW, _MANY = 5, 64  # units
+_ROWS = 10  # of a table with one row a layer, about
+
+_OPTIONS = {  # what each demonstration knows; its own option asks for it
+    "": {"radius", "activation", "hidden", "steps", "seeds", "seed"},
+    "depth": {"init", "hidden", "seed"},
+}
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """A demonstration: what was found, an object each, and how it looks as a table."""
+
+    title: str
+    found: Sequence[Any]
+    head: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+    note: str = ""
+
+
+@app.command("flow")
+def flow_command(
+    context: typer.Context,
+    radius: Annotated[
+        list[float] | None,
+        typer.Option(help="the size of W's largest eigenvalue, as often as wanted; 0: as drawn", show_default=False),
+    ] = None,
+    activation: Annotated[Activation, typer.Option(help="f")] = "relu",
+    hidden: Annotated[
+        int | None, typer.Option(min=1, max=1000, help=f"units; default: {_FEW}, with --depth {_MANY}")
+    ] = None,
+    steps: Annotated[int, typer.Option(min=1, max=100_000, help="back in time")] = 50,
+    seeds: Annotated[int, typer.Option(min=1, max=100_000, help="networks")] = 300,
+    seed: Annotated[int, typer.Option(min=0, help="of the first")] = 0,
+    depth: Annotated[
+        int | None,
+        typer.Option(min=2, max=10_000, help="slide 77 instead: so many layers, y = F(x) against y = x + F(x)"),
+    ] = None,
+    init: Annotated[Initialised, typer.Option(help="with --depth: torch's initial values, or He's")] = "torch",
+    as_json: AsJson = False,
+) -> None:
+    """Send a gradient back through many random networks, h = f(W h), and count where it vanishes and explodes."""
+    _check(context)
+    if depth is not None:
+        shown = _of_depth(depth, hidden or _MANY, init, seed)
+    else:
+        shown = _of_fates(_sizes(radius or _RADII), seeds, hidden or _FEW, steps, activation, seed)
+    if as_json:
+        for one in shown.found:
+            print_json(asdict(one))
+        return
+    print(f"{shown.title}\n\n{columns(shown.head, shown.rows)}" + (f"\n\n{shown.note}" if shown.note else ""))
+
+
+def _check(context: typer.Context) -> None:
+    """Each demonstration has options of its own: what it does not know is no silence.
+
+    Raises:
+        ConfigError: two demonstrations, or an option of another one.
+    """
+    given = [
+        name
+        for name in context.params
+        if name != "as_json" and (source := context.get_parameter_source(name)) and source.name == "COMMANDLINE"
+    ]
+    wanted = [name for name in _OPTIONS if name in given]
+    if len(wanted) > 1:
+        raise ConfigError(f"{' and '.join(f'--{name}' for name in wanted)} are demonstrations of their own: give one")
+    what = wanted[0] if wanted else ""
+    for name in given:
+        if name not in _OPTIONS[what] | {what}:
+            known = " ".join(f"--{one}" for one in sorted(_OPTIONS[what]))
+            raise ConfigError(f"--{name} is not for 'unrolled flow{f' --{what}' if what else ''}', which has {known}")
+
+
+def _sizes(radii: Sequence[float]) -> tuple[float | None, ...]:
+    return tuple(None if one == 0 else one for one in radii)
+
+
+def _written(radius: float | None) -> str:
+    return "as drawn" if radius is None else f"{radius:g}"
+
+
+def _of_fates(
+    radii: tuple[float | None, ...], seeds: int, hidden: int, steps: int, activation: Activation, seed: int
+) -> _Shown:
+    found = fates(radii, seeds=seeds, hidden=hidden, steps=steps, activation=activation, seed=seed)
+    return _Shown(
+        f"h = {activation}(W h), W {hidden} x {hidden}, {steps} steps back, {seeds} networks",
+        found,
+        ("largest eigenvalue", "vanished", "exploded", "exactly 0", "median"),
+        [
+            (_written(one.radius), f"{one.vanished:.0%}", f"{one.exploded:.0%}", f"{one.dead:.0%}", f"{one.median:.2g}")
+            for one in found
+        ],
+        "vanished: below a thousandth of what was put in; exploded: above a thousand times",
+    )
+
+
+def _of_depth(layers: int, width: int, init: Initialised, seed: int) -> _Shown:
+    found = depth_gradients(layers, width, init, seed)
+    every = max(1, len(found) // _ROWS)
+    return _Shown(
+        f"the gradient in the weights of {layers} layers of {width} units, relative to the last layer's",
+        found,
+        ("layer", "plain, y = F(x)", "residual, y = x + F(x)"),
+        [(f"{one.layer}", f"{one.plain:.2g}", f"{one.residual:.2g}") for one in [*found[:-1:every], found[-1]]],
+        f"F: two layers with ReLU; initial values: {init}",
+    )
