@@ -322,9 +322,21 @@ def test_flow_through_depth(place):
     assert layers[-1]["plain"] == 1
 
 
+def test_flow_with_clipping(place):
+    options = ("flow", "--clip", 5, "--radius", 2, "--radius", 0.01, "--seeds", 20)
+    ran = unrolled(*options, cwd=place)
+    assert "by element" in ran.stdout, ran.stderr
+    large, small = map(json.loads, unrolled(*options, "--json", cwd=place).stdout.splitlines())
+    assert large["by_norm"]["norm"] == pytest.approx(5)
+    assert small["clipped"] == 0
+    assert small["by_norm"] is None
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [
+        (("--clip", -1), "a threshold of -1"),
+        (("--clip", 5, "--depth", 8), "demonstrations of their own"),
         (("--depth", 7), "even number"),
         (("--depth", 8, "--radius", 2), "--radius is not for 'unrolled flow --depth'"),
         (("--init", "he"), "--init is not for 'unrolled flow'"),

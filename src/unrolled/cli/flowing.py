@@ -10,14 +10,16 @@ import typer
 
 from unrolled.cli.app import AsJson, app, columns, print_json
 from unrolled.errors import ConfigError
-from unrolled.inspection import Activation, Initialised, depth_gradients, fates
+from unrolled.inspection import Activation, Clipping, Initialised, clippings, depth_gradients, fates
 
 _RADII = (0.0, 0.9, 1.0, 1.1, 2.0)  # 0: as drawn
+_EXPLODING = (0.0, 1.1, 2.0)
 _FEW, _MANY = 5, 64  # units
 _ROWS = 10  # of a table with one row a layer, about
 
 _OPTIONS = {  # what each demonstration knows; its own option asks for it
     "": {"radius", "activation", "hidden", "steps", "seeds", "seed"},
+    "clip": {"radius", "activation", "hidden", "steps", "seeds", "seed"},
     "depth": {"init", "hidden", "seed"},
 }
 
@@ -49,17 +51,24 @@ def flow_command(
     seed: Annotated[int, typer.Option(min=0, help="of the first")] = 0,
     depth: Annotated[
         int | None,
-        typer.Option(min=2, max=10_000, help="slide 77 instead: so many layers, y = F(x) against y = x + F(x)"),
+        typer.Option(min=2, max=10_000, help="instead, slide 77: so many layers, y = F(x) against y = x + F(x)"),
+    ] = None,
+    clip: Annotated[
+        float | None,
+        typer.Option(help="instead: what clipping dL/dW there does, by norm and by element"),
     ] = None,
     init: Annotated[Initialised, typer.Option(help="with --depth: torch's initial values, or He's")] = "torch",
     as_json: AsJson = False,
 ) -> None:
     """Send a gradient back through many random networks, h = f(W h), and count where it vanishes and explodes."""
     _check(context)
+    networks = {"seeds": seeds, "hidden": hidden or _FEW, "steps": steps, "activation": activation, "seed": seed}
     if depth is not None:
         shown = _of_depth(depth, hidden or _MANY, init, seed)
+    elif clip is not None:
+        shown = _of_clipping(clip, _sizes(radius or _EXPLODING), networks)
     else:
-        shown = _of_fates(_sizes(radius or _RADII), seeds, hidden or _FEW, steps, activation, seed)
+        shown = _of_fates(_sizes(radius or _RADII), networks)
     if as_json:
         for one in shown.found:
             print_json(asdict(one))
@@ -96,12 +105,14 @@ def _written(radius: float | None) -> str:
     return "as drawn" if radius is None else f"{radius:g}"
 
 
-def _of_fates(
-    radii: tuple[float | None, ...], seeds: int, hidden: int, steps: int, activation: Activation, seed: int
-) -> _Shown:
-    found = fates(radii, seeds=seeds, hidden=hidden, steps=steps, activation=activation, seed=seed)
+def _about(networks: dict[str, Any]) -> str:
+    return "h = {activation}(W h), W {hidden} x {hidden}, {steps} steps back, {seeds} networks".format(**networks)
+
+
+def _of_fates(radii: tuple[float | None, ...], networks: dict[str, Any]) -> _Shown:
+    found = fates(radii, **networks)
     return _Shown(
-        f"h = {activation}(W h), W {hidden} x {hidden}, {steps} steps back, {seeds} networks",
+        _about(networks),
         found,
         ("largest eigenvalue", "vanished", "exploded", "exactly 0", "median"),
         [
@@ -110,6 +121,23 @@ def _of_fates(
         ],
         "vanished: below a thousandth of what was put in; exploded: above a thousand times",
     )
+
+
+def _of_clipping(threshold: float, radii: tuple[float | None, ...], networks: dict[str, Any]) -> _Shown:
+    found = clippings(threshold, radii, **networks)
+    return _Shown(
+        f"{_about(networks)}: dL/dW, clipped at {threshold:g}",
+        found,
+        ("largest eigenvalue", "clipped", "norm", "by norm", "cosine", "by element", "cosine"),
+        [_clipping_row(one) for one in found],
+        "norm: before; cosine: with the direction before; medians over the networks that were clipped",
+    )
+
+
+def _clipping_row(one: Clipping) -> tuple[str, ...]:
+    cuts = [one.by_norm, one.by_element]
+    after = [text for cut in cuts for text in (("", "") if cut is None else (f"{cut.norm:.2g}", f"{cut.cosine:.3f}"))]
+    return _written(one.radius), f"{one.clipped:.0%}", "" if one.norm is None else f"{one.norm:.2g}", *after
 
 
 def _of_depth(layers: int, width: int, init: Initialised, seed: int) -> _Shown:
