@@ -332,9 +332,19 @@ def test_flow_with_clipping(place):
     assert small["by_norm"] is None
 
 
+def test_flow_through_cells(place):
+    options = ("flow", "--cells", "rnn, lstm(forget_bias=3.0, bias=None)", "--hidden", 5, "--steps", 15)
+    ran = unrolled(*options, cwd=place)
+    assert "layer0.c" in ran.stdout, ran.stderr
+    rnn, lstm = map(json.loads, unrolled(*options, "--json", cwd=place).stdout.splitlines())
+    assert list(rnn["norms"]) == ["1", "2", "5", "10"]
+    assert rnn["norms"]["10"] < lstm["norms"]["10"]
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [
+        (("--cells", "rnn,"), "does not name a cell"),
         (("--clip", -1), "a threshold of -1"),
         (("--clip", 5, "--depth", 8), "demonstrations of their own"),
         (("--depth", 7), "even number"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any
@@ -10,15 +11,19 @@ import typer
 
 from unrolled.cli.app import AsJson, app, columns, print_json
 from unrolled.errors import ConfigError
-from unrolled.inspection import Activation, Clipping, Initialised, clippings, depth_gradients, fates
+from unrolled.inspection import Activation, Clipping, Initialised, backward_signals, clippings, depth_gradients, fates
 
 _RADII = (0.0, 0.9, 1.0, 1.1, 2.0)  # 0: as drawn
 _EXPLODING = (0.0, 1.1, 2.0)
 _FEW, _MANY = 5, 64  # units
+_STEPS, _LONG = 50, 128
+_LAGS = (1, 2, 5, 10, 20, 50, 100)
+_COMMA = re.compile(r",\s*(?![^(]*\))")  # not between a cell's options
 _ROWS = 10  # of a table with one row a layer, about
 
 _OPTIONS = {  # what each demonstration knows; its own option asks for it
     "": {"radius", "activation", "hidden", "steps", "seeds", "seed"},
+    "cells": {"hidden", "steps", "seed"},
     "clip": {"radius", "activation", "hidden", "steps", "seeds", "seed"},
     "depth": {"init", "hidden", "seed"},
 }
@@ -29,7 +34,7 @@ class _Shown:
     """A demonstration: what was found, an object each, and how it looks as a table."""
 
     title: str
-    found: Sequence[Any]
+    found: Sequence[dict[str, Any]]
     head: tuple[str, ...]
     rows: list[tuple[str, ...]]
     note: str = ""
@@ -44,9 +49,12 @@ def flow_command(
     ] = None,
     activation: Annotated[Activation, typer.Option(help="f")] = "relu",
     hidden: Annotated[
-        int | None, typer.Option(min=1, max=1000, help=f"units; default: {_FEW}, with --depth {_MANY}")
+        int | None, typer.Option(min=1, max=1000, help=f"units; default: {_FEW}, or {_MANY} with --cells and --depth")
     ] = None,
-    steps: Annotated[int, typer.Option(min=1, max=100_000, help="back in time")] = 50,
+    steps: Annotated[
+        int | None,
+        typer.Option(min=1, max=100_000, help=f"back in time; default: {_STEPS}, or {_LONG} with --cells"),
+    ] = None,
     seeds: Annotated[int, typer.Option(min=1, max=100_000, help="networks")] = 300,
     seed: Annotated[int, typer.Option(min=0, help="of the first")] = 0,
     depth: Annotated[
@@ -57,13 +65,21 @@ def flow_command(
         float | None,
         typer.Option(help="instead: what clipping dL/dW there does, by norm and by element"),
     ] = None,
+    cells: Annotated[
+        str | None,
+        typer.Option(help="instead: through fresh layers, such as rnn,lstm,lstm-without-forget,gru"),
+    ] = None,
     init: Annotated[Initialised, typer.Option(help="with --depth: torch's initial values, or He's")] = "torch",
     as_json: AsJson = False,
 ) -> None:
     """Send a gradient back through many random networks, h = f(W h), and count where it vanishes and explodes."""
     _check(context)
-    networks = {"seeds": seeds, "hidden": hidden or _FEW, "steps": steps, "activation": activation, "seed": seed}
-    if depth is not None:
+    networks = {
+        "seeds": seeds, "hidden": hidden or _FEW, "steps": steps or _STEPS, "activation": activation, "seed": seed,
+    }  # fmt: skip
+    if cells is not None:
+        shown = _of_cells(_COMMA.split(cells), hidden or _MANY, steps or _LONG, seed)
+    elif depth is not None:
         shown = _of_depth(depth, hidden or _MANY, init, seed)
     elif clip is not None:
         shown = _of_clipping(clip, _sizes(radius or _EXPLODING), networks)
@@ -71,7 +87,7 @@ def flow_command(
         shown = _of_fates(_sizes(radius or _RADII), networks)
     if as_json:
         for one in shown.found:
-            print_json(asdict(one))
+            print_json(one)
         return
     print(f"{shown.title}\n\n{columns(shown.head, shown.rows)}" + (f"\n\n{shown.note}" if shown.note else ""))
 
@@ -113,7 +129,7 @@ def _of_fates(radii: tuple[float | None, ...], networks: dict[str, Any]) -> _Sho
     found = fates(radii, **networks)
     return _Shown(
         _about(networks),
-        found,
+        [asdict(one) for one in found],
         ("largest eigenvalue", "vanished", "exploded", "exactly 0", "median"),
         [
             (_written(one.radius), f"{one.vanished:.0%}", f"{one.exploded:.0%}", f"{one.dead:.0%}", f"{one.median:.2g}")
@@ -127,7 +143,7 @@ def _of_clipping(threshold: float, radii: tuple[float | None, ...], networks: di
     found = clippings(threshold, radii, **networks)
     return _Shown(
         f"{_about(networks)}: dL/dW, clipped at {threshold:g}",
-        found,
+        [asdict(one) for one in found],
         ("largest eigenvalue", "clipped", "norm", "by norm", "cosine", "by element", "cosine"),
         [_clipping_row(one) for one in found],
         "norm: before; cosine: with the direction before; medians over the networks that were clipped",
@@ -145,8 +161,22 @@ def _of_depth(layers: int, width: int, init: Initialised, seed: int) -> _Shown:
     every = max(1, len(found) // _ROWS)
     return _Shown(
         f"the gradient in the weights of {layers} layers of {width} units, relative to the last layer's",
-        found,
+        [asdict(one) for one in found],
         ("layer", "plain, y = F(x)", "residual, y = x + F(x)"),
         [(f"{one.layer}", f"{one.plain:.2g}", f"{one.residual:.2g}") for one in [*found[:-1:every], found[-1]]],
         f"F: two layers with ReLU; initial values: {init}",
+    )
+
+
+def _of_cells(cells: Sequence[str], hidden: int, steps: int, seed: int) -> _Shown:
+    lags = [lag for lag in _LAGS if lag < steps]
+    found = [(one, one.norms()) for one in backward_signals([name.strip() for name in cells], hidden, steps, seed)]
+    return _Shown(
+        f"the gradient in the states of fresh layers of {hidden} units, so many steps back, relative to where it began",
+        [
+            {"name": one.name, "value": one.address, "norms": {lag: float(norms[lag]) for lag in lags}}
+            for one, norms in found
+        ],
+        ("cell", "value", *map(str, lags)),
+        [(one.name, one.address, *(f"{float(norms[lag]):.2g}" for lag in lags)) for one, norms in found],
     )

@@ -2,6 +2,7 @@
 
 from unrolled.inspection.account import Account, Sentence, account
 from unrolled.inspection.addresses import Found, Place, find
+from unrolled.inspection.backprop import BackwardSignal, backward_signals
 from unrolled.inspection.clipping import Clipping, Cut, clippings
 from unrolled.inspection.depth import Initialised, Layer, depth_gradients
 from unrolled.inspection.flow import Activation, Fate, fates
@@ -12,7 +13,8 @@ from unrolled.inspection.tracing import Recorder, Trace, names_of, trace
 from unrolled.inspection.values import Values
 
 __all__ = [
-    "Account", "Activation", "Change", "Clamp", "Clipping", "Cut", "Fate", "Found", "Initialised", "Label", "Layer",
-    "Place", "Recorder", "Scale", "Sentence", "Shift", "Trace", "Values", "account", "clippings", "close",
-    "depth_gradients", "fates", "find", "intervene", "labels_of", "names_of", "open", "trace",
+    "Account", "Activation", "BackwardSignal", "Change", "Clamp", "Clipping", "Cut", "Fate", "Found", "Initialised",
+    "Label", "Layer", "Place", "Recorder", "Scale", "Sentence", "Shift", "Trace", "Values", "account",
+    "backward_signals", "clippings", "close", "depth_gradients", "fates", "find", "intervene", "labels_of", "names_of",
+    "open", "trace",
 ]  # fmt: skip

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.errors import ConfigError
-from unrolled.inspection.flow import Activation, check_radii, random_matrices, weight_gradients
+from unrolled.inspection.flow import Activation, check_sizes, random_matrices, weight_gradients
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def clippings(
     """
     if not 0 < threshold < math.inf:
         raise ConfigError(f"a threshold of {threshold:g}: give a number above 0")
-    check_radii(radii, seeds=seeds, hidden=hidden, steps=steps)
+    check_sizes(radii, seeds=seeds, hidden=hidden, steps=steps)
     table = []
     for radius in radii:
         gradients = weight_gradients(random_matrices(seeds, hidden, radius, seed), steps, activation, seed + 1)

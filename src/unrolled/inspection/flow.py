@@ -135,7 +135,7 @@ def fates(
     Raises:
         ConfigError: no such activation, or a number out of range.
     """
-    check_radii(radii, seeds=seeds, hidden=hidden, steps=steps)
+    check_sizes(radii, seeds=seeds, hidden=hidden, steps=steps)
     table = []
     for radius in radii:
         last = gradient_norms(random_matrices(seeds, hidden, radius, seed), steps, activation, seed + 1)[:, -1]
@@ -145,7 +145,7 @@ def fates(
     return table
 
 
-def check_radii(radii: Sequence[float | None], **numbers: int) -> None:
+def check_sizes(radii: Sequence[float | None] = (), **numbers: int) -> None:
     """Check what random networks are asked for.
 
     Raises:
