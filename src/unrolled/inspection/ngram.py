@@ -127,12 +127,21 @@ class NGrams:
     def probabilities(self, ids: Any) -> Floats:
         """The probability of each symbol of a text `[N]` after those before it, `[N]`; the first ones have fewer."""
         ids = checked_ids(ids, self.symbols)
-        found = np.full(len(ids), 1.0 / self.symbols)
+        return self._after(ids, ids[:, None])[:, 0]
+
+    def distributions(self, ids: Any) -> Floats:
+        """The probabilities of all symbols before each symbol of a text `[N]`, `[N, V]`."""
+        ids = checked_ids(ids, self.symbols)
+        return self._after(ids, np.broadcast_to(np.arange(self.symbols), (len(ids), self.symbols)))
+
+    def _after(self, ids: Ints, wanted: Ints) -> Floats:
+        """The probabilities of the symbols `wanted`, `[N, K]`, each in the place of one of `ids`, `[N]`."""
+        found = np.full(wanted.shape, 1.0 / self.symbols)
         places = np.zeros(len(ids), dtype=np.int64)
         for length, level in enumerate(self._levels, 1):
-            context, last = places[: max(0, len(ids) - length + 1)], ids[length - 1 :]
-            found[length - 1 :] = self._mixed(level, context, last, found[length - 1 :])
-            places = self._places(level, context, last)
+            context = places[: max(0, len(ids) - length + 1)]
+            found[length - 1 :] = self._mixed(level, context[:, None], wanted[length - 1 :], found[length - 1 :])
+            places = self._places(level, context, ids[length - 1 :])
         return found
 
     def distribution(self, context: Any) -> Floats:
