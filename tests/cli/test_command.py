@@ -312,6 +312,53 @@ def test_flow(place):
     assert "give sizes above 0" in refused.stderr
 
 
+def test_flow_through_depth(place):
+    ran = unrolled("flow", "--depth", 12, cwd=place)
+    assert "residual, y = x + F(x)" in ran.stdout, ran.stderr
+    told = unrolled("flow", "--depth", 12, "--init", "he", "--hidden", 9, "--json", cwd=place)
+    layers = [json.loads(line) for line in told.stdout.splitlines()]
+    assert [one["layer"] for one in layers] == list(range(1, 13))
+    assert set(layers[-1]) == {"layer", "plain", "residual"}
+    assert layers[-1]["plain"] == 1
+
+
+def test_flow_with_clipping(place):
+    options = ("flow", "--clip", 5, "--radius", 2, "--radius", 0.01, "--seeds", 20)
+    ran = unrolled(*options, cwd=place)
+    assert "by element" in ran.stdout, ran.stderr
+    large, small = map(json.loads, unrolled(*options, "--json", cwd=place).stdout.splitlines())
+    assert large["by_norm"]["norm"] == pytest.approx(5)
+    assert small["clipped"] == 0
+    assert small["by_norm"] is None
+
+
+def test_flow_through_cells(place):
+    options = ("flow", "--cells", "rnn, lstm(forget_bias=3.0, bias=None)", "--hidden", 5, "--steps", 15)
+    ran = unrolled(*options, cwd=place)
+    assert "layer0.c" in ran.stdout, ran.stderr
+    rnn, lstm = map(json.loads, unrolled(*options, "--json", cwd=place).stdout.splitlines())
+    assert list(rnn["norms"]) == ["1", "2", "5", "10"]
+    assert rnn["norms"]["10"] < lstm["norms"]["10"]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--cells", "rnn,"), "does not name a cell"),
+        (("--clip", -1), "a threshold of -1"),
+        (("--clip", 5, "--depth", 8), "demonstrations of their own"),
+        (("--depth", 7), "even number"),
+        (("--depth", 8, "--radius", 2), "--radius is not for 'unrolled flow --depth'"),
+        (("--init", "he"), "--init is not for 'unrolled flow'"),
+    ],
+)
+def test_a_flow_that_is_none(place, options, told):
+    ran = unrolled("flow", *options, cwd=place)
+    assert ran.returncode == 1
+    assert told in ran.stderr
+    assert not ran.stdout
+
+
 def test_train_in_bfloat16(place):
     ran = unrolled("train", "text.py", *SMALL, "--steps", 12, "--precision", "bf16", "-o", "narrow", cwd=place)
     assert "training is done: 12 steps" in ran.stdout, ran.stderr

@@ -81,6 +81,9 @@ def test_a_distribution_has_the_probabilities():
     model = NGrams(ids, symbols, 4)
     want = [model.distribution(ids[:i])[one] for i, one in enumerate(ids)]
     np.testing.assert_allclose(model.probabilities(ids), want, rtol=1e-12)
+    every = [model.distribution(ids[:i]) for i in range(len(ids))]
+    np.testing.assert_allclose(model.distributions(ids), every, rtol=1e-12)
+    assert model.distributions([]).shape == (0, symbols)
 
 
 @settings(max_examples=150, deadline=None)

@@ -2,17 +2,23 @@
 
 from unrolled.inspection.account import Account, account, account_of
 from unrolled.inspection.addresses import Found, Place, find
+from unrolled.inspection.backprop import BackwardSignal, backward_signals
 from unrolled.inspection.checkpoints import Checkpoint
+from unrolled.inspection.clipping import Clipping, Cut, clippings
+from unrolled.inspection.depth import Initialised, Layer, depth_gradients
+from unrolled.inspection.divergence import divergences
 from unrolled.inspection.flow import Activation, Fate, fates
 from unrolled.inspection.intervening import Change, Clamp, Scale, Shift, intervene
 from unrolled.inspection.labels import Label, labels_of
+from unrolled.inspection.ngram import NGrams
 from unrolled.inspection.opening import close, open  # noqa: A004 (what it does)
 from unrolled.inspection.tracing import Recorder, Trace, names_of, trace
 from unrolled.inspection.values import Values
 from unrolled.inspection.words import Sentence, sentences
 
 __all__ = [
-    "Account", "Activation", "Change", "Checkpoint", "Clamp", "Fate", "Found", "Label", "Place", "Recorder", "Scale",
-    "Sentence", "Shift", "Trace", "Values", "account", "account_of", "close", "fates", "find", "intervene",
-    "labels_of", "names_of", "open", "sentences", "trace",
+    "Account", "Activation", "BackwardSignal", "Change", "Checkpoint", "Clamp", "Clipping", "Cut", "Fate", "Found",
+    "Initialised", "Label", "Layer", "NGrams", "Place", "Recorder", "Scale", "Sentence", "Shift", "Trace", "Values",
+    "account", "account_of", "backward_signals", "clippings", "close", "depth_gradients", "divergences", "fates",
+    "find", "intervene", "labels_of", "names_of", "open", "sentences", "trace",
 ]  # fmt: skip

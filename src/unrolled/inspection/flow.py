@@ -8,7 +8,7 @@ bound the tanh network: it must vanish if the largest singular value of W is bel
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
@@ -40,32 +40,61 @@ def gradient_norms(matrices: Tensor, steps: int = 50, activation: Activation = "
         ConfigError: no such activation.
         ShapeError: no square matrices.
     """
+    matrices = _checked(matrices, activation)
+    chance = torch.Generator().manual_seed(seed)
+    states = _states(matrices, steps, activation, chance)
+    gradient = torch.randn(states[-1].shape, generator=chance, dtype=torch.float64)
+    norms = [gradient.flatten(1).norm(dim=1)]
+    for h in reversed(states[1:]):
+        gradient = matrices.mT @ (_slope(h, activation) * gradient)
+        norms.append(gradient.flatten(1).norm(dim=1))
+    every: Tensor = torch.stack(norms, dim=1)
+    return every / every[:, :1]
+
+
+def weight_gradients(matrices: Tensor, steps: int = 50, activation: Activation = "relu", seed: int = 0) -> Tensor:
+    """The gradient in W itself, `[S, H, H]`, float64: dL/dW is the sum of what it is at each step.
+
+    L is the state at the last step times the vector that `gradient_norms` puts in; arguments and errors are its, too.
+    """
+    matrices = _checked(matrices, activation)
+    chance = torch.Generator().manual_seed(seed)
+    states = _states(matrices, steps, activation, chance)
+    gradient = torch.randn(states[-1].shape, generator=chance, dtype=torch.float64)
+    total = torch.zeros_like(matrices)
+    for h, before in zip(reversed(states[1:]), reversed(states[:-1]), strict=True):
+        inner = _slope(h, activation) * gradient
+        total += inner @ before.mT
+        gradient = matrices.mT @ inner
+    return total
+
+
+def _checked(matrices: Tensor, activation: Activation) -> Tensor:
     if activation not in ("relu", "linear", "tanh"):
         raise ConfigError(f"there is no activation {activation!r}: relu, linear, tanh")
     if matrices.dim() != 3 or matrices.shape[1] != matrices.shape[2]:
         raise ShapeError(f"matrices have shape {list(matrices.shape)}: give [S, H, H]")
-    matrices = matrices.double()
-    chance = torch.Generator().manual_seed(seed)
-    h = torch.randn(*matrices.shape[:2], 1, generator=chance, dtype=torch.float64)
-    slopes = []
+    return matrices.double()
+
+
+def _states(matrices: Tensor, steps: int, activation: Activation, chance: torch.Generator) -> list[Tensor]:
+    """The states from the one before the first step on, each `[S, H, 1]`."""
+    states = [torch.randn(*matrices.shape[:2], 1, generator=chance, dtype=torch.float64)]
     for _ in range(steps):
-        h = matrices @ h
-        match activation:
-            case "relu":
-                slopes.append((h > 0).double())
-                h = h.relu()
-            case "tanh":
-                h = h.tanh()
-                slopes.append(1 - h * h)
-            case "linear":
-                slopes.append(torch.ones_like(h))
-    gradient = torch.randn(h.shape, generator=chance, dtype=torch.float64)
-    norms = [gradient.flatten(1).norm(dim=1)]
-    for slope in reversed(slopes):
-        gradient = matrices.mT @ (slope * gradient)
-        norms.append(gradient.flatten(1).norm(dim=1))
-    every: Tensor = torch.stack(norms, dim=1)
-    return every / every[:, :1]
+        h = matrices @ states[-1]
+        states.append(h if activation == "linear" else h.relu() if activation == "relu" else h.tanh())
+    return states
+
+
+def _slope(h: Tensor, activation: Activation) -> Tensor:
+    """f'(.), from h = f(.)."""
+    match activation:
+        case "relu":
+            return (h > 0).double()
+        case "tanh":
+            return 1 - h * h
+        case _:
+            return torch.ones_like(h)
 
 
 def random_matrices(count: int, hidden: int = 5, radius: float | None = None, seed: int = 0) -> Tensor:
@@ -107,11 +136,7 @@ def fates(
     Raises:
         ConfigError: no such activation, or a number out of range.
     """
-    for name, value in {"seeds": seeds, "hidden": hidden, "steps": steps}.items():
-        if value < 1:
-            raise ConfigError(f"{name}={value}: give a whole number from 1 on")
-    if any(radius is not None and not 0 < radius < float("inf") for radius in radii):
-        raise ConfigError(f"radii {radii}: give sizes above 0, or None for matrices as they are drawn")
+    check_sizes(radii, seeds=seeds, hidden=hidden, steps=steps)
     table = []
     for radius in radii:
         last = gradient_norms(random_matrices(seeds, hidden, radius, seed), steps, activation, seed + 1)[:, -1]
@@ -119,6 +144,19 @@ def fates(
         vanished, exploded, dead = (float(one.double().mean()) for one in shares)
         table.append(Fate(radius, vanished, exploded, dead, float(last.median())))
     return table
+
+
+def check_sizes(radii: Sequence[float | None] = (), **numbers: int) -> None:
+    """Check what random networks are asked for.
+
+    Raises:
+        ConfigError: a radius that is no size, or a number below 1.
+    """
+    for name, value in numbers.items():
+        if value < 1:
+            raise ConfigError(f"{name}={value}: give a whole number from 1 on")
+    if any(radius is not None and not 0 < radius < float("inf") for radius in radii):
+        raise ConfigError(f"radii {radii}: give sizes above 0, or None for matrices as they are drawn")
 
 
 def signal(model: nn.Module, *inputs: Any, value: str, at: int | None = None, seed: int = 0, **options: Any) -> Values:

@@ -24,6 +24,18 @@ _NONE = -1  # the place of an n-gram that was never seen
 _UNDEFINED = 0.5  # the discount where the equation has none
 
 
+def checked_ids(ids: Any, symbols: int) -> Ints:
+    """The numbers of a text's symbols, `[N]`.
+
+    Raises:
+        DataError: they are something else, or one is not below `symbols`.
+    """
+    found: Ints = np.asarray(ids, dtype=np.int64)
+    if found.ndim != 1 or (len(found) and not 0 <= found.min() <= found.max() < symbols):
+        raise DataError(f"give the numbers of a text's symbols, [N], each from 0 to {symbols - 1}")
+    return found
+
+
 @dataclass
 class _Level:
     """All n-grams of one length.
@@ -69,7 +81,7 @@ class NGrams:
         if not 1 <= order <= _MOST:
             raise ConfigError(f"an n-gram model of order {order}: give 1 to {_MOST}")
         self.symbols = symbols
-        ids = self._checked(ids)
+        ids = checked_ids(ids, self.symbols)
         if not len(ids):
             raise DataError("there is no text to count n-grams in")
         self.order = min(order, len(ids))
@@ -88,12 +100,6 @@ class NGrams:
         made.order = order
         made._levels = [one.behind for one in self._counted[: order - 1]] + [self._counted[order - 1].seen]
         return made
-
-    def _checked(self, ids: Any) -> Ints:
-        found: Ints = np.asarray(ids, dtype=np.int64)
-        if found.ndim != 1 or (len(found) and not 0 <= found.min() <= found.max() < self.symbols):
-            raise DataError(f"give the numbers of a text's symbols, [N], each from 0 to {self.symbols - 1}")
-        return found
 
     def _count(self, ids: Ints) -> list[_Counted]:
         levels: list[_Counted] = []
@@ -120,18 +126,27 @@ class NGrams:
 
     def probabilities(self, ids: Any) -> Floats:
         """The probability of each symbol of a text `[N]` after those before it, `[N]`; the first ones have fewer."""
-        ids = self._checked(ids)
-        found = np.full(len(ids), 1.0 / self.symbols)
+        ids = checked_ids(ids, self.symbols)
+        return self._after(ids, ids[:, None])[:, 0]
+
+    def distributions(self, ids: Any) -> Floats:
+        """The probabilities of all symbols before each symbol of a text `[N]`, `[N, V]`."""
+        ids = checked_ids(ids, self.symbols)
+        return self._after(ids, np.broadcast_to(np.arange(self.symbols), (len(ids), self.symbols)))
+
+    def _after(self, ids: Ints, wanted: Ints) -> Floats:
+        """The probabilities of the symbols `wanted`, `[N, K]`, each in the place of one of `ids`, `[N]`."""
+        found = np.full(wanted.shape, 1.0 / self.symbols)
         places = np.zeros(len(ids), dtype=np.int64)
         for length, level in enumerate(self._levels, 1):
-            context, last = places[: max(0, len(ids) - length + 1)], ids[length - 1 :]
-            found[length - 1 :] = self._mixed(level, context, last, found[length - 1 :])
-            places = self._places(level, context, last)
+            context = places[: max(0, len(ids) - length + 1)]
+            found[length - 1 :] = self._mixed(level, context[:, None], wanted[length - 1 :], found[length - 1 :])
+            places = self._places(level, context, ids[length - 1 :])
         return found
 
     def distribution(self, context: Any) -> Floats:
         """The probabilities `[V]` of all symbols after those `[K]`, of which the last `order - 1` count."""
-        ids = self._checked(context)
+        ids = checked_ids(context, self.symbols)
         ids = ids[max(0, len(ids) - self.order + 1) :]
         every = np.arange(self.symbols)
         found = np.full(self.symbols, 1.0 / self.symbols)

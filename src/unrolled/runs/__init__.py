@@ -3,7 +3,7 @@
 from unrolled.runs.comparison import Group, Tried, compare, tried
 from unrolled.runs.config import RunConfig, read_config, validated
 from unrolled.runs.diagnosis import doctor
-from unrolled.runs.events import AlreadyDone, Listener, Prepared, RunEvent, Sampled, Saved, Warned, named
+from unrolled.runs.events import AlreadyDone, Diverged, Listener, Prepared, RunEvent, Sampled, Saved, Warned, named
 from unrolled.runs.learning_rate import FoundRate, find_learning_rate
 from unrolled.runs.loading import Run, load
 from unrolled.runs.looking import REPORT, Looked, look
@@ -13,7 +13,35 @@ from unrolled.runs.training import resume, train
 from unrolled.runs.using import Score, evaluate, sample
 
 __all__ = [
-    "REPORT", "AlreadyDone", "FoundRate", "Group", "Listener", "Looked", "Prepared", "Run", "RunConfig", "RunEvent",
-    "Sampled", "Saved", "Score", "Tried", "Warned", "compare", "doctor", "evaluate", "find_learning_rate", "load",
-    "logging_to", "look", "named", "preset", "read_config", "resume", "sample", "train", "tried", "validated",
+    "REPORT",
+    "AlreadyDone",
+    "Diverged",
+    "FoundRate",
+    "Group",
+    "Listener",
+    "Looked",
+    "Prepared",
+    "Run",
+    "RunConfig",
+    "RunEvent",
+    "Sampled",
+    "Saved",
+    "Score",
+    "Tried",
+    "Warned",
+    "compare",
+    "doctor",
+    "evaluate",
+    "find_learning_rate",
+    "load",
+    "logging_to",
+    "look",
+    "named",
+    "preset",
+    "read_config",
+    "resume",
+    "sample",
+    "train",
+    "tried",
+    "validated",
 ]  # fmt: skip

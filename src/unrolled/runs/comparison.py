@@ -17,7 +17,7 @@ from unrolled.runs.config import RunConfig
 from unrolled.runs.folder import RunFolder
 
 _CONFIDENCE = 0.95
-_WITHOUT_EFFECT = ("seed", "samples", "sample_length", "sample_temperature", "save_minutes")
+_WITHOUT_EFFECT = ("seed", "samples", "sample_length", "sample_temperature", "save_minutes", "divergence")
 _WHAT_IS_READ = ("data", "mix", "tokens", "vocab_size", "val_frac", "split")  # what held-out losses are of
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
 from unrolled.data import Mix, Tokens
 from unrolled.errors import ConfigError, UnrolledError, did_you_mean
@@ -47,7 +47,22 @@ class RunConfig(TrainingConfig):
     sample_length: int = Field(default=300, ge=1, le=MOST)
     sample_temperature: float = Field(default=0.8, ge=0, allow_inf_nan=False)
     save_minutes: float = Field(default=5.0, gt=0, le=1e6, description="saved at every evaluation, and so often")
+    divergence: int = Field(
+        default=0,
+        ge=0,
+        le=20,
+        description="orders of n-gram models that predictions are held against at each evaluation; 0: none",
+    )
     device: str = Field(default="cpu", description="torch's name of it")
+
+    @model_validator(mode="after")
+    def _something_to_diverge_on(self) -> RunConfig:
+        """Predictions are held against n-grams on a piece of held-out text that is read as a whole."""
+        if self.divergence and (self.split != "end" or not self.val_frac):
+            raise ValueError(
+                f"divergence = {self.divergence} needs a piece of held-out text: leave split at end, val_frac above 0"
+            )
+        return self
 
 
 _LARGEST = 1 << 16  # bytes of a file of options

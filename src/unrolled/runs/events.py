@@ -51,6 +51,17 @@ class Sampled:
 
 
 @dataclass(frozen=True)
+class Diverged:
+    """How far predictions on held-out text are from n-gram models, after so many steps: n -> nats per token.
+
+    See `inspection.divergences`.
+    """
+
+    step: int
+    divergences: dict[int, float]
+
+
+@dataclass(frozen=True)
 class Saved:
     """The run lies in its folder, as it is after so many steps."""
 
@@ -66,7 +77,7 @@ class AlreadyDone:
     path: str
 
 
-RunEvent = Prepared | Warned | Sampled | Saved | AlreadyDone | Event
+RunEvent = Prepared | Warned | Sampled | Diverged | Saved | AlreadyDone | Event
 Listener = Callable[[RunEvent], None]
 
 

@@ -16,6 +16,7 @@ from unrolled.generation import Strategy, generate
 from unrolled.models import LanguageModel
 from unrolled.runs.checkpoints import Standing
 from unrolled.runs.config import RunConfig
+from unrolled.runs.divergence import Divergence
 from unrolled.runs.events import Listener, RunEvent, Sampled, Saved, named
 from unrolled.runs.folder import RunFolder, writing
 from unrolled.runs.machine import Machine
@@ -28,13 +29,20 @@ class Session:
     """A trainer at work in its folder. `best` is the number of the checkpoint with the lowest held-out loss so far."""
 
     def __init__(
-        self, folder: RunFolder, trainer: Trainer[TextTask], writer: Writer, listen: Listener, best: int | None = None
+        self,
+        folder: RunFolder,
+        trainer: Trainer[TextTask],
+        writer: Writer,
+        listen: Listener,
+        best: int | None = None,
+        divergence: Divergence | None = None,
     ) -> None:
         self.folder = folder
         self.trainer = trainer
         self.writer = writer
         self.listen = listen
         self._best = best
+        self._divergence = divergence
         self._save_every = 60 * writer.config.save_minutes
         self._saved_at = time.monotonic()
         self._machine = Machine.here()
@@ -57,7 +65,7 @@ class Session:
 
     def _handle(self, event: Event, should_stop: ShouldStop) -> None:
         if isinstance(event, Stepped | Evaluated | Finished):
-            self.folder.log(named(event) | {"time": time.time()})
+            self._log(event)
         match event:
             case Finished():
                 self._save()  # before it is said
@@ -65,14 +73,28 @@ class Session:
             case SampleDue():
                 self._tell(event)
                 self._write_sample(event.step, should_stop)
-            case Evaluated() if 0 < event.step != self.trainer.progress.total:  # else it is saved when all is finished
-                self._tell(event)
-                self._save()
+            case Evaluated():
+                diverged = self._diverged(event.step)  # logged before any save: a resume does not do it again
+                for one in (event, *diverged):
+                    self._tell(one)
+                if 0 < event.step != self.trainer.progress.total:  # else it is saved when all is finished
+                    self._save()
             case Stepped() if self._is_save_due():
                 self._tell(event)
                 self._save()
             case _:
                 self._tell(event)
+
+    def _log(self, event: RunEvent) -> None:
+        self.folder.log(named(event) | {"time": time.time()})
+
+    def _diverged(self, step: int) -> list[RunEvent]:
+        """How far predictions are from n-gram models, logged; nothing where nobody wants to know."""
+        if self._divergence is None:
+            return []
+        found = self._divergence.after(step)
+        self._log(found)
+        return [found]
 
     def _tell(self, event: RunEvent) -> None:
         """Tell the listener; if it fails (a terminal that is gone, a full disk behind the output), save first."""

@@ -10,13 +10,14 @@ import torch
 from torch import Tensor
 
 from unrolled import cells
-from unrolled.data import Encoded, encode, found
+from unrolled.data import Encoded, TextFile, encode, found
 from unrolled.equations import Cell
 from unrolled.errors import ConfigError, DataError, RunError
 from unrolled.models import LanguageModel
 from unrolled.runs.building import held_out_symbols, initialised, text_task, torch_as_it_is
 from unrolled.runs.checkpoints import Checkpoint
 from unrolled.runs.config import RunConfig
+from unrolled.runs.divergence import Divergence
 from unrolled.runs.events import AlreadyDone, Listener, Prepared, Warned
 from unrolled.runs.folder import Identity, RunFolder
 from unrolled.runs.loading import damage_told
@@ -74,7 +75,8 @@ def train(
             hear = place.hearing(listen)
             trainer = Trainer(text_task(config, model, folder.texts(text.about)), config)
             hear(_prepared(folder, Identity(config, graph, text.vocabulary, text.about), trainer.task, 0))
-            Session(folder, trainer, Writer(model, text.vocabulary, config), hear).run(should_stop)
+            writer, divergence = Writer(model, text.vocabulary, config), _divergence(folder, config, text.about, model)
+            Session(folder, trainer, writer, hear, divergence=divergence).run(should_stop)
     return folder.path
 
 
@@ -120,7 +122,8 @@ def resume(
         folder.forget_after(checkpoint)
         writer = Writer(trainer.task.model, identity.vocabulary, config)
         best = None if checkpoint is None else checkpoint.standing.best
-        Session(folder, trainer, writer, listen, best).run(should_stop)
+        divergence = _divergence(folder, config, identity.about, trainer.task.model)
+        Session(folder, trainer, writer, listen, best, divergence).run(should_stop)
     return folder.path
 
 
@@ -131,6 +134,10 @@ def _trainer(folder: RunFolder, identity: Identity) -> Trainer[TextTask]:
     texts = folder.texts(identity.about)
     model = initialised(config, len(identity.vocabulary), identity.graph).to(_device(config.device))
     return Trainer(text_task(config, model, texts), config)
+
+
+def _divergence(folder: RunFolder, config: RunConfig, about: TextFile, model: LanguageModel) -> Divergence | None:
+    return Divergence(config, model, folder.texts(about)) if config.divergence else None
 
 
 def _tensors(trainer: Trainer[TextTask], checkpoint: Checkpoint) -> dict[str, Tensor]:
