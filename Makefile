@@ -7,7 +7,7 @@ PIP := $(PYTHON) -m pip install --quiet --disable-pip-version-check -c constrain
 .PHONY: demo test lint proofs bench clean
 
 demo: $(VENV)/.demo
-	$(VENV)/bin/unrolled train --out runs/demo --overwrite
+	$(VENV)/bin/unrolled train --out runs/demo --overwrite --divergence 6
 	$(VENV)/bin/unrolled look runs/demo
 
 test: $(VENV)/.test

@@ -114,7 +114,7 @@ def test_the_pie_has_all_errors(found):
 
 
 def test_a_film_goes_back_step_by_step():
-    signals = {name: {"h": torch.rand(30, 2, 10) * 0.5 ** torch.arange(30.0)[:, None, None]} for name in ("a", "b")}
+    signals = {name: torch.rand(30, 2, 10) * 0.5 ** torch.arange(30.0)[:, None, None] for name in ("a", "b")}
     film = gradient_film(signals)
     assert [frame.name for frame in film.frames][:3] == ["0", "1", "2"]
     assert film.frames[-1].name == "29"

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from unrolled.inspection.ablation import Ablated, ablate, means_of
+from unrolled.inspection.backprop import backward_signals
 from unrolled.inspection.behaviour import Behaviour, behaviours
 from unrolled.inspection.finder import Finding, Units, find_cells
 from unrolled.inspection.labels import Label
@@ -24,6 +25,7 @@ from unrolled.models import LanguageModel
 _NETWORKS = 3  # untrained ones, to compare with
 _WINDOW, _ROWS = 200, 16  # characters through which gradients go back, and how many such pieces
 _RUNNERS_UP = 8
+_WIDEST = 256  # units of a fresh network
 
 Say = Callable[[str], None]
 
@@ -32,13 +34,15 @@ Say = Callable[[str], None]
 class Account:
     """What was found.
 
-    step: what a step of the sequence is, "character" or "step". behaviours: of each layer. symbols: what each step is,
-    in letters, `[N]`; empty where nobody said. units: those worth looking at. labels, findings: of the symbols, and the
-    units that tell them best. read, ablated, predictions: of a language model; alphabet: of its ids.
+    step: what a step of the sequence is, "character" or "step". behaviours: of each layer. fresh: name of a cell ->
+    dL/d(state) `[T, 1, U]`, going back through a network that has learned nothing, to compare with. symbols: what each
+    step is, in letters, `[N]`; empty where nobody said. units: those worth looking at. labels, findings: of the
+    symbols, and the units that tell them best. read, ablated, predictions: of a language model; alphabet: of its ids.
     """
 
     step: str
     behaviours: list[Behaviour]
+    fresh: dict[str, Tensor]
     symbols: Sequence[str]
     units: list[Telling]
     labels: list[Label] = field(default_factory=list)
@@ -83,7 +87,9 @@ def account(
     layers = behaviours(model, seen.values, _pieces(ids))
     say("n-gram models of the training text")
     expected = predictions(seen, text, ids, len(alphabet), (words, learned))
-    return Account("character", layers, text, chosen, list(wanted), findings, seen, alphabet, ablated, expected)
+    return Account(
+        "character", layers, _fresh(layers), text, chosen, list(wanted), findings, seen, alphabet, ablated, expected
+    )
 
 
 def spelled(alphabet: Sequence[str], ids: Sequence[int]) -> str:
@@ -103,6 +109,15 @@ def _pieces(ids: Tensor) -> Tensor:
     rows = max(1, min(_ROWS, len(ids) // _WINDOW))
     starts = torch.linspace(0, max(0, len(ids) - _WINDOW), rows).long()
     return torch.stack([ids[start : start + _WINDOW] for start in starts.tolist()], dim=1).long()
+
+
+def _fresh(layers: Sequence[Behaviour]) -> dict[str, Tensor]:
+    """How a gradient goes back through an RNN and an LSTM that are as wide as the last layer, and fresh."""
+    if not layers:
+        return {}
+    steps, _, width = next(iter(layers[-1].signals.values())).shape
+    signals = backward_signals(("rnn", "lstm"), min(width, _WIDEST), min(steps, _WINDOW))
+    return {f"a fresh {one.name}, {one.address[-1]}": one.gradients.flip(0)[:, None] for one in signals}
 
 
 def account_of(
@@ -132,7 +147,9 @@ def account_of(
         findings = find_cells(units, labels, others, more=_RUNNERS_UP)
     say("gates and gradients")
     layers = behaviours(model, values, *inputs)
-    return Account("step", layers, symbols, telling_units(units, findings, labels), list(labels), findings)
+    return Account(
+        "step", layers, _fresh(layers), symbols, telling_units(units, findings, labels), list(labels), findings
+    )
 
 
 def _of_first_row(values: Mapping[str, Tensor]) -> Units:

@@ -46,7 +46,8 @@ def _all(found: Account) -> Iterator[tuple[str, go.Figure | None]]:
             yield f"How a gradient goes back in {layer.name}.{state}", gradient(layer, state, found.step)
     if layers:
         last = layers[-1]
-        yield f"The same in {last.name}, unit by unit", gradient_film({last.name: last.signals}, found.step)
+        signals = {last.name: next(iter(last.signals.values())), **found.fresh}
+        yield f"The same, unit by unit: {last.name}, and fresh networks", gradient_film(signals, found.step)
     if found.predictions is not None:
         yield "Against n-gram models of the same text", ngrams(found.predictions)
         yield "The symbols that it expects better than they do", gains(found.predictions)
@@ -117,13 +118,12 @@ def gradient(layer: Behaviour, state: str, step: str = "step") -> go.Figure:
     return _laid_out(drawn, f"{step}s back", "units, those whose gradient lasts first")
 
 
-def gradient_film(signals: Mapping[str, Mapping[str, Tensor]], step: str = "step") -> go.Figure:
+def gradient_film(signals: Mapping[str, Tensor], step: str = "step") -> go.Figure:
     """The same as a film: each unit is a square, and each picture one step further back.
 
-    signals: name of a network -> state -> `[T, B, U]` of `signal`; the first state of each is shown, side by side.
+    signals: name of a network -> `[T, B, U]`, from where the gradient was put in, back; they are shown side by side.
     """
-    backs = {name: _powers(next(iter(states.values()))) for name, states in signals.items()}
-    squares = {name: _square(back) for name, back in backs.items()}
+    squares = {name: _square(_powers(signal)) for name, signal in signals.items()}
     length = min(len(back) for back in squares.values())
     shown = sorted({round(one) for one in np.geomspace(1, length, min(length, _FRAMES))})
 
@@ -159,12 +159,16 @@ def gradient_film(signals: Mapping[str, Mapping[str, Tensor]], step: str = "step
 
 
 def ngrams(found: Predictions) -> go.Figure:
-    """The loss of n-gram models by n, and the network's."""
+    """The loss of n-gram models by n, that of networks with one hidden layer that see as much, and the network's."""
     orders = list(found.ngrams)
     drawn = go.Figure()
     drawn.add_scatter(
         x=orders, y=[round(one, 4) for one in found.ngrams.values()], name="n-gram", mode="lines+markers",
         marker={"color": _COLOURS[1]},
+    )  # fmt: skip
+    drawn.add_scatter(
+        x=list(found.windows), y=[round(one, 4) for one in found.windows.values()], name="n-NN", mode="lines+markers",
+        marker={"color": _COLOURS[2]},
     )  # fmt: skip
     drawn.add_scatter(
         x=[orders[0], orders[-1]], y=[round(found.nats, 4)] * 2, name="this network", mode="lines",
@@ -248,13 +252,13 @@ def coloured_text(symbols: Sequence[str], values: Tensor, *, letters: int = _LET
     return drawn.update_layout(height=80 + 24 * lines)
 
 
-def training(steps: Mapping[str, tuple[Sequence[int], Sequence[float]]], token: str = "token") -> go.Figure:  # noqa: S107
-    """Losses by step: name -> (steps, nats)."""
+def curves(by_step: Mapping[str, tuple[Sequence[int], Sequence[float]]], unit: str) -> go.Figure:
+    """Curves over the steps of a training: name -> (steps, values in that unit)."""
     drawn = go.Figure()
-    for number, (name, (x, y)) in enumerate(steps.items()):
+    for number, (name, (x, y)) in enumerate(by_step.items()):
         mode = "lines+markers" if len(x) < 50 else "lines"
         drawn.add_scatter(x=list(x), y=list(y), name=name, mode=mode, line={"color": _of(_COLOURS, number)})
-    return _laid_out(drawn, "step", f"nats per {token}")
+    return _laid_out(drawn, "step", unit)
 
 
 def _powers(signal: Tensor) -> np.ndarray[Any, np.dtype[np.float64]]:

@@ -16,21 +16,26 @@ from unrolled.inspection.brackets import ByDistance, by_distance
 from unrolled.inspection.ngram import NGrams
 from unrolled.inspection.oracles import Breakdown, Gain, breakdown, gains
 from unrolled.inspection.reading import Read
+from unrolled.inspection.window import fit
 
 ORDER = 9  # of the longest n-gram
+_WINDOWS = (2, 3, 5)  # of n-NN: an n-gram model that sees as much
+_STEPS = 1000  # of their training, at most
 
 
 @dataclass(frozen=True)
 class Predictions:
     """How well a model and n-gram models expect a text.
 
-    nats: per character, of the model. ngrams: n -> the same of the n-gram model. learned: of how many characters of the
-    training text these are. gains: the symbols, those first that the model expects better than the best n-gram model
-    does. brackets: closing ones by distance, the chances of "model" and "n-gram". errors: with what explains each.
+    nats: per character, of the model. ngrams: n -> the same of the n-gram model; windows: n -> of the network with one
+    hidden layer that sees as much. learned: of how many characters of the training text these are. gains: the symbols,
+    those first that the model expects better than the best n-gram model does. brackets: closing ones by distance, the
+    chances of "model" and "n-gram". errors: with what explains each.
     """
 
     nats: float
     ngrams: dict[int, float]
+    windows: dict[int, float]
     learned: int
     gains: list[Gain]
     brackets: list[ByDistance]
@@ -57,14 +62,21 @@ def predictions(
     words, numbers = training
     counted = NGrams(numbers, vocab_size, ORDER)
     chances = {n: counted.shorter(n).probabilities(ids.numpy()) for n in range(1, counted.order + 1)}
-    nats = {n: float(-np.log(one[1:]).mean()) for n, one in chances.items()}
+    nats = {n: _nats(one) for n, one in chances.items()}
+    steps = max(1, min(_STEPS, len(numbers) // 25))  # at most ten times through the text
     ours: NDArray[Any] = np.exp(-seen.nats.double().numpy())
     theirs = chances[min(nats, key=lambda n: nats[n])]
     return Predictions(
         float(seen.nats[1:].mean()),
         nats,
+        {n: _nats(fit(numbers, n - 1, vocab_size, steps=steps).probabilities(ids.numpy())) for n in _WINDOWS},
         len(numbers),
         gains(text, ours, theirs),
         by_distance(text, {"model": ours, "n-gram": theirs}),
         breakdown(text, ours, chances, words),
     )
+
+
+def _nats(chances: NDArray[Any]) -> float:
+    """The mean loss; the first character is unexpected."""
+    return float(-np.log(chances[1:]).mean())

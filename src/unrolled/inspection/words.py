@@ -157,7 +157,9 @@ def _of_predictions(found: Predictions) -> Iterator[Sentence]:
         f"{mine:.3f} nats per character, {abs(mine - found.ngrams[best]):.3f} {verdict} than the best n-gram model of"
         f" {found.learned:,} characters of its training text (n = {best}, {found.ngrams[best]:.3f})"
     )
-    yield Sentence("predictions", text, {"model": mine, **{f"{n}-gram": nats for n, nats in found.ngrams.items()}})
+    others = {f"{n}-gram": nats for n, nats in found.ngrams.items()}
+    windows = {f"{n}-NN": nats for n, nats in found.windows.items()}
+    yield Sentence("predictions", text, {"model": mine, **others, **windows})
     if gained := found.gains[:3]:
         told = ", ".join(f"{one.symbol!r} {one.ours:.2f} to {one.theirs:.2f}" for one in gained)
         figures = {one.symbol: [one.ours, one.theirs] for one in gained}

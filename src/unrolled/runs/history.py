@@ -24,10 +24,15 @@ Curve = tuple[list[int], list[float]]
 
 @dataclass(frozen=True)
 class History:
-    """facts: in words. losses: name -> (steps, nats per token). samples: step -> what was written after it."""
+    """facts: in words. losses: name -> (steps, nats per token). samples: step -> what was written after it.
+
+    divergences: "n-gram" -> (steps, nats): how far the predictions were from those of n-gram models, if that was asked
+    for (`--divergence`).
+    """
 
     facts: tuple[str, ...] = ()
     losses: dict[str, Curve] = field(default_factory=dict)
+    divergences: dict[str, Curve] = field(default_factory=dict)
     samples: dict[int, str] = field(default_factory=dict)
 
 
@@ -41,7 +46,8 @@ def history_of(run: Run, folder: RunFolder) -> History:
     )
     events = list(_events(folder))
     curves = {"training": _curve(events, "stepped"), "held out": _curve(events, "evaluated")}
-    return History(facts, {name: _thinned(curve) for name, curve in curves.items() if curve[0]}, _samples(folder))
+    losses = {name: _thinned(curve) for name, curve in curves.items() if curve[0]}
+    return History(facts, losses, _divergences(events), _samples(folder))
 
 
 def _events(folder: RunFolder) -> Iterator[dict[str, Any]]:
@@ -62,6 +68,17 @@ def _curve(events: list[dict[str, Any]], name: str) -> Curve:
     points = [(one.get("step"), one.get("loss")) for one in events if one.get("event") == name]
     sound = [(x, y) for x, y in points if isinstance(x, int) and isinstance(y, int | float) and math.isfinite(y)]
     return [x for x, _ in sound], [float(f"{y:.5g}") for _, y in sound]
+
+
+def _divergences(events: list[dict[str, Any]]) -> dict[str, Curve]:
+    found: dict[str, Curve] = {}
+    for one in events:
+        if one.get("event") == "diverged" and isinstance(one.get("step"), int):
+            for order, nats in one.get("divergences", {}).items():
+                steps, curve = found.setdefault(f"{order}-gram", ([], []))
+                steps.append(one["step"])
+                curve.append(float(f"{nats:.5g}"))
+    return found
 
 
 def _thinned(curve: Curve) -> Curve:

@@ -51,10 +51,13 @@ class Looked:
     @property
     def figures(self) -> dict[str, Any]:
         """The pictures, by what they show: plotly's, each of which draws itself in a notebook."""
-        from unrolled.inspection.figures import figures_of, training  # (plotly is slow to import, and seldom needed)
+        from unrolled.inspection.figures import curves, figures_of  # (plotly is slow to import, and seldom needed)
 
-        more = {"The loss while it was trained": training(self.history.losses)} if self.history.losses else {}
-        return figures_of(self.account) | more
+        by_step = {
+            "The loss while it was trained": (self.history.losses, "nats per token"),
+            "How far its predictions were from n-gram models' meanwhile": (self.history.divergences, "nats"),
+        }
+        return figures_of(self.account) | {name: curves(*one) for name, one in by_step.items() if one[0]}
 
     def report(self) -> str:
         """All of it as one HTML page, with pictures, that needs no network."""
