@@ -296,7 +296,8 @@ def _slider(drawn: go.Figure, step: str) -> dict[str, Any]:
     now = {"frame": {"duration": 0, "redraw": True}, "mode": "immediate", "transition": {"duration": 0}}
     steps = [{"label": one.name, "method": "animate", "args": [[one.name], now]} for one in drawn.frames]
     return {
-        "steps": steps, "x": 0.25, "len": 0.75, "y": -0.05, "currentvalue": {"prefix": f"{step}s back: ", "font": {"color": "#1f2328"}}, "ticklen": 0,
+        "steps": steps, "x": 0.25, "len": 0.75, "y": -0.05, "ticklen": 0,
+        "currentvalue": {"prefix": f"{step}s back: ", "font": {"color": "#1f2328"}},
         "font": {"color": "rgba(0,0,0,0)"},
     }  # fmt: skip
 
