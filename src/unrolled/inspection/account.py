@@ -80,8 +80,7 @@ def account(
     findings = find_cells(units, wanted, _of_untrained(model, ids), more=_RUNNERS_UP)
     chosen = telling_units(units, findings, wanted)
     say("holding units")
-    best = list(dict.fromkeys(one.unit for one in findings if one.passes))
-    ablated = ablate(model, ids, means_of(units.values, units.names, best))
+    ablated = ablate(model, ids, means_of(units.values, units.names, [one.unit for one in chosen]))
     del units
     say("gates and gradients")
     layers = behaviours(model, seen.values, _pieces(ids))

@@ -10,6 +10,7 @@ import base64
 import gzip
 import html
 import json
+import math
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from itertools import groupby
@@ -104,7 +105,7 @@ def _text(found: Account) -> dict[str, Any]:
         "letters": letters,
         "step": found.step,
         "text": _blob(np.array([numbers[one] for one in shown], dtype="<u4")),
-        "units": [_unit(one, shown) for one in found.units],
+        "units": [_unit(one, shown) | _worth(one, found) for one in found.units],
         "values": _blob(np.concatenate([_levels(one.values.numpy()[:count]) for one in found.units])),
         "levels": _LEVELS,
     }
@@ -138,6 +139,12 @@ def _unit(one: Telling, shown: Sequence[str]) -> dict[str, Any]:
             if place < len(shown)
         ],
     }
+
+
+def _worth(one: Telling, found: Account) -> dict[str, float]:
+    """What holding the unit costs, in nats."""
+    cost = math.nan if found.ablated is None else found.ablated.cost(one.unit)
+    return {"worth": round(cost, 5)} if math.isfinite(cost) else {}
 
 
 def _largest(values: NDArray[Any]) -> float:

@@ -177,7 +177,10 @@
     const one = units[unit];
     $("unit").value = unit;
     $("low").textContent = `\u2212${one.largest}`; $("high").textContent = `+${one.largest}`;
-    $("about").textContent = one.what ? `${one.name} follows best: ${one.what} (${one.score > 0 ? "+" : "\u2212"}${Math.abs(one.score).toFixed(2)} of 1)` : one.name;
+    const signed = (value, digits) => `${value < 0 ? "\u2212" : "+"}${Math.abs(value).toFixed(digits)}`;
+    const follows = one.what ? ` follows best: ${one.what} (${signed(one.score, 2)} of 1)` : "";
+    const worth = one.worth === undefined ? "" : `; held at its mean: ${signed(one.worth, 4)} nats per ${data.step}`;
+    $("about").textContent = one.name + follows + worth;
     $("peaks").replaceChildren(...one.peaks.map((peak) => context(...peak)));
     recolour();
   }
