@@ -127,13 +127,13 @@ def test_reading_in_pieces_is_reading_at_once(monkeypatch):
     assert list(whole.values) == list(pieces.values)
     for address, value in whole.values.items():
         assert torch.equal(value, pieces.values[address])
-    assert torch.equal(whole.guesses, pieces.guesses)
-    torch.testing.assert_close(whole.nats, pieces.nats, equal_nan=True, rtol=0, atol=1e-6)
+    assert torch.equal(whole.expected.guesses, pieces.expected.guesses)
+    torch.testing.assert_close(whole.expected.nats, pieces.expected.nats, equal_nan=True, rtol=0, atol=1e-6)
     with torch.no_grad():
         logits = model.eval()(ids[:, None])[0][:, 0]
     want = torch.nn.functional.cross_entropy(logits[:-1], ids[1:], reduction="none")
-    torch.testing.assert_close(whole.nats[1:], want)
-    assert (whole.chances[:, 0] >= whole.chances[:, 1]).all()
+    torch.testing.assert_close(whole.expected.nats[1:], want)
+    assert (whole.expected.chances[:, 0] >= whole.expected.chances[:, 1]).all()
 
 
 def test_an_untrained_network_leaves_the_trained_one_alone():

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from unrolled import cell, cells
-from unrolled.inspection.gates import gates_of, keepers_of, saturation, still, time_constants
+from unrolled.inspection.gates import Keeper, gates_of, keepers_of, saturation, still, time_constants
 from unrolled.ops import affine, sigmoid, tanh
 
 
@@ -49,12 +49,16 @@ def test_units_that_do_not_move():
         ("vanilla", ["i", "f", "o"], {"c": "f"}),
         ("nfg", ["i", "o"], {}),
         ("layer_norm_lstm", ["i", "f", "o"], {"c": "f"}),
+        ("cifg", ["i", "o"], {"c": "1 - i"}),
+        ("mut1", ["r", "z"], {"h": "1 - z"}),
+        ("min_gru", ["z"], {"h": "1 - z"}),
+        ("layer_norm_gru", ["r", "z"], {"h": "1 - z"}),
     ],
 )
 def test_the_gates_of_the_shelf(name, gates, keepers):
     graph = getattr(cells, name).graph
     assert sorted(gates_of(graph)) == sorted(gates)
-    assert keepers_of(graph) == keepers
+    assert {state: str(keeper) for state, keeper in keepers_of(graph).items()} == keepers
 
 
 def test_the_gates_of_a_cell_with_names_of_its_own():
@@ -66,4 +70,19 @@ def test_the_gates_of_a_cell_with_names_of_its_own():
         return memory
 
     assert gates_of(leaky.graph) == ["leave"]
-    assert keepers_of(leaky.graph) == {"memory": "leave"}
+    assert keepers_of(leaky.graph) == {"memory": Keeper("leave")}
+
+
+def test_what_a_gate_takes_away_is_not_what_it_keeps():
+    @cell
+    def taking(x, h, c):
+        z, n = affine(x, h, parts=2)
+        z = sigmoid(z)
+        c = c + z * c
+        h = h - z * h + z * tanh(n)
+        return h, c
+
+    assert keepers_of(taking.graph) == {}
+    gate = torch.tensor([0.2, 0.5])
+    assert torch.equal(Keeper("z", is_rest=True).of(gate), 1 - gate)
+    assert torch.equal(Keeper("z").of(gate), gate)

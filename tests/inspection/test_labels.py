@@ -15,12 +15,6 @@ def _label(name, text, kind="python", **options):
     return {one.name: one for one in labels_of(text, kind=kind, **options)}[name]
 
 
-def _marks(name, text, kind="python", **options):
-    """The label as the user would write it under the text: 1 or 0, a newline where the text has one."""
-    values = _label(name, text, kind, **options).values
-    return "".join(str(int(one)) for one in values)
-
-
 @pytest.mark.parametrize(
     ("name", "kind", "text", "marks"),
     [
@@ -43,8 +37,15 @@ def _marks(name, text, kind="python", **options):
         ("brackets", "python", ")a(b", "0011"),
         ("indent", "python", "a:\n  b\n\n    c\nd", "0000022222224" + "40"),
         ("depth", "python", "a:\n  b(\n  c)\nd", "00000122222110"),
+        ("depth", "python", "a:\n  b:\n      c\n  d", "00000" + "1" * 9 + "22221"),
+        ("depth", "python", "a:\n  '''b\nc'''\n  # d\n# e\nf", "00000" + "1" * 16 + "00000"),
+        ("depth", "python", "a:\n  b\\\n    c", "00000" + "1" * 8),
+        ("depth", "c", "if (a) {\n  b;\n}", "000110011111110"),
+        ("quote", "python", "'a\\'\nb", "111100"),
+        ("comment", "python", "# a*/\nb", "11111100"[:5] + "00"),
+        ("if", "c", "if (f(a) && b) c;", "00" + "1" * 11 + "0000"),
         ("column", "python", "ab\nc", "1201"),
-        ("to newline", "python", "ab\ncde", "210321"),
+        ("to newline", "python", "ab\ncde", "214321"),
         ("word", "prose", "a_1 b!", "111010"),
         ("number", "prose", "a1 23", "01011"),
         ("upper", "prose", "aBC d", "01100"),
@@ -54,10 +55,6 @@ def test_a_rule(name, kind, text, marks):
     """After a character is read: within, 1; not, 0; or how many."""
     got = "".join(str(int(one)) for one in _label(name, text, kind).values)
     assert got == marks, f"\n{text!r}\n{got}\n{marks}"
-
-
-def _label(name, text, kind="python", **options):
-    return {one.name: one for one in labels_of(text, kind=kind, **options)}[name]
 
 
 @settings(max_examples=200, deadline=None)
@@ -111,3 +108,14 @@ def test_what_a_text_looks_like():
 def test_a_label_that_is_the_same_everywhere_is_left_out():
     assert "comment" not in {one.name for one in labels_of("a = 1\n", kind="python")}
     assert labels_of("") == []
+
+
+def test_a_label_of_the_user_takes_the_place_of_a_rule():
+    found = [one for one in labels_of("a 'b' c", {"quote": "b"}) if one.name == "quote"]
+    assert [one.what for one in found] == ["within a match of b"]
+
+
+def test_what_a_label_is_in_words():
+    found = {one.name: one.what for one in labels_of("abc", {"yes": [0, 1, 1], "many": [0, 1, 2]})}
+    assert found["yes"] == "where 'yes' is true"
+    assert found["many"] == "'many'"

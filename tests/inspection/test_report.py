@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import html
 import json
 import re
 
@@ -50,7 +51,7 @@ def test_every_sentence_is_in_it(found):
     page = report(found, "a <title>", ["so many & more"])
     words = re.sub(r"<[^>]+>", "\n", page[: page.index('id="reader"')])
     for one in sentences(found):
-        assert one.text.replace("&", "&amp;").replace("<", "&lt;").replace("'", "&#x27;") in words or '"' in one.text
+        assert html.escape(one.text) in words
     assert "<h1>a &lt;title&gt;</h1>" in page
     assert "so many &amp; more" in page
 
@@ -60,7 +61,7 @@ def test_what_the_reader_gets_is_what_the_network_did(found):
     count = len(TEXT)
     letters = _unpacked(data["text"], "<u4")
     assert "".join(data["letters"][one] for one in letters) == TEXT
-    assert len(data["units"]) == min(48, sum(one.shape[1] for one in found.read.values.values()))
+    assert len(data["units"]) == 48 or len(found.behaviours[0].gates) == 0
     levels = _unpacked(data["values"], np.uint8).reshape(-1, count)
     for row, one, shown in zip(levels, found.units, data["units"], strict=True):
         value = (2 * row / data["levels"] - 1) * shown["largest"]
@@ -71,9 +72,9 @@ def test_what_the_reader_gets_is_what_the_network_did(found):
             assert TEXT[place] == at
             assert TEXT[place + 1 :].startswith(after)
     guesses = _unpacked(data["guesses"], "<u4").reshape(count, data["best"])
-    assert (guesses == found.read.guesses.numpy()).all()
+    assert (guesses == found.expected.guesses.numpy()).all()
     chances = _unpacked(data["chances"], np.uint8).reshape(count, data["best"]) / 255
-    assert np.abs(chances - found.read.chances.numpy()).max() < 1 / 255
+    assert np.abs(chances - found.expected.chances.numpy()).max() < 1 / 255
 
 
 def test_it_asks_nothing_of_any_host_and_runs_nothing_of_the_text(found):
@@ -110,7 +111,7 @@ def test_the_saturation_drawn_is_that_of_the_gates(found):
 
 def test_the_pie_has_all_errors(found):
     drawn = figures_of(found)["What would have helped where it was wrong"]
-    assert sum(drawn.data[0].values) == int((found.read.nats[1:] > np.log(2)).sum())
+    assert sum(drawn.data[0].values) == int((found.expected.nats[1:] > np.log(2)).sum())
 
 
 def test_a_film_goes_back_step_by_step():
@@ -140,13 +141,13 @@ def test_a_strangers_model():
     model = torch.nn.Sequential(torch.nn.LSTM(3, 5, bidirectional=True, num_layers=2))
     seen = account_of(opened(model), torch.randn(12, 2, 3), symbols=list("abcdefghijkl"), say=quiet)
     assert [layer.name for layer in seen.behaviours] == [
-        "0.layer0", "0.layer0.reverse", "0.layer1", "0.layer1.reverse",
+        "layer0", "layer0.reverse", "layer1", "layer1.reverse",
     ]  # fmt: skip
     for layer in seen.behaviours:
         for back in layer.signals.values():
             assert back.shape == (12, 2, 5)
         top = layer.signals["h"].norm(dim=2).mean(dim=1)
-        assert layer.place.layer == 0 or float(top[0]) == float(top.max())
+        assert float(top[0]) == float(top.max()) or layer.place.layer == 0
     page = report(seen, "a model")
     assert _data(page)["step"] == "step"
     without = account_of(model, torch.randn(12, 2, 3), say=quiet)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import sys
 import textwrap
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from unrolled.cli.app import AsJson, Best, app, print_json
 from unrolled.cli.terminal import complain, printable
 from unrolled.errors import ConfigError
-from unrolled.runs import REPORT, look
+from unrolled.runs import look
 
 
 @app.command("look")
@@ -52,7 +53,7 @@ def look_command(
         run,
         text or (),
         characters=characters,
-        labels=dict(map(_named, label or ())) | {name: Path(file) for name, file in map(_named, column or ())},
+        labels=_labels(label or (), column or ()),
         best=best,
         say=_say,
         warn=partial(complain, "warning"),
@@ -68,13 +69,21 @@ def look_command(
                 print(textwrap.fill(printable(one.text), 110, initial_indent="  ", subsequent_indent="    "))
     if out is not None or not as_json:
         _say("the report")
-        place = found.write(out or (Path(run) / REPORT if Path(run).is_dir() else Path(REPORT)))
+        place = found.write(out)
         print(f"\nreport: {printable(str(place))}", file=sys.stderr if as_json else sys.stdout)
 
 
 def _say(doing: str) -> None:
     """What is going on, where it does not mix with what was found."""
     print(f"... {doing}", file=sys.stderr, flush=True)
+
+
+def _labels(patterns: Sequence[str], files: Sequence[str]) -> dict[str, Any]:
+    given = [*map(_named, patterns), *((name, Path(file)) for name, file in map(_named, files))]
+    labels = dict(given)
+    if len(labels) < len(given):
+        raise ConfigError("two labels have the same name: give each another one")
+    return labels
 
 
 def _named(text: str) -> tuple[str, str]:

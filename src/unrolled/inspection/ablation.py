@@ -16,7 +16,7 @@ from unrolled.models import LanguageModel, evaluating
 
 @dataclass(frozen=True)
 class Ablated:
-    """What holding each unit costs: `nats` `[U, N]`, more per symbol; `places` `[N]`: where these are in the text."""
+    """What holding each unit costs: `nats` `[U, N]`, more per symbol that was to come; `places` `[N]`: after which."""
 
     units: list[str]
     nats: Tensor
@@ -28,7 +28,7 @@ class Ablated:
         return float((nats if where is None else nats[where]).double().mean())
 
     def where(self, label: Any) -> Tensor:
-        """At which of the symbols a label of the whole text is true, `[N]`."""
+        """Where a label of the whole text was true when the symbol was to come, `[N]`."""
         return torch.as_tensor(label)[self.places] > 0
 
 
@@ -65,7 +65,7 @@ def ablate(model: LanguageModel, ids: Tensor, means: dict[str, float], *, rows: 
         for address, mean in means.items():
             with intervene(model, {address: mean}):
                 costs.append((nats() - whole).view(steps, rows)[counts:].flatten())
-    told = (places + 1)[counts:].flatten()
+    told = places[counts:].flatten()
     return Ablated(list(means), torch.stack(costs) if costs else torch.zeros(0, len(told)), told)
 
 

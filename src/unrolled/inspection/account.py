@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from unrolled.errors import ConfigError
 from unrolled.inspection.ablation import Ablated, ablate, means_of
 from unrolled.inspection.backprop import backward_signals
 from unrolled.inspection.behaviour import Behaviour, behaviours
-from unrolled.inspection.finder import Finding, Units, find_cells
+from unrolled.inspection.finder import FEWEST, Finding, Units, find_cells
+from unrolled.inspection.intervening import changeable
 from unrolled.inspection.labels import Label
 from unrolled.inspection.predictions import Predictions, predictions
-from unrolled.inspection.reading import Read, read, untrained
+from unrolled.inspection.reading import Expected, read, untrained
 from unrolled.inspection.telling import Telling, telling_units
-from unrolled.inspection.tracing import trace
-from unrolled.models import LanguageModel
+from unrolled.inspection.tracing import trace, widths_of
+from unrolled.models import LanguageModel, evaluating
 
 _NETWORKS = 3  # untrained ones, to compare with
 _WINDOW, _ROWS = 200, 16  # characters through which gradients go back, and how many such pieces
@@ -28,6 +31,7 @@ _RUNNERS_UP = 8
 _WIDEST = 256  # units of a fresh network
 
 Say = Callable[[str], None]
+Model = TypeVar("Model", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,8 @@ class Account:
     step: what a step of the sequence is, "character" or "step". behaviours: of each layer. fresh: name of a cell ->
     dL/d(state) `[T, 1, U]`, going back through a network that has learned nothing, to compare with. symbols: what each
     step is, in letters, `[N]`; empty where nobody said. units: those worth looking at. labels, findings: of the
-    symbols, and the units that tell them best. read, ablated, predictions: of a language model; alphabet: of its ids.
+    symbols, and the units that tell them best. expected, ablated, predictions: of a language model; alphabet: of its
+    ids.
     """
 
     step: str
@@ -47,10 +52,16 @@ class Account:
     units: list[Telling]
     labels: list[Label] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
-    read: Read | None = None
+    expected: Expected | None = None
     alphabet: Sequence[str] = ()
     ablated: Ablated | None = None
     predictions: Predictions | None = None
+
+    def short(self, unit: str) -> str:
+        """A unit's address, without the path of its module if the model has no other."""
+        paths = {one.place.path for one in self.behaviours}
+        path = paths.pop() if len(paths) == 1 else ""
+        return unit.removeprefix(f"{path}.") if path else unit
 
 
 def account(
@@ -71,24 +82,39 @@ def account(
         labels: what there is to look for in a text.
         say: is told what is going on.
     """
+    _check_memory(model, len(ids))
     text, words = (spelled(alphabet, one.tolist()) for one in (ids, learned))
     wanted = labels(text)
     say("reading")
     seen = read(model, ids)
     units = Units.of(seen.values)
-    say(f"looking for cells, also in {_NETWORKS} untrained networks")
-    findings = find_cells(units, wanted, _of_untrained(model, ids), more=_RUNNERS_UP)
+    findings = _findings(model, units, wanted, lambda fresh: read(fresh, ids).values, say)
     chosen = telling_units(units, findings, wanted)
     say("holding units")
-    ablated = ablate(model, ids, means_of(units.values, units.names, [one.unit for one in chosen]))
+    can_be_held = changeable(model)
+    held = [one.unit for one in chosen if one.unit.partition("[")[0] in can_be_held]
+    ablated = ablate(model, ids, means_of(units.values, units.names, held))
     del units
     say("gates and gradients")
     layers = behaviours(model, seen.values, _pieces(ids))
     say("n-gram models of the training text")
-    expected = predictions(seen, text, ids, len(alphabet), (words, learned))
+    expected = predictions(seen.expected, text, ids, len(alphabet), (words, learned))
     return Account(
-        "character", layers, _fresh(layers), text, chosen, list(wanted), findings, seen, alphabet, ablated, expected
-    )
+        "character", layers, _fresh(layers), text, chosen, list(wanted), findings, seen.expected, alphabet, ablated,
+        expected,
+    )  # fmt: skip
+
+
+def _check_memory(model: nn.Module, steps: int) -> None:
+    """Check that what is read fits: all values twice, of the network and of one that is untrained."""
+    units = sum(widths_of(model).values())
+    needed, memory = 4 * 4 * units * steps, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > memory:
+        most = steps * memory // needed
+        raise ConfigError(
+            f"to look at {units:,} values at {steps:,} steps takes {needed / 2**30:,.0f} GiB, this machine has"
+            f" {memory / 2**30:,.0f}: let it read fewer, at most {most:,}"
+        )
 
 
 def spelled(alphabet: Sequence[str], ids: Sequence[int]) -> str:
@@ -96,11 +122,13 @@ def spelled(alphabet: Sequence[str], ids: Sequence[int]) -> str:
     return "".join([alphabet[one] for one in ids])
 
 
-def _of_untrained(model: LanguageModel, ids: Tensor) -> Iterator[Units]:
-    for number in range(_NETWORKS):
-        fresh = untrained(model, 1000 + number)
-        assert isinstance(fresh, LanguageModel)
-        yield Units.of(read(fresh, ids).values)
+def _findings(
+    model: Model, units: Units, labels: Sequence[Label], run: Callable[[Model], Mapping[str, Tensor]], say: Say
+) -> list[Finding]:
+    """Cells, held against those of untrained networks; `run` gives what such a network was meanwhile."""
+    say(f"looking for cells, also in {_NETWORKS} untrained networks")
+    others = (Units.of(run(untrained(model, 1000 + number))) for number in range(_NETWORKS))
+    return find_cells(units, labels, others, more=_RUNNERS_UP)
 
 
 def _pieces(ids: Tensor) -> Tensor:
@@ -114,7 +142,7 @@ def _fresh(layers: Sequence[Behaviour]) -> dict[str, Tensor]:
     """How a gradient goes back through an RNN and an LSTM that are as wide as the last layer, and fresh."""
     if not layers:
         return {}
-    steps, _, width = next(iter(layers[-1].signals.values())).shape
+    steps, _, width = layers[-1].lasting()[1].shape
     signals = backward_signals(("rnn", "lstm"), min(width, _WIDEST), min(steps, _WINDOW))
     return {f"a fresh {one.name}, {one.address[-1]}": one.gradients.flip(0)[:, None] for one in signals}
 
@@ -133,26 +161,27 @@ def account_of(
 
     Raises:
         AddressError: it has no recurrent layer that can be looked into.
-        DataError: labels of another length than the steps of the layers that run longest, or too short to be told.
+        DataError: labels of another length than the steps of the layers that run longest.
     """
     say("running")
-    values = {address: value.as_subclass(Tensor) for address, value in trace(model, *inputs).items()}
-    units = _of_first_row(values)
-    findings = []
-    if labels:
-        say(f"looking for cells, also in {_NETWORKS} untrained networks")
-        fresh = (untrained(model, 1000 + number) for number in range(_NETWORKS))
-        others = (_of_first_row(trace(one, *inputs)) for one in fresh)
-        findings = find_cells(units, labels, others, more=_RUNNERS_UP)
-    say("gates and gradients")
-    layers = behaviours(model, values, *inputs)
-    return Account(
-        "step", layers, _fresh(layers), symbols, telling_units(units, findings, labels), list(labels), findings
-    )
+    with evaluating(model):
+        values = {address: value.as_subclass(Tensor) for address, value in trace(model, *inputs).items()}
+        first = _first_row(values)
+        units, steps = Units.of(first), max(map(len, first.values()), default=0)
+        if labels and steps < FEWEST:
+            say(f"{steps} steps are too few to find cells in, {FEWEST} are needed: labels are passed over")
+            labels = ()
+        findings = []
+        if labels:
+            findings = _findings(model, units, labels, lambda fresh: _first_row(dict(trace(fresh, *inputs))), say)
+        say("gates and gradients")
+        layers = behaviours(model, values, *inputs)
+    chosen = telling_units(units, findings, labels)
+    return Account("step", layers, _fresh(layers), symbols, chosen, list(labels), findings)
 
 
-def _of_first_row(values: Mapping[str, Tensor]) -> Units:
-    """The units of those layers that run for the most steps."""
+def _first_row(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What those layers were that run for the most steps."""
     first = {address: value.as_subclass(Tensor)[:, 0].float() for address, value in values.items() if value.shape[1]}
     longest = max((len(value) for value in first.values()), default=0)
-    return Units.of({address: value for address, value in first.items() if len(value) == longest})
+    return {address: value for address, value in first.items() if len(value) == longest}

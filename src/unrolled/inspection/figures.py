@@ -46,11 +46,12 @@ def _all(found: Account) -> Iterator[tuple[str, go.Figure | None]]:
             yield f"How a gradient goes back in {layer.name}.{state}", gradient(layer, state, found.step)
     if layers:
         last = layers[-1]
-        signals = {last.name: next(iter(last.signals.values())), **found.fresh}
+        state, back = last.lasting()
+        signals = {f"{last.name}.{state}": back, **found.fresh}
         yield f"The same, unit by unit: {last.name}, and fresh networks", gradient_film(signals, found.step)
     if found.predictions is not None:
         yield "Against n-gram models of the same text", ngrams(found.predictions)
-        yield "The symbols that it expects better than they do", gains(found.predictions)
+        yield "The symbols that it expects better than they do, and worse", gains(found.predictions)
         yield "Closing brackets, by the distance to what they close", brackets(found.predictions)
         yield "What would have helped where it was wrong", errors(found.predictions)
 
@@ -61,7 +62,7 @@ def activity(units: Sequence[Telling], step: str = "step", most: int = 500) -> g
         return None
     values = [one.values[:most].double() for one in units]
     scaled = [(one / one.abs().max().clamp(min=1e-6)).numpy().round(3).tolist() for one in values]
-    names = [one.unit for one in units]
+    names = [html.escape(one.unit) for one in units]
     drawn = go.Figure(go.Heatmap(z=scaled, y=names, zmin=-1, zmax=1, colorscale=_DIVERGING, showscale=False))
     return _laid_out(drawn, step, None).update_yaxes(type="category", showticklabels=False)
 
@@ -72,9 +73,9 @@ def saturation(layers: Sequence[Behaviour]) -> go.Figure | None:
     for number, layer in enumerate(layers):
         for mark, (name, gate) in enumerate(layer.gates.items()):
             drawn.add_scatter(
-                x=_rounded(gate.right), y=_rounded(gate.left), mode="markers", name=f"{layer.name}.{name}",
+                x=_rounded(gate.right), y=_rounded(gate.left), mode="markers", name=html.escape(f"{layer.name}.{name}"),
                 marker={"color": _of(_COLOURS, number), "symbol": _of(_MARKS, mark), "size": 7, "opacity": 0.6},
-                text=[f"{layer.name}.{name}[{unit}]" for unit in range(len(gate.left))],
+                text=[html.escape(f"{layer.name}.{name}[{unit}]") for unit in range(len(gate.left))],
                 hovertemplate="%{text}: open %{x:.0%}, shut %{y:.0%}<extra></extra>",
             )  # fmt: skip
     if not drawn.data:
@@ -91,8 +92,8 @@ def memories(layers: Sequence[Behaviour], step: str = "step") -> go.Figure | Non
             steps, units = memory.steps.clamp(max=_LONGEST).sort()
             drawn.add_scatter(
                 x=np.linspace(0, 1, len(steps)).round(4).tolist(), y=_rounded(steps), mode="lines+markers",
-                name=f"{layer.name}.{state}", marker={"size": 4}, line={"color": _of(_COLOURS, number)},
-                text=[f"{layer.name}.{state}[{unit}]" for unit in units.tolist()],
+                name=html.escape(f"{layer.name}.{state}"), marker={"size": 4}, line={"color": _of(_COLOURS, number)},
+                text=[html.escape(f"{layer.name}.{state}[{unit}]") for unit in units.tolist()],
                 hovertemplate="%{text}: %{y:.3g} " + step + "s<extra></extra>",
             )  # fmt: skip
     if not drawn.data:
@@ -147,7 +148,7 @@ def gradient_film(signals: Mapping[str, Tensor], step: str = "step") -> go.Figur
                 f"xaxis{number}": {
                     **axis,
                     "domain": [place * share, (place + 0.92) * share],
-                    "title": name,
+                    "title": html.escape(name),
                     "anchor": f"y{number}",
                 },
                 f"yaxis{number}": {**axis, "anchor": f"x{number}"},
@@ -167,8 +168,8 @@ def ngrams(found: Predictions) -> go.Figure:
         marker={"color": _COLOURS[1]},
     )  # fmt: skip
     drawn.add_scatter(
-        x=list(found.windows), y=[round(one, 4) for one in found.windows.values()], name="n-NN", mode="lines+markers",
-        marker={"color": _COLOURS[2]},
+        x=[n + 1 for n in found.windows], y=[round(one, 4) for one in found.windows.values()], name="n-NN",
+        mode="lines+markers", marker={"color": _COLOURS[2]},
     )  # fmt: skip
     drawn.add_scatter(
         x=[orders[0], orders[-1]], y=[round(found.nats, 4)] * 2, name="this network", mode="lines",

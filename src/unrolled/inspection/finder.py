@@ -7,7 +7,7 @@ read the same text, which echo what they have just read, and in labels that are 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,6 +19,7 @@ from unrolled.inspection.labels import Label
 from unrolled.inspection.scores import auc, correlation, mutual_information, ranks, rough_ranks
 
 _LEAST = 200  # characters in each half
+FEWEST = 2 * _LEAST
 _MARGIN = 0.05  # over the best that chance reached, and so many deviations of what untrained networks reached:
 _DEVIATIONS = 3
 
@@ -50,10 +51,11 @@ class Finding:
         label, what: of the label, and in words.
         unit: its address.
         measure: "AUC" of a label that is true or false, "r" (Pearson's) of a number.
-        score: on the half of the text by which it was not chosen: from 0.5 to 1, or from 0 to 1.
+        score: on the half of the text by which it was not chosen: at best 1; 0.5 (AUC) or 0 (r) is nothing, and less
+            that the unit has turned round.
         is_opposite: the unit is low where the label is high.
         chance: the best score that the untrained networks and the shifted labels reached.
-        limit: what has to be exceeded: chance, and a margin for the few untrained networks.
+        limit: what has to be exceeded: chance, and a margin for the few untrained networks. Above 1 nothing passes.
         nats: of the label, that the unit tells (mutual information), on that half.
         runners_up: the units that are next best, with their scores.
         cell: what Karpathy, Johnson & Fei-Fei 2015 call such a unit, if they do.
@@ -95,8 +97,8 @@ def find_cells(
         DataError: the text is too short, or the labels are of another one.
     """
     count = units.values.shape[1]
-    if count < 2 * _LEAST:
-        raise DataError(f"a text of {count} characters is too short to find cells in: give at least {2 * _LEAST}")
+    if count < FEWEST:
+        raise DataError(f"a text of {count} characters is too short to find cells in: give at least {FEWEST}")
     if any(one.values.shape != (count,) for one in labels):
         raise DataError("the labels are of a text of another length")
     labels = [one for one in labels if _varies_in_both_halves(one)]
@@ -161,12 +163,12 @@ class _Searching:
             return []
         chosen = self.strengths(labels, is_binary=is_binary).argmax(dim=0).tolist()
         pairs = zip(chosen, labels, strict=True)
-        return [self._tested(unit, label, rough_ranks, is_binary=is_binary)[0] for unit, label in pairs]
+        return [self._tested(unit, label, is_binary=is_binary)[0] for unit, label in pairs]
 
     def finding(self, label: Label, best: Sequence[int], chance: float, margin: float) -> Finding:
         """What is found for a label, of which these units are the best in the first half."""
         values, is_binary = torch.from_numpy(label.values), label.is_binary
-        (score, is_opposite), *others = [self._tested(unit, values, ranks, is_binary=is_binary) for unit in best]
+        (score, is_opposite), *others = [self._tested(unit, values, is_binary=is_binary) for unit in best]
         half = self.units.half(1)[best[0]][None]
         nats = float(mutual_information(ranks(half), values[len(values) // 2 :])[0])
         names = [self.units.names[unit] for unit in best]
@@ -175,15 +177,13 @@ class _Searching:
             nats, list(zip(names[1:], [one for one, _ in others], strict=True)), label.cell,
         )  # fmt: skip
 
-    def _tested(
-        self, unit: int, label: Tensor, rank: Callable[[Tensor], Tensor], *, is_binary: bool
-    ) -> tuple[float, bool]:
+    def _tested(self, unit: int, label: Tensor, *, is_binary: bool) -> tuple[float, bool]:
         """The score in the second half, with the sign of the first, and whether that sign is negative."""
         middle = len(label) // 2
         scores = []
         for number, piece in enumerate((label[:middle], label[middle:])):
             half = self.units.half(number)[unit][None]
-            one = auc(rank(half), piece[None]) if is_binary else correlation(half, piece[None])
+            one = auc(rough_ranks(half), piece[None]) if is_binary else correlation(half, piece[None])
             scores.append(float(one[0, 0]))
         first, second = scores
         is_opposite = first < (0.5 if is_binary else 0.0)

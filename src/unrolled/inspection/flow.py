@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.errors import AddressError, ConfigError, ShapeError
-from unrolled.inspection.addresses import find
+from unrolled.inspection.addresses import Place, find
 from unrolled.inspection.tracing import modules_of, names_of, trace
 from unrolled.inspection.values import Values
 
@@ -170,7 +170,7 @@ def signal(model: nn.Module, *inputs: Any, value: str, at: int | None = None, se
         *inputs: what it is called with.
         **options: the same, by name.
         value: the address of the value, `layer0.c`.
-        at: the step; None: where each row ends, in each direction (by the first of the states).
+        at: the step; None: where each row ends, in the direction of the value (by the first of the states).
         seed: of the vector.
 
     Raises:
@@ -187,7 +187,8 @@ def signal(model: nn.Module, *inputs: Any, value: str, at: int | None = None, se
     def put_in(_: Any) -> Tensor:
         if not seen:
             raise ConfigError(f"{value}: its layer did not run")
-        came = _last_of(module, seen[-1]) if at is None else _output_at(module, seen[-1], at)
+        place = found[0].place
+        came = _last_of(module, seen[-1], place) if at is None else _output_at(module, seen[-1], at)
         chance = torch.Generator().manual_seed(seed)
         return (came * torch.randn(came.shape, generator=chance).to(came)).sum()
 
@@ -204,8 +205,11 @@ def _output_at(module: nn.Module, output: Any, step: int) -> Tensor:
     return (steps.transpose(0, 1) if getattr(module, "batch_first", False) else steps)[step]
 
 
-def _last_of(module: Any, output: Any) -> Tensor:
-    """The first state of the last layer, in each of its directions, as a run leaves it behind."""
+def _last_of(module: Any, output: Any, place: Place) -> Tensor:
+    """The first state of the last layer, in the direction of that place, as a run leaves it behind.
+
+    (The other direction ends where this one begins: what is put in there has not gone back.)
+    """
     if isinstance(module, nn.RNNCellBase):
         last: Tensor = output if isinstance(output, Tensor) else output[0]
         return last
@@ -214,7 +218,7 @@ def _last_of(module: Any, output: Any) -> Tensor:
         states = next(iter(states.values()))
     elif isinstance(states, tuple):
         states = states[0]
-    return cast(Tensor, states[-len(module.stack()[-1]) :])
+    return cast(Tensor, states[int(place.is_reverse) - len(module.stack()[-1])])
 
 
 def reach(gradients: Tensor, at: int = -1, least: float = 0.01) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -26,30 +27,72 @@ def gates_of(graph: Graph) -> list[str]:
     ]
 
 
-def keepers_of(graph: Graph) -> dict[str, str]:
-    """State -> the gate that says how much of it is kept: its old value is multiplied by it.
+class Keeper(NamedTuple):
+    """What a state's old value is multiplied by: a gate, or what a gate leaves, 1 - gate."""
 
-    The LSTM's f, the GRU's z. A state whose old value is not a term of its new one has none.
+    gate: str
+    is_rest: bool = False
+
+    def __str__(self) -> str:
+        return f"1 - {self.gate}" if self.is_rest else self.gate
+
+    def of(self, gate: Tensor) -> Tensor:
+        """How much is kept, by the values of the gate."""
+        return 1 - gate if self.is_rest else gate
+
+
+def keepers_of(graph: Graph) -> dict[str, Keeper]:
+    """State -> what says how much of it is kept: its old value is multiplied by it.
+
+    The LSTM's f, the GRU's z, MUT1's 1 - z. A state has none whose old value is no term of its new one, or one in
+    another form as well, or that is taken away.
     """
-    gates = {graph.names[name]: name for name in gates_of(graph)}
-    found: dict[str, str] = {}
+    found = {}
     for state in graph.states:
-        for term in _terms(graph, state.after):
-            node = graph.nodes[term]
-            if node.operation == "multiply" and state.before in node.operands:
-                for other in set(node.operands) & set(gates):
-                    found[state.name] = gates[other]
+        factors = [_factor(graph, state.before, term, is_taken=sign) for term, sign in _terms(graph, state.after)]
+        said = [one for one in factors if one is not _NOTHING]
+        if len(said) == 1 and isinstance(said[0], Keeper):
+            found[state.name] = said[0]
     return found
 
 
-def _terms(graph: Graph, place: int) -> Iterator[int]:
-    """What a sum is made of."""
+_NOTHING, _SOMETHING = "no term of the state", "one that no gate keeps"
+
+
+def _factor(graph: Graph, before: int, term: int, *, is_taken: bool) -> Keeper | str:
+    """What a term of a sum has to do with the old value of a state."""
+    node = graph.nodes[term]
+    if before == term:
+        return _SOMETHING
+    if node.operation != "multiply" or before not in node.operands:
+        return _NOTHING
+    gates = {graph.names[name]: name for name in gates_of(graph)}
+    others = [one for one in node.operands if one != before]
+    if is_taken or len(others) != 1:
+        return _SOMETHING
+    (other,) = others
+    if other in gates:
+        return Keeper(gates[other])
+    factor = graph.nodes[other]
+    if factor.operation == "subtract" and factor.operands[1] in gates and _is_one(graph, factor.operands[0]):
+        return Keeper(gates[factor.operands[1]], is_rest=True)
+    return _SOMETHING
+
+
+def _is_one(graph: Graph, place: int) -> bool:
+    node = graph.nodes[place]
+    return node.operation == "number" and node.attributes["value"] == 1
+
+
+def _terms(graph: Graph, place: int, *, is_taken: bool = False) -> Iterator[tuple[int, bool]]:
+    """What a sum is made of, and whether it is taken away."""
     node = graph.nodes[place]
     if node.operation in ("add", "subtract"):
-        for operand in node.operands:
-            yield from _terms(graph, operand)
+        first, second = node.operands
+        yield from _terms(graph, first, is_taken=is_taken)
+        yield from _terms(graph, second, is_taken=is_taken ^ (node.operation == "subtract"))
     else:
-        yield place
+        yield place, is_taken
 
 
 @dataclass(frozen=True)

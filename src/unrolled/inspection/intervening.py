@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from unrolled.engine import Program, State
 from unrolled.equations import Array, Graph, intervened
+from unrolled.equations.operations import COMPARISONS
 from unrolled.errors import EquationError, ShapeError
 from unrolled.inspection.addresses import Found, Place, find
 from unrolled.inspection.tracing import directions_of, modules_of, names_of, with_changes
@@ -241,6 +242,18 @@ class _Patched(Program):
     def forward_program(self, like: Tensor, parameters: Sequence[Tensor]) -> str:  # noqa: ARG002 (as Program has it)
         """Nothing: its arrays come from outside."""
         return "what it computes is changed at some steps only"
+
+
+def changeable(model: nn.Module) -> set[str]:
+    """The addresses of the values that can be changed: all but comparisons, and numbers that never change."""
+    found = set()
+    for path, module in modules_of(model).items():
+        for place, direction in directions_of(path, module.stack()):
+            graph = direction.program.graph
+            nodes = {name: graph.nodes[at] for name, at in graph.names.items()}
+            usable = [name for name, node in nodes.items() if node.width and node.operation not in COMPARISONS]
+            found |= {f"{place}.{name}" for name in usable}
+    return found
 
 
 def _rewritten(graph: Graph, changes: Sequence[_Fitted], *, per_step: bool) -> tuple[Graph, list[Array]]:

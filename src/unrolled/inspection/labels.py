@@ -6,9 +6,10 @@ Each label says what holds after a character was read: after an opening quote on
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -48,7 +49,8 @@ def labels_of(text: str, more: Mapping[str, Any] | None = None, kind: Kind | Non
 
     Args:
         text: what is read.
-        more: name -> a regular expression (true within a match), a function of the text, or a column `[N]`.
+        more: name -> a regular expression (true within a match), a function of the text, or a column `[N]`; in the
+            place of a rule of that name.
         kind: of text: source in "python" or "c" (and its like), or "prose"; None: what it looks like.
 
     Returns:
@@ -62,6 +64,7 @@ def labels_of(text: str, more: Mapping[str, Any] | None = None, kind: Kind | Non
     found = [
         Label(name, what, np.asarray(rule(reading), dtype=np.float64), _CELLS.get(name, ""))
         for name, (what, rule) in RULES.items()
+        if name not in (more or {})
     ]
     found += [_of_the_user(text, name, given) for name, given in (more or {}).items()]
     return [one for one in found if one.varies]
@@ -78,7 +81,7 @@ def kind_of(text: str) -> Kind:
 
 
 def _of_the_user(text: str, name: str, given: Any) -> Label:
-    what = f"the label {name!r} that was given"
+    what = ""
     if isinstance(given, str):
         try:
             values: Any = _within(text, re.compile(given, re.MULTILINE))
@@ -101,7 +104,12 @@ def _of_the_user(text: str, name: str, given: Any) -> Label:
             f"the label {name!r} has shape {list(column.shape)}: give one finite number for each of {len(text):,}"
             " characters"
         )
-    return Label(name, what, column)
+    return Label(name, what or in_words(name, column), column)
+
+
+def in_words(name: str, column: Floats) -> str:
+    """What a label is of which nothing but its name is known."""
+    return f"where {name!r} is true" if np.isin(column, (0.0, 1.0)).all() else repr(name)
 
 
 def _within(text: str, pattern: re.Pattern[str]) -> Floats:
@@ -130,10 +138,9 @@ _C = re.compile(
 )
 _PROSE = re.compile(r"""(?P<string>"[^"]{1,1000}"|\u201c[^\u201d]{1,1000}\u201d)""")
 _PIECES = {"python": _PYTHON, "c": _C, "prose": _PROSE}
-_CONDITIONS = {
-    "python": re.compile(r"^[ \t]*(?:el)?if\b(?P<condition>[^:]*)", re.MULTILINE),
-    "c": re.compile(r"\bif(?P<condition>[ \t]*\([^)]*)"),
-}
+_PYTHON_CONDITION = re.compile(r"^[ \t]*(?:el)?if\b(?P<condition>[^:]*)", re.MULTILINE)
+_C_CONDITION = re.compile(r"\bif(?P<behind>[ \t]*)\(")
+_LINE = re.compile(r"^([ \t]*)([^\s])", re.MULTILINE)
 
 
 class Reading:
@@ -146,7 +153,8 @@ class Reading:
         strings = [one for one in pieces if one.lastgroup == "string"]
         self.strings = [(one.start(), one.end() - 1 if _is_closed(one[0]) else one.end()) for one in strings]
         comments = [one for one in pieces if one.lastgroup == "comment"]
-        self.comments = [(one.start(), one.end() - one[0].endswith("*/")) for one in comments]
+        is_closed = [kind == "c" and one[0].startswith("/*") and one[0].endswith("*/") for one in comments]
+        self.comments = [(one.start(), one.end() - yes) for one, yes in zip(comments, is_closed, strict=True)]
         self.code = _without(text, [one.span() for one in pieces])
 
     @cached_property
@@ -159,27 +167,52 @@ class Reading:
     @cached_property
     def indent(self) -> Floats:
         """How far the last line that holds something is indented, in columns; a tab has 8."""
-        found = np.zeros(len(self.text))
-        for line in re.finditer(r"^([ \t]*)[^\s]", self.text, re.MULTILINE):
-            found[line.end() - 1 :] = len(line[1].expandtabs(8))
-        return found
+        lines = [(line.end() - 1, len(line[1].expandtabs(8))) for line in _LINE.finditer(self.text)]
+        return _held(len(self.text), lines)
+
+    @cached_property
+    def blocks(self) -> Floats:
+        """In how many blocks the last statement stands, by indentation; a line that goes on with one changes nothing.
+
+        In C and its like blocks are brackets.
+        """
+        if self.kind == "c":
+            return np.zeros(len(self.text))
+        within = np.r_[0.0, _spans(self.text, [(start + 1, end + 1) for start, end in self.strings])] > 0
+        opened, lines, columns = np.r_[0.0, self.brackets], [], [0]
+        for line in _LINE.finditer(self.text):
+            start, column = line.start(), len(line[1].expandtabs(8))
+            if within[start] or opened[start] or self.code[max(0, start - 2) : start] == "\\\n":
+                continue
+            if self.code[line.end() - 1] == "x" and self.text[line.end() - 1] == "#":  # a comment opens and closes none
+                deep = sum(one <= column for one in columns) - 1
+            else:
+                columns = [one for one in columns if one <= column] or [0]
+                columns += [column] if column > columns[-1] else []
+                deep = len(columns) - 1
+            lines.append((line.end() - 1, deep))
+        return _held(len(self.text), lines)
 
     @cached_property
     def depth(self) -> Floats:
-        """Blocks and brackets: the indentation in units of its smallest step, and the open brackets."""
-        steps = np.diff(self.indent)
-        steps = steps[steps > 0]
-        unit = np.bincount(steps.astype(int)).argmax() if len(steps) else 1
-        return self.indent / unit + self.brackets
+        """How many blocks and brackets are open."""
+        return self.blocks + self.brackets
 
     @cached_property
     def conditions(self) -> list[tuple[int, int]]:
         """From behind each `if` to before what ends its condition."""
-        pattern = _CONDITIONS.get(self.kind)
-        shallow = "".join(
-            one if deep == 0 or self.kind == "c" else "x" for one, deep in zip(self.code, self.brackets, strict=True)
-        )
-        return [] if pattern is None else [one.span("condition") for one in pattern.finditer(shallow)]
+        if self.kind == "prose":
+            return []
+        if self.kind == "c":
+            return [(one.start("behind"), self._closing(one.end() - 1)) for one in _C_CONDITION.finditer(self.code)]
+        deep = zip(self.code, self.brackets, strict=True)
+        shallow = "".join(one if opened == 0 else "x" for one, opened in deep)
+        return [one.span("condition") for one in _PYTHON_CONDITION.finditer(shallow)]
+
+    def _closing(self, bracket: int) -> int:
+        """Where a bracket is closed, or the end of the text."""
+        after = np.flatnonzero(self.brackets[bracket:] < self.brackets[bracket])
+        return bracket + int(after[0]) if len(after) else len(self.text)
 
     @cached_property
     def column(self) -> Floats:
@@ -192,17 +225,30 @@ class Reading:
 
     @cached_property
     def to_newline(self) -> Floats:
-        """How many characters are left until the next newline, or the end."""
+        """How many characters are still to come until the next newline is read, or the text ends: 1 before it."""
         places = np.arange(len(self.text))
         newlines = np.where(_is(self.text, "\n"), places, len(self.text))
-        following = np.minimum.accumulate(newlines[::-1])[::-1] if len(places) else newlines
-        return (following - places).astype(np.float64)
+        at_or_after = np.minimum.accumulate(newlines[::-1])[::-1] if len(places) else newlines
+        following = np.append(at_or_after[1:], len(self.text))[: len(places)]
+        found: Floats = (following - places).astype(np.float64)
+        return found
 
 
 def _is_closed(string: str) -> bool:
     """Whether a string has its closing quote, which is then its last character."""
     size = 3 if string[:3] in ("'''", '"""') else 1
-    return len(string) >= 2 * size and string.endswith(string[:size] if string[0] != "\u201c" else "\u201d")
+    quote = string[:size] if string[0] != "\u201c" else "\u201d"
+    inside = string[size:-size]
+    escapes = len(inside) - len(inside.rstrip("\\"))
+    return len(string) >= 2 * size and string.endswith(quote) and (string[0] == "\u201c" or escapes % 2 == 0)
+
+
+def _held(count: int, changes: Sequence[tuple[int, float]]) -> Floats:
+    """Values that hold from their places on until the next one: `[count]`."""
+    found = np.zeros(count)
+    for (place, value), (end, _) in pairwise([*changes, (count, 0.0)]):
+        found[place:end] = value
+    return found
 
 
 def _without(text: str, spans: Iterable[tuple[int, int]]) -> str:

@@ -19,7 +19,7 @@ from unrolled.errors import ConfigError, DataError
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-_MOST = 40
+MOST = 40
 _NONE = -1  # the place of an n-gram that was never seen
 _UNDEFINED = 0.5  # the discount where the equation has none
 
@@ -78,8 +78,8 @@ class NGrams:
             ConfigError: no such order.
             DataError: no symbol, or one that is not among the V.
         """
-        if not 1 <= order <= _MOST:
-            raise ConfigError(f"an n-gram model of order {order}: give 1 to {_MOST}")
+        if not 1 <= order <= MOST:
+            raise ConfigError(f"an n-gram model of order {order}: give 1 to {MOST}")
         self.symbols = symbols
         ids = checked_ids(ids, self.symbols)
         if not len(ids):

@@ -4,7 +4,8 @@ Karpathy, Johnson & Fei-Fei 2015 (Visualizing and Understanding Recurrent Networ
 character that had a probability below one half. Each belongs to the first oracle that explains it:
 
     n-gram        an n-gram model, n = 1 to 9, gave it more than one half
-    memory        behind the first letter of a word that stands in the last 100, 500, 1,000, 5,000 characters
+    memory        behind the first letter of a word that stands in the last 100, 500, 1,000, 5,000 characters,
+                  also within another word
     rare word     it lies in a word that the training text has at most 0, 1 ... 5 times
     word          it begins a word: it follows a space, a quote or a newline
     punctuation   it is neither letter, digit nor white space
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.errors import DataError
+from unrolled.inspection.ngram import MOST
 
 _MEMORIES = (100, 500, 1000, 5000)
 _RAREST = 5
@@ -45,13 +47,13 @@ class Breakdown:
 
 
 def _order(*, by_kind: bool) -> list[str]:
-    numbered: list[tuple[str, list[Any]]] = [
-        ("n-gram", list(range(1, 41))), ("memory", list(_MEMORIES)), ("rare word", list(range(_RAREST + 1))),
-        ("word", []), ("punctuation", []), ("boost", list(_BOOSTS)),
-    ]  # fmt: skip
+    numbered: dict[str, Sequence[float]] = {
+        "n-gram": range(1, MOST + 1), "memory": _MEMORIES, "rare word": range(_RAREST + 1), "word": (),
+        "punctuation": (), "boost": _BOOSTS,
+    }  # fmt: skip
     if by_kind:
-        return [name for name, _ in numbered]
-    return [f"{name} {one}" for name, numbers in numbered for one in numbers or [""]] + ["word", "punctuation"]
+        return list(numbered)
+    return [name for kind, numbers in numbered.items() for name in ([f"{kind} {one}" for one in numbers] or [kind])]
 
 
 def breakdown(text: str, chances: NDArray[Any], ngrams: Mapping[int, NDArray[Any]], training: str) -> Breakdown:

@@ -15,11 +15,11 @@ from torch import Tensor
 from unrolled.inspection.brackets import ByDistance, by_distance
 from unrolled.inspection.ngram import NGrams
 from unrolled.inspection.oracles import Breakdown, Gain, breakdown, gains
-from unrolled.inspection.reading import Read
+from unrolled.inspection.reading import Expected
 from unrolled.inspection.window import fit
 
 ORDER = 9  # of the longest n-gram
-_WINDOWS = (2, 3, 5)  # of n-NN: an n-gram model that sees as much
+_WINDOWS = (1, 2, 4)  # symbols that n-NN see
 _STEPS = 1000  # of their training, at most
 
 
@@ -28,9 +28,9 @@ class Predictions:
     """How well a model and n-gram models expect a text.
 
     nats: per character, of the model. ngrams: n -> the same of the n-gram model; windows: n -> of the network with one
-    hidden layer that sees as much. learned: of how many characters of the training text these are. gains: the symbols,
-    those first that the model expects better than the best n-gram model does. brackets: closing ones by distance, the
-    chances of "model" and "n-gram". errors: with what explains each.
+    hidden layer that sees n symbols, as much as an n-gram model of n + 1. learned: of how many characters of the
+    training text these are. gains: the symbols, those first that the model expects better than the best n-gram model
+    does. brackets: closing ones by distance, the chances of "model" and "n-gram". errors: with what explains each.
     """
 
     nats: float
@@ -48,12 +48,12 @@ class Predictions:
 
 
 def predictions(
-    seen: Read, text: str, ids: Tensor, vocab_size: int, training: tuple[str, NDArray[np.int64]]
+    seen: Expected, text: str, ids: Tensor, vocab_size: int, training: tuple[str, NDArray[np.int64]]
 ) -> Predictions:
     """Hold what a model expected against what n-gram models do.
 
     Args:
-        seen: the model's reading of the text.
+        seen: what the model expected of the text.
         text: its characters.
         ids: their numbers, `[N]`.
         vocab_size: these are below it.
@@ -69,7 +69,7 @@ def predictions(
     return Predictions(
         float(seen.nats[1:].mean()),
         nats,
-        {n: _nats(fit(numbers, n - 1, vocab_size, steps=steps).probabilities(ids.numpy())) for n in _WINDOWS},
+        {n: _nats(fit(numbers, n, vocab_size, steps=steps).probabilities(ids.numpy())) for n in _WINDOWS},
         len(numbers),
         gains(text, ours, theirs),
         by_distance(text, {"model": ours, "n-gram": theirs}),

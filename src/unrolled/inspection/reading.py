@@ -6,6 +6,7 @@ import copy
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -14,22 +15,30 @@ from unrolled.engine import State
 from unrolled.inspection.tracing import Recorder
 from unrolled.models import LanguageModel, evaluating
 
+Model = TypeVar("Model", bound=nn.Module)
+
 _AT_ONCE = 4096  # characters
 
 
 @dataclass(frozen=True)
-class Read:
-    """What was seen while a text of N symbols was read.
+class Expected:
+    """What a model expected of a text of N symbols.
 
-    values: address -> `[N, U]`, after each symbol. guesses, chances: the symbols that the model expects next, the
-    likeliest first, and their probabilities, `[N, K]`. nats: what the symbol that came cost, `[N]`; the first one is
-    unexpected: its own cost is NaN.
+    guesses, chances: the symbols that it expects next, the likeliest first, and their probabilities, `[N, K]`. nats:
+    what the symbol that came cost, `[N]`; the first one is unexpected: its own cost is NaN.
     """
 
-    values: dict[str, Tensor]
     guesses: Tensor
     chances: Tensor
     nats: Tensor
+
+
+@dataclass(frozen=True)
+class Read:
+    """What was seen while a text of N symbols was read: `values`, address -> `[N, U]`, after each symbol."""
+
+    values: dict[str, Tensor]
+    expected: Expected
 
 
 @torch.no_grad()
@@ -70,11 +79,16 @@ def read(
             done += len(piece)
     indices, chances, nats = (torch.cat([one[place] for one in told]) for place in range(3))
     nats = torch.cat([nats.new_full((1,), torch.nan), nats])
-    return Read({address: torch.cat(parts) for address, parts in values.items()}, indices, chances, nats)
+    whole = {address: torch.cat(parts) for address, parts in values.items()}
+    return Read(whole, Expected(indices, chances, nats))
 
 
-def untrained(model: nn.Module, seed: int) -> nn.Module:
-    """A network of the same shape with fresh weights."""
+@torch.no_grad()
+def untrained(model: Model, seed: int) -> Model:
+    """A network of the same shape with fresh weights.
+
+    What no `reset_parameters` draws again is mixed: the same numbers, in another order.
+    """
     fresh = copy.deepcopy(model)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -82,4 +96,8 @@ def untrained(model: nn.Module, seed: int) -> nn.Module:
             reset = getattr(module, "reset_parameters", None)
             if callable(reset):
                 reset()
+        for before, parameter in zip(model.parameters(), fresh.parameters(), strict=True):
+            if torch.equal(before, parameter):
+                mixed = torch.randperm(parameter.numel()).to(parameter.device)
+                parameter.copy_(parameter.flatten()[mixed].view_as(parameter))
     return fresh

@@ -25,9 +25,10 @@ from plotly.offline import get_plotlyjs
 from unrolled.inspection.account import Account
 from unrolled.inspection.figures import figures_of
 from unrolled.inspection.telling import Telling
-from unrolled.inspection.words import sentences, short
+from unrolled.inspection.words import sentences
 
 _LEVELS = 30  # steps of a unit's values between its lowest and its highest: what colours can show
+_RARELY = 3  # times as large as that quantile is the largest value of a unit that is rarely on
 _LONGEST = 100_000  # symbols of the text that are shown
 _AROUND = (36, 8)  # symbols of a context before a peak and after it
 
@@ -105,26 +106,26 @@ def _text(found: Account) -> dict[str, Any]:
         "letters": letters,
         "step": found.step,
         "text": _blob(np.array([numbers[one] for one in shown], dtype="<u4")),
-        "units": [_unit(one, shown) | _worth(one, found) for one in found.units],
+        "units": [_unit(one, shown, found) | _worth(one, found) for one in found.units],
         "values": _blob(np.concatenate([_levels(one.values.numpy()[:count]) for one in found.units])),
         "levels": _LEVELS,
     }
-    if found.read is not None:
+    if found.expected is not None:
         data |= {
-            "guesses": _blob(found.read.guesses[:count].numpy().astype("<u4")),
-            "chances": _blob((found.read.chances[:count].numpy() * 255).round().astype(np.uint8)),
-            "best": found.read.guesses.shape[1],
+            "guesses": _blob(found.expected.guesses[:count].numpy().astype("<u4")),
+            "chances": _blob((found.expected.chances[:count].numpy() * 255).round().astype(np.uint8)),
+            "best": found.expected.guesses.shape[1],
         }
     return data
 
 
-def _unit(one: Telling, shown: Sequence[str]) -> dict[str, Any]:
+def _unit(one: Telling, shown: Sequence[str], found: Account) -> dict[str, Any]:
     before, after = _AROUND
     between = " " if any(len(symbol) > 1 for symbol in shown) else ""
     largest = _largest(one.values.numpy())
     rule = one.rule
     return {
-        "name": short(one.unit),
+        "name": found.short(one.unit),
         "what": rule.label.what if rule else "",
         "score": round(rule.score, 2) if rule else None,
         "largest": float(f"{largest:.3g}"),
@@ -148,9 +149,12 @@ def _worth(one: Telling, found: Account) -> dict[str, float]:
 
 
 def _largest(values: NDArray[Any]) -> float:
-    """What has the full colour: all but a hundredth of the values are smaller."""
+    """What has the full colour: all but a hundredth of the values are smaller; of a unit that is rarely on, all."""
     finite = np.abs(values[np.isfinite(values)])
-    return max(float(np.quantile(finite, 0.99)), 1e-6) if len(finite) else 1.0
+    if not len(finite):
+        return 1.0
+    often, largest = float(np.quantile(finite, 0.99)), float(finite.max())
+    return max(largest if largest > _RARELY * often else often, 1e-6)
 
 
 def _levels(values: NDArray[Any]) -> NDArray[np.uint8]:

@@ -26,8 +26,12 @@ def _pieces(values: Tensor) -> tuple[Tensor, ...]:
 
 
 def rough_ranks(values: Tensor) -> Tensor:
-    """The same of values rounded to half precision, 0.05 %, which may become equal: counted, and so much faster."""
-    bits = (values.half() + 0.0).view(torch.int16).int()  # (-0 becomes 0)
+    """The same of values rounded to half precision, 0.05 %, which may become equal: counted, and so much faster.
+
+    Of each unit's largest value, those count as equal that are below a hundred-millionth.
+    """
+    largest = values.abs().amax(dim=1, keepdim=True).clamp(min=torch.finfo(values.dtype).tiny)
+    bits = ((values / largest).half() + 0.0).view(torch.int16).int()  # (-0 becomes 0)
     keys = torch.where(bits < 0, -1 - bits, bits + _KEYS // 2) & (_KEYS - 1)  # in the order of the numbers
     found = torch.empty(values.shape, dtype=torch.float32)
     for row, out in zip(keys, found, strict=True):

@@ -18,7 +18,9 @@ MOST = 48  # units
 
 @dataclass(frozen=True)
 class Telling:
-    """A unit: its address, what it was at each step `[N]`, the label that it follows best, and where it is highest."""
+    """A unit: its address, what it was at each step `[N]`, the label that it tells best (if better than chance), and
+    where it is highest.
+    """
 
     unit: str
     values: Tensor
@@ -33,7 +35,8 @@ def telling_units(
     wanted = list(dict.fromkeys([*_of(findings), *_liveliest(units, count)]))[:count]
     places = {name: place for place, name in enumerate(units.names)}
     values = units.values[[places[name] for name in wanted]]
-    every = zip(wanted, values, rules_of(values, labels), strict=True)
+    limits = {one.label: one.limit for one in findings}
+    every = zip(wanted, values, rules_of(values, labels, limits), strict=True)
     return [Telling(name, one, rule, peaks(one)) for name, one, rule in every]
 
 

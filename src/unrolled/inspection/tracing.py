@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -139,6 +139,22 @@ def names_of(model: nn.Module) -> dict[Place, list[str]]:
         for path, module in modules_of(model).items()
         for place, direction in directions_of(path, module.stack())
     }
+
+
+def widths_of(model: nn.Module) -> dict[str, int]:
+    """How many units each value has that is recorded when nobody says which: address -> units."""
+    found = {}
+    for path, module in modules_of(model).items():
+        for place, direction in directions_of(path, module.stack()):
+            for one in _all({place: direction.program.graph.names}):
+                found[one.address] = _width(direction, one.name)
+    return found
+
+
+def _width(direction: Direction, name: str) -> int:
+    graph = direction.program.graph
+    width = graph.nodes[graph.names[name]].width
+    return 1 if width is None else direction.program.resolve(width)
 
 
 def directions_of(path: str, stack: Stack) -> Iterator[tuple[Place, Direction]]:
@@ -291,9 +307,7 @@ class Recorder:
     def _begin(self, place: Place, direction: Direction, x: Tensor) -> Recording:
         """The record of a run of one layer."""
         names = tuple(dict.fromkeys(one.name for one in self._found if one.place == place))
-        graph = direction.program.graph
-        widths = [graph.nodes[graph.names[name]].width for name in names]
-        units = sum(1 if width is None else direction.program.resolve(width) for width in widths)
+        units = sum(_width(direction, name) for name in names)
         self._left -= x.shape[0] * x.shape[1] * units * x.element_size() * (2 if self._with_gradients else 1)
         if self._left < 0:
             raise ConfigError(
@@ -342,6 +356,6 @@ def _of(recording: Recording, name: str, *, of_gradients: bool) -> Tensor:
     return recording.gradients.get(name, torch.zeros_like(value)) if of_gradients else value
 
 
-def _all(known: Mapping[Place, Sequence[str]]) -> list[Found]:
+def _all(known: Mapping[Place, Iterable[str]]) -> list[Found]:
     """Every name as it was bound last, but for the input's."""
     return [Found(place, name) for place, names in known.items() for name in names if "@" not in name and name != "x"]

@@ -109,8 +109,7 @@ def _from_safetensors(path: Path, pattern: str) -> tuple[list[str], dict[str, Te
 def _from_npz(path: Path, pattern: str) -> tuple[list[str], dict[str, Tensor]]:
     with path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:  # (numpy leaves a damaged one open)
         wanted = [name for name in file.files if re.match(pattern, name)]
-        members = {one.filename.removesuffix(".npy"): one.file_size for one in file.zip.infolist()}
-        size = sum(members[name] for name in wanted)
+        size = sum(one.file_size for one in file.zip.infolist() if re.match(pattern, one.filename.removesuffix(".npy")))
         if size > max(_HARMLESS, _LARGEST_RATIO * path.stat().st_size):
             raise CheckpointError(f"{path} says that it holds {size:,} bytes of weights, far more than it has itself")
         return list(file.files), {name: _of(file[name]) for name in wanted}

@@ -41,15 +41,11 @@ def sentences(found: Account) -> list[Sentence]:
     return sorted(told, key=lambda one: ABOUT.index(one.about))
 
 
-def short(unit: str) -> str:
-    """A unit's address without the name that all language models give their only recurrent module."""
-    return unit.removeprefix("rnn.")
-
-
 def _of_cells(found: Account) -> Iterator[Sentence]:
     for one in found.findings:
         if one.passes:
-            text = f"{short(one.unit)} {_way(one)} {one.what}: {one.measure} {one.score:.2f}, chance {one.chance:.2f}"
+            unit, by_chance = found.short(one.unit), f"chance {one.chance:.2f}"
+            text = f"{unit} {_way(one)} {one.what}: {one.measure} {one.score:.2f}, {by_chance}"
             name = f"{one.cell}: " if one.cell else ""
             worth = _worth(found, one)
             figures = asdict(one) | ({} if worth is None else {"nats_when_held": worth})
@@ -84,23 +80,37 @@ def _of_memories(layer: Behaviour, found: Account) -> Iterator[Sentence]:
     for state, memory in layer.memories.items():
         median, units = float(memory.steps.median()), len(memory.steps)
         long = int((memory.steps > _LONG).sum())
+        lasts = f"for {_steps(median, found.step)}" if math.isfinite(median) else "for ever"
         text = (
-            f"{layer.name}.{state} remembers for {_steps(median, found.step)} (the median unit, by its gate"
-            f" {memory.gate}); {long} of {units} units for more than {_LONG}"
+            f"{layer.name}.{state} remembers {lasts} (the median unit, by {memory.keeper}); {long} of {units} units"
+            f" for more than {_LONG}"
         )
-        yield Sentence("memory", text, {"median": median, "long": long, "units": units})
+        figures = {"median": median if math.isfinite(median) else None, "long": long, "units": units}
+        yield Sentence("memory", text, figures)
         yield from _of_forgetting(f"{layer.name}.{state}", memory, found.symbols)
     if len(layer.exponents):
-        largest = float(layer.exponents[0])
-        what = f"the largest Lyapunov exponent is {largest:+.3f} per {found.step}"
-        fate = f"fades to 1/e in {_steps(-1 / largest, found.step)}" if largest < 0 else "grows: the layer is chaotic"
-        text = f"a small change of the states of {layer.name} {fate} ({what})"
-        yield Sentence("memory", text, {"exponents": layer.exponents.tolist()})
+        yield _of_exponents(layer, found.step)
+
+
+def _of_exponents(layer: Behaviour, step: str) -> Sentence:
+    """Whether a small change fades; what is less than one over the number of steps is too little to be told."""
+    largest = float(layer.exponents[0])
+    if abs(largest) * layer.steps < 1:
+        fate = "hardly fades or grows"
+    elif largest < 0:
+        fate = f"fades to 1/e in {_steps(-1 / largest, step)}"
+    else:
+        fate = f"grows e times in {_steps(1 / largest, step)}"
+    text = (
+        f"a small change of the states of {layer.name} {fate} (largest Lyapunov exponent {largest:+.3f} per {step},"
+        f" over {layer.steps} {step}s)"
+    )
+    return Sentence("memory", text, {"exponents": layer.exponents.tolist(), "steps": layer.steps})
 
 
 def _of_forgetting(state: str, memory: Memory, symbols: Sequence[str]) -> Iterator[Sentence]:
     """At which symbol a state keeps least of what it held."""
-    kept = memory.kept.double().mean(dim=-1).flatten().numpy()
+    kept = memory.kept.numpy()
     if len(symbols) != len(kept):
         return
     letters, place, counts = np.unique(np.array(list(symbols)), return_inverse=True, return_counts=True)
@@ -108,10 +118,9 @@ def _of_forgetting(state: str, memory: Memory, symbols: Sequence[str]) -> Iterat
     means[counts < _OFTEN] = np.inf
     least = int(means.argmin())
     if math.isfinite(means[least]):
-        there, overall = float(means[least]), float(kept.mean())
-        at = repr(str(letters[least]))
-        text = f"{state} forgets most at {at}: it keeps {there:.0%} of what it held, {overall:.0%} on average"
-        yield Sentence("memory", text, {"symbol": str(letters[least]), "kept": there, "on average": overall})
+        there, overall, symbol = float(means[least]), float(kept.mean()), str(letters[least])
+        text = f"{state} forgets most at {symbol!r}: it keeps {there:.0%} of what it held, {overall:.0%} on average"
+        yield Sentence("memory", text, {"symbol": symbol, "kept": there, "on average": overall})
 
 
 def _steps(count: float, step: str) -> str:
@@ -160,10 +169,13 @@ def _of_predictions(found: Predictions) -> Iterator[Sentence]:
     others = {f"{n}-gram": nats for n, nats in found.ngrams.items()}
     windows = {f"{n}-NN": nats for n, nats in found.windows.items()}
     yield Sentence("predictions", text, {"model": mine, **others, **windows})
-    if gained := found.gains[:3]:
+    gained = [one for one in found.gains if one.ours > one.theirs][:3]
+    if gained:
         told = ", ".join(f"{one.symbol!r} {one.ours:.2f} to {one.theirs:.2f}" for one in gained)
         figures = {one.symbol: [one.ours, one.theirs] for one in gained}
         yield Sentence("predictions", f"it gains most over {best}-grams on {told} (mean probabilities)", figures)
+    elif found.gains:
+        yield Sentence("predictions", f"it expects no symbol better than {best}-grams do", {"n": best})
     far = [one for one in found.brackets if one.least >= _FAR and one.count >= 10]
     if far:
         one = far[0]

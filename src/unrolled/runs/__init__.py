@@ -6,7 +6,7 @@ from unrolled.runs.diagnosis import doctor
 from unrolled.runs.events import AlreadyDone, Diverged, Listener, Prepared, RunEvent, Sampled, Saved, Warned, named
 from unrolled.runs.learning_rate import FoundRate, find_learning_rate
 from unrolled.runs.loading import Run, load
-from unrolled.runs.looking import REPORT, Looked, look
+from unrolled.runs.looking import Looked, look
 from unrolled.runs.presets import preset
 from unrolled.runs.sinks import logging_to
 from unrolled.runs.training import resume, train

@@ -74,7 +74,10 @@ def _divergences(events: list[dict[str, Any]]) -> dict[str, Curve]:
     found: dict[str, Curve] = {}
     for one in events:
         if one.get("event") == "diverged" and isinstance(one.get("step"), int):
-            for order, nats in one.get("divergences", {}).items():
+            given = one.get("divergences")
+            for order, nats in given.items() if isinstance(given, dict) else ():
+                if not isinstance(nats, int | float) or not math.isfinite(nats):
+                    continue
                 steps, curve = found.setdefault(f"{order}-gram", ([], []))
                 steps.append(one["step"])
                 curve.append(float(f"{nats:.5g}"))

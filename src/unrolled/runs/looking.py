@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import date
 from os import PathLike
@@ -14,8 +13,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from unrolled.data import Text, encode_with, found, split
+from unrolled.data import Text, Vocabulary, encode_with, found, split
 from unrolled.errors import ConfigError, DataError
 from unrolled.inspection import Account, Sentence, account, labels_of, sentences
 from unrolled.runs.folder import RunFolder
@@ -28,13 +28,15 @@ _TRAINING = 5_000_000  # characters of the training text from which n-grams are 
 _LEAST = 1_000  # characters that are read
 
 Say = Callable[[str], None]
+Ids = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Looked:
     """What was seen in a run, or a model, while it ran over so many steps.
 
-    name: of what was looked at. text: what it read, in words. steps: how many characters, or steps.
+    name: of what was looked at. text: what it read, in words. steps: how many characters, or steps. folder: where the
+    report goes if nobody says.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Looked:
     steps: int
     account: Account
     history: History = field(default_factory=History)
+    folder: Path = Path()
 
     @property
     def sentences(self) -> list[Sentence]:
@@ -66,20 +69,21 @@ class Looked:
         facts = [f"{self.steps:,} {self.account.step}s: {self.text}", *self.history.facts, f"{date.today():%d %B %Y}"]
         return report(self.account, self.name, facts, self.figures, self.history.samples)
 
-    def write(self, path: str | PathLike[str]) -> Path:
-        """Write the report to a file; what lies there is replaced.
+    def write(self, path: str | PathLike[str] | None = None) -> Path:
+        """Write the report to a file, else to report.html in the run's folder (a model's: here). What lies there goes.
 
         Raises:
             ConfigError: it cannot be written.
         """
+        place = self.folder / REPORT if path is None else Path(path)
         page = self.report().encode("utf-8", "replace")
         try:
-            Path(path).write_bytes(page)
+            place.write_bytes(page)
         except OSError as error:
             raise ConfigError(
-                f"the report cannot be written to {path}: {error.strerror}. Give another place, -o"
+                f"the report cannot be written to {place}: {error.strerror}. Give another place, -o"
             ) from error
-        return Path(path)
+        return place
 
 
 def look(
@@ -117,7 +121,7 @@ def look(
     return _look_at_run(Path(path), places, characters, columns, say, warn, best=best)
 
 
-def _column(path: Path) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _column(path: Path) -> NDArray[np.float64]:
     """The numbers in a file."""
     try:
         return np.array(path.read_text(encoding="utf-8").replace(",", " ").split(), dtype=np.float64)
@@ -147,23 +151,26 @@ def _look_at_run(
     folder = RunFolder.at(path)
     about = folder.identity().about
     parts = [split(text, run.config.val_frac) for text in folder.texts(about)]
-    if not places and (run.config.split != "end" or not run.config.val_frac):
+    if places:
+        name, ids = _read_from(places, run.vocabulary, characters)
+    elif run.config.split != "end" or not run.config.val_frac:
         raise ConfigError("no piece of this run's text was held out that could be read as a whole: give a text, --text")
-    with ExitStack() as opened:
-        name, reads = f"{about.name}, held out", parts[0][1]
-        if places:
-            sources = opened.enter_context(found(places))
-            scratch = opened.enter_context(tempfile.TemporaryDirectory(prefix="unrolled-"))
-            text = encode_with(sources, run.vocabulary, Path(scratch))
-            name, reads = text.about.name, text.texts()[0]
-        ids = _numbers(reads, characters)
+    else:
+        name, ids = f"{about.name}, held out", _numbers(parts[0][1], characters)
     if len(ids) < _LEAST:
         raise DataError(f"{name} has {len(ids):,} characters that the model knows: give at least {_LEAST:,}")
     learned = np.concatenate([_numbers(start, _TRAINING // len(parts)) for start, _ in parts])
     alphabet = [run.vocabulary.decode([one]) for one in range(len(run.vocabulary))]
     made = account(run.model, torch.from_numpy(ids), alphabet, learned, lambda text: labels_of(text, labels), say)
-    return Looked(path.name or str(path), name, len(ids), made, history_of(run, folder))
+    return Looked(path.name or str(path), name, len(ids), made, history_of(run, folder), path)
 
 
-def _numbers(text: Text, most: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+def _read_from(places: Sequence[str], vocabulary: Vocabulary, characters: int) -> tuple[str, Ids]:
+    """The name of a text, and the first of its characters that the model knows."""
+    with found(places) as sources, tempfile.TemporaryDirectory(prefix="unrolled-") as scratch:
+        text = encode_with(sources, vocabulary, Path(scratch))
+        return text.about.name, _numbers(text.texts()[0], characters)
+
+
+def _numbers(text: Text, most: int) -> Ids:
     return np.asarray(text[:most]).astype(np.int64)

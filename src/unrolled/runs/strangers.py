@@ -15,6 +15,7 @@ from unrolled.cells.finding import run_file
 from unrolled.errors import ConfigError, UnrolledError, described, did_you_mean
 from unrolled.inspection import Account, Label, account_of
 from unrolled.inspection import open as opened
+from unrolled.inspection.labels import in_words
 
 _FORM = re.compile(r"(?P<file>.+\.py):(?P<name>[^\W\d]\w*)", re.DOTALL)
 _WANTED = "a model, what it is called with (a tensor, or a tuple of arguments), and if you like a mapping of labels"
@@ -22,7 +23,7 @@ _WANTED = "a model, what it is called with (a tensor, or a tuple of arguments), 
 
 def names_a_model(text: str | PathLike[str]) -> bool:
     """Whether it is `file.py:function`."""
-    return isinstance(text, str) and _FORM.fullmatch(text) is not None
+    return _FORM.fullmatch(str(text)) is not None
 
 
 def look_at(text: str, say: Callable[[str], None]) -> tuple[Account, int]:
@@ -85,4 +86,4 @@ def _label(name: str, column: Sequence[Any]) -> Label:
         raise ConfigError(f"the label {name!r} is not made of numbers: {error}") from error
     if values.ndim != 1 or not np.isfinite(values).all():
         raise ConfigError(f"the label {name!r} has shape {list(values.shape)}: give one finite number for each step")
-    return Label(name, f"the label {name!r}", values)
+    return Label(name, in_words(name, values), values)

@@ -26,7 +26,7 @@
 
   // what a letter looks like: one that ends a line, or that nobody sees, has a sign
   const signs = { "\n": "\u21b5", "\t": "\u2192", "\r": "\u240d" };
-  const word = data.letters.some((one) => [...one].length > 1); // then symbols have a space between them
+  const word = data.letters.some((one) => [...one].length > 1), between = word ? " " : "";
   const looks = data.letters.map((one) => {
     const seen = [...one].map((c) => signs[c] ?? (/[\p{Cc}\p{Cf}\p{Cs}\p{M}]/u.test(c) ? "\u00b7" : c)).join("");
     return word ? (seen || "\u00b7") + " " : seen || "\u00b7";
@@ -171,7 +171,7 @@
     item.append(button);
     return item;
   }
-  const spelled = (from, to) => Array.from(ids.subarray(Math.max(0, from), Math.min(count, to)), (id) => data.letters[id]).join(word ? " " : "");
+  const spelled = (from, to) => Array.from(ids.subarray(Math.max(0, from), Math.min(count, to)), (id) => data.letters[id]).join(between);
   function choose(number) {
     unit = (number + units.length) % units.length;
     const one = units[unit];
@@ -204,8 +204,9 @@
   }
   function tell(i) {
     if (i < 0) return;
-    const share = (2 * values[unit * count + i]) / data.levels - 1;
-    let text = `${data.step} ${(i + 1).toLocaleString("en")} ${told(ids[i])}  ${units[unit].name} \u2248 ${(share * units[unit].largest).toFixed(2)}`;
+    const level = values[unit * count + i], share = (2 * level) / data.levels - 1;
+    const about = level === 0 ? "\u2264" : level === data.levels ? "\u2265" : "\u2248"; // (what is beyond has the full colour)
+    let text = `${data.step} ${(i + 1).toLocaleString("en")} ${told(ids[i])}  ${units[unit].name} ${about} ${(share * units[unit].largest).toFixed(2)}`;
     if (guesses) {
       const next = Array.from({ length: data.best }, (_, k) => `${told(guesses[i * data.best + k])} ${Math.round((100 * chances[i * data.best + k]) / 255)}%`);
       text += `  next: ${next.join("  ")}`;
@@ -239,7 +240,7 @@
     if (!phrase) return;
     const [from, to] = phrase;
     const all = units.map((_, number) => number);
-    const on = all.filter((number) => { for (let i = from; i < to; i++) if (values[number * count + i] < limits[number]) return false; return true; });
+    const on = all.filter((number) => { for (let i = from; i < to; i++) if (values[number * count + i] <= limits[number]) return false; return true; });
     $("selected").textContent = `\u201c${spelled(from, Math.min(to, from + 60)).replace(/\n/g, "\u21b5")}\u201d: ${on.length} of ${units.length} units`;
     $("on").replaceChildren(...on.map((number) => {
       const item = document.createElement("li"), button = document.createElement("button");
@@ -250,13 +251,13 @@
     }));
     const runs = [];
     for (let i = 0, start = -1; on.length && i <= count; i++) {
-      const is = i < count && on.every((number) => values[number * count + i] >= limits[number]);
+      const is = i < count && on.every((number) => values[number * count + i] > limits[number]);
       if (is && start < 0) start = i;
       if (!is && start >= 0) { if (i - start >= (to - from) / 2 && (i <= from || start >= to)) runs.push([start, i]); start = -1; }
     }
     const close = (one) => Math.abs(one[1] - one[0] - (to - from));
     runs.sort((one, other) => close(one) - close(other));
-    $("elsewhere").replaceChildren(...runs.slice(0, ON_MATCHES).map(([a, b]) => context(a, spelled(a - 20, a), spelled(a, Math.min(b, a + 60)), spelled(b, b + 10), b - a)));
+    $("elsewhere").replaceChildren(...runs.slice(0, ON_MATCHES).map(([a, b]) => context(a, spelled(a - 20, a) + between, spelled(a, Math.min(b, a + 60)), between + spelled(b, b + 10), b - a)));
     if (!runs.length) $("elsewhere").textContent = on.length ? "nowhere" : "";
   }
 
@@ -271,7 +272,7 @@
   $("before").onclick = () => choose(unit - 1);
   $("after").onclick = () => choose(unit + 1);
   if (guesses) $("guessing").onchange = (event) => {
-    const top = rowOf(0) + Math.floor(view.scrollTop / rowHeight());
+    const top = Math.floor(view.scrollTop / rowHeight());
     guessing = event.target.checked;
     space();
     view.scrollTop = top * rowHeight();
