@@ -75,3 +75,8 @@ def test_where_nothing_is_to_be_clipped():
 def test_what_cannot_be_clipped(options, told):
     with pytest.raises(ConfigError, match=told):
         clippings(**options)
+
+
+def test_by_norm_the_direction_stays_however_small_the_threshold():
+    for one in clippings(1e-30, seeds=5):
+        assert one.by_norm.cosine == pytest.approx(1)

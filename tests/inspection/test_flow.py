@@ -111,3 +111,9 @@ def test_what_cannot_flow():
         signal(two, torch.zeros(2, 2, 3), value="layer0.h")
     with pytest.raises(AddressError, match="2 values"):
         signal(two, torch.zeros(2, 2, 3), value="*.layer0.h")
+
+
+@pytest.mark.parametrize("activation", ["relu", "linear"])
+def test_numbers_that_grow_without_bounds(activation):
+    with pytest.raises(ConfigError, match="largest number"):
+        fates((1e30,), seeds=5, activation=activation)

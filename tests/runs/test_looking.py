@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,6 +12,9 @@ import torch
 from tests.cli.test_command import unrolled
 from unrolled import ConfigError, DataError, RunConfig, RunError, look, train
 from unrolled.inspection.labels import labels_of
+from unrolled.runs import load
+from unrolled.runs.folder import RunFolder
+from unrolled.runs.history import history_of
 
 CODE = """def add(first, second):
     if first and second:  # both are there
@@ -122,7 +127,7 @@ def test_a_column_from_a_file(runs, tmp_path):
     with pytest.raises(DataError, match="not made of numbers"):
         look(runs["characters"], labels={"week": path})
     path.write_text("1 2 3")
-    with pytest.raises(DataError, match="one finite number for each"):
+    with pytest.raises(DataError, match="one number for each"):
         look(runs["characters"], labels={"week": path})
     with pytest.raises(DataError, match="cannot be read"):
         look(runs["characters"], labels={"week": tmp_path / "nowhere"})
@@ -181,6 +186,43 @@ def no_layer():
     return nn.Linear(3, 3), torch.randn(2, 3)
 
 number = 5
+
+def exits():
+    raise SystemExit(0)
+
+def nan():
+    x = torch.randn(2, 9, 3)
+    x[0, 5] = float("nan")
+    return Tagger(), x, {"vowel": [0, 1] * 4 + [0]}
+
+def no_text():
+    return Tagger(), torch.randn(2, 9, 3), {"text": 5}
+
+def other_length():
+    return Tagger(), torch.randn(2, 9, 3), {"same": [1, 1, 1]}
+
+def with_gradient():
+    return Tagger(), torch.randn(2, 9, 3), {"grad": torch.zeros(9, requires_grad=True)}
+
+def no_rows():
+    return Tagger(), torch.randn(0, 9, 3)
+
+class Idle(Tagger):
+    def forward(self, x):
+        return x
+
+def idle():
+    return Idle(), torch.randn(2, 9, 3)
+
+class Talking(Tagger):
+    def forward(self, x):
+        print("JUNK")
+        with torch.no_grad():
+            return self.rnn(self.rnn(x)[0][..., :3])[0]
+
+def talking():
+    print("JUNK")
+    return Talking(), torch.randn(2, 9, 3)
 """
 
 
@@ -209,7 +251,10 @@ def test_somebodys_model(made):
     [
         ("nothing", "returns int"), ("fails", "KeyError"), ("wrong_shape", "cannot be run"),
         ("no_layer", "no recurrent layer"), ("number", "not a function"), ("modell", "Did you mean 'model'"),
-        ("too_many", "16 symbols"), ("not_numbers", "not made of numbers"),
+        ("too_many", "16 symbols"), ("not_numbers", "not made of numbers"), ("exits", "failed: SystemExit: 0"),
+        ("nan", "not finite at step 5"), ("no_text", '"text" is int'), ("with_gradient", "not made of"),
+        ("other_length", "'same' has 3 numbers, and the model 9 steps"), ("no_rows", "without rows"),
+        ("idle", "has run"),
     ],
 )  # fmt: skip
 def test_models_that_cannot_be_looked_at(name, why, made):
@@ -229,3 +274,64 @@ def test_the_command_on_a_model(made):
     assert told.returncode == 0, told.stderr
     assert "report: report.html" in told.stdout
     assert "9 steps" in (made.parent / "report.html").read_text()
+
+
+def test_a_model_that_talks_and_lets_no_gradient_through(made, capsys):
+    told = []
+    found = look(f"{made}:talking", say=told.append)
+    assert "JUNK" not in capsys.readouterr().out
+    assert any("rnn: ran several times" in one for one in told)
+    assert "gradients" not in {one.about for one in found.sentences}
+    assert "memory" in {one.about for one in found.sentences}
+    assert "How a gradient goes back" not in found.report()
+
+
+def test_what_lies_there_is_not_replaced_if_it_is_no_report(looked, tmp_path):
+    other = tmp_path / "text.bin"
+    other.write_bytes(b"something of one's own")
+    with pytest.raises(ConfigError, match="is no report"):
+        looked.write(other)
+    assert other.read_bytes() == b"something of one's own"
+    page = tmp_path / "page.html"
+    assert looked.write(page) == page
+    first = page.read_bytes()
+    looked.write(page)
+    assert page.read_bytes() == first
+    assert [one.name for one in sorted(tmp_path.iterdir())] == ["page.html", "text.bin"]
+
+
+def test_a_write_that_fails_leaves_the_older_report(looked, tmp_path, monkeypatch):
+    page = looked.write(tmp_path / "page.html")
+    before = page.read_bytes()
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("unrolled.files.rename", full)
+    with pytest.raises(ConfigError, match="No space left"):
+        looked.write(page)
+    assert page.read_bytes() == before
+    assert [one.name for one in tmp_path.iterdir()] == ["page.html"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"event":"diverged","step":1,"divergences":[1]}', '{"event":"diverged","step":1,"divergences":{"1":"x"}}',
+        '{"event":"diverged","step":1,"divergences":{"1":null}}', "[" * 200_000, '"a"', "\x00",
+        '{"event":"evaluated","step":1,"loss":1' + "0" * 400 + "}", '{"event":"stepped","step":"1","loss":1.0}',
+    ],
+)  # fmt: skip
+def test_a_history_that_is_damaged_is_left_out(line, runs, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(runs["characters"], run)
+    with (run / "metrics.jsonl").open("a") as file:
+        file.write(line + "\n")
+    made = history_of(load(run), RunFolder.at(run))
+    assert made.losses["training"][0][-1] == 60
+    assert made.divergences == {}
+
+
+def test_numbers_without_an_end(runs):
+    with pytest.raises(DataError, match="cannot be read"):
+        look(runs["characters"], labels={"zero": Path("/dev/zero")})

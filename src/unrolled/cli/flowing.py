@@ -56,7 +56,7 @@ def flow_command(
         typer.Option(min=1, max=100_000, help=f"back in time; default: {_STEPS}, or {_LONG} with --cells"),
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, max=100_000, help="networks")] = 300,
-    seed: Annotated[int, typer.Option(min=0, help="of the first")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**62, help="of the first")] = 0,
     depth: Annotated[
         int | None,
         typer.Option(min=2, max=10_000, help="instead, slide 77: so many layers, y = F(x) against y = x + F(x)"),

@@ -1,7 +1,8 @@
 """Looking into recurrent networks. Knows layers and models; nothing else knows that it is there."""
 
-from unrolled.inspection.account import Account, account, account_of
+from unrolled.inspection.account import Account, account
 from unrolled.inspection.addresses import Found, Place, find
+from unrolled.inspection.any_model import account_of
 from unrolled.inspection.backprop import BackwardSignal, backward_signals
 from unrolled.inspection.checkpoints import Checkpoint
 from unrolled.inspection.clipping import Clipping, Cut, clippings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -16,14 +16,14 @@ from unrolled.errors import ConfigError
 from unrolled.inspection.ablation import Ablated, ablate, means_of
 from unrolled.inspection.backprop import backward_signals
 from unrolled.inspection.behaviour import Behaviour, behaviours
-from unrolled.inspection.finder import FEWEST, Finding, Units, find_cells
+from unrolled.inspection.finder import Finding, Units, find_cells
 from unrolled.inspection.intervening import changeable
 from unrolled.inspection.labels import Label
 from unrolled.inspection.predictions import Predictions, predictions
 from unrolled.inspection.reading import Expected, read, untrained
 from unrolled.inspection.telling import Telling, telling_units
-from unrolled.inspection.tracing import trace, widths_of
-from unrolled.models import LanguageModel, evaluating
+from unrolled.inspection.tracing import widths_of
+from unrolled.models import LanguageModel
 
 _NETWORKS = 3  # untrained ones, to compare with
 _WINDOW, _ROWS = 200, 16  # characters through which gradients go back, and how many such pieces
@@ -87,8 +87,9 @@ def account(
     wanted = labels(text)
     say("reading")
     seen = read(model, ids)
+    check_finite(seen.values)
     units = Units.of(seen.values)
-    findings = _findings(model, units, wanted, lambda fresh: read(fresh, ids).values, say)
+    findings = findings_of(model, units, wanted, lambda fresh: read(fresh, ids).values, say)
     chosen = telling_units(units, findings, wanted)
     say("holding units")
     can_be_held = changeable(model)
@@ -100,8 +101,8 @@ def account(
     say("n-gram models of the training text")
     expected = predictions(seen.expected, text, ids, len(alphabet), (words, learned))
     return Account(
-        "character", layers, _fresh(layers), text, chosen, list(wanted), findings, seen.expected, alphabet, ablated,
-        expected,
+        "character", layers, fresh_signals(layers), text, chosen, list(wanted), findings, seen.expected, alphabet,
+        ablated, expected,
     )  # fmt: skip
 
 
@@ -122,7 +123,7 @@ def spelled(alphabet: Sequence[str], ids: Sequence[int]) -> str:
     return "".join([alphabet[one] for one in ids])
 
 
-def _findings(
+def findings_of(
     model: Model, units: Units, labels: Sequence[Label], run: Callable[[Model], Mapping[str, Tensor]], say: Say
 ) -> list[Finding]:
     """Cells, held against those of untrained networks; `run` gives what such a network was meanwhile."""
@@ -138,50 +139,26 @@ def _pieces(ids: Tensor) -> Tensor:
     return torch.stack([ids[start : start + _WINDOW] for start in starts.tolist()], dim=1).long()
 
 
-def _fresh(layers: Sequence[Behaviour]) -> dict[str, Tensor]:
+def fresh_signals(layers: Sequence[Behaviour]) -> dict[str, Tensor]:
     """How a gradient goes back through an RNN and an LSTM that are as wide as the last layer, and fresh."""
-    if not layers:
+    if not layers or not layers[-1].signals:
         return {}
     steps, _, width = layers[-1].lasting()[1].shape
     signals = backward_signals(("rnn", "lstm"), min(width, _WIDEST), min(steps, _WINDOW))
     return {f"a fresh {one.name}, {one.address[-1]}": one.gradients.flip(0)[:, None] for one in signals}
 
 
-def account_of(
-    model: nn.Module, *inputs: Any, symbols: Sequence[str] = (), labels: Sequence[Label] = (), say: Say = print
-) -> Account:
-    """Look at any model with recurrent layers while it runs, as `account` does at one that reads.
-
-    Args:
-        model: opened (`unrolled.open`).
-        *inputs: what it is called with.
-        symbols: what each step is, in letters, `[T]`, for the first row.
-        labels: of the steps, `[T]`, for the first row: units that tell them are looked for.
-        say: is told what is going on.
+def check_finite(values: Mapping[str, Tensor]) -> None:
+    """Check that there is something to be seen in what was recorded: address -> `[T, ...]`.
 
     Raises:
-        AddressError: it has no recurrent layer that can be looked into.
-        DataError: labels of another length than the steps of the layers that run longest.
+        ConfigError: a value is not finite; says where.
     """
-    say("running")
-    with evaluating(model):
-        values = {address: value.as_subclass(Tensor) for address, value in trace(model, *inputs).items()}
-        first = _first_row(values)
-        units, steps = Units.of(first), max(map(len, first.values()), default=0)
-        if labels and steps < FEWEST:
-            say(f"{steps} steps are too few to find cells in, {FEWEST} are needed: labels are passed over")
-            labels = ()
-        findings = []
-        if labels:
-            findings = _findings(model, units, labels, lambda fresh: _first_row(dict(trace(fresh, *inputs))), say)
-        say("gates and gradients")
-        layers = behaviours(model, values, *inputs)
-    chosen = telling_units(units, findings, labels)
-    return Account("step", layers, _fresh(layers), symbols, chosen, list(labels), findings)
-
-
-def _first_row(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """What those layers were that run for the most steps."""
-    first = {address: value.as_subclass(Tensor)[:, 0].float() for address, value in values.items() if value.shape[1]}
-    longest = max((len(value) for value in first.values()), default=0)
-    return {address: value for address, value in first.items() if len(value) == longest}
+    for address, value in values.items():
+        is_bad = ~value.isfinite().flatten(1).all(dim=1) if value.numel() else torch.zeros(0, dtype=torch.bool)
+        if is_bad.any():
+            step = int(is_bad.nonzero()[0, 0])
+            raise ConfigError(
+                f"{address} is not finite at step {step}: in such numbers there is nothing to be seen. See to the"
+                " weights, and to what the model is called with"
+            )

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from unrolled.errors import ConfigError
 from unrolled.inspection.addresses import Place
 from unrolled.inspection.flow import signal
 from unrolled.inspection.gates import Keeper, Saturation, gates_of, keepers_of, saturation, still, time_constants
@@ -43,8 +44,9 @@ class Behaviour:
     name: its address, without the path of its module if the model has no other. gates: name -> saturation. memories:
     state -> how long it lasts, where a gate keeps it. still: state -> the units that hardly move. signals: state ->
     dL/d(state) `[T, B, U]` of a gradient that was put in at the end: the first is where that was, the others lie
-    further and further back. exponents: the largest Lyapunov exponents along the first row, in nats per step, over so
-    many `steps`; none where the sequence is short or the states are too wide to be quick about it.
+    further and further back; none where the model runs without gradients. exponents: the largest Lyapunov exponents
+    along the first row, in nats per step, over so many `steps`; none where the sequence is short or the states are too
+    wide to be quick about it.
     """
 
     place: Place
@@ -103,7 +105,7 @@ class _Looking:
             {name: saturation(named[name][ran]) for name in gates_of(graph)},
             {state: _memory(keeper, named[keeper.gate], ran) for state, keeper in keepers_of(graph).items()},
             {name: units for name, units in found.items() if units},
-            {name: self._signal(place, name, ran) for name in states},
+            {name: back for name in states if (back := self._signal(place, name, ran)) is not None},
             exponents,
             steps,
         )
@@ -113,10 +115,13 @@ class _Looking:
         value = self.values[f"{place}.{name}"].detach().as_subclass(Tensor)
         return value[:, None] if value.dim() == 2 else value
 
-    def _signal(self, place: Place, name: str, ran: Tensor) -> Tensor:
-        """What goes back, each row from where it ended."""
-        with torch.enable_grad():
-            found = signal(self.model, *self.inputs, value=f"{place}.{name}", **self.options).as_subclass(Tensor)
+    def _signal(self, place: Place, name: str, ran: Tensor) -> Tensor | None:
+        """What goes back, each row from where it ended; None: the model does not let gradients through."""
+        try:
+            with torch.enable_grad():
+                found = signal(self.model, *self.inputs, value=f"{place}.{name}", **self.options).as_subclass(Tensor)
+        except ConfigError:
+            return None
         if place.is_reverse:
             return found
         if ran.shape == found.shape[:2]:

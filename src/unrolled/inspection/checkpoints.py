@@ -17,6 +17,7 @@ from unrolled.inspection.weight_files import from_file, from_mapping, short
 
 _ACTIVATIONS = ("tanh", "relu")
 _SHOWN = 8  # names in an error
+_DEEPEST = 100  # modules, one in the other
 
 
 class Checkpoint(nn.Module):
@@ -81,6 +82,8 @@ def _told_where(source: str, path: str) -> Iterator[None]:
 def _put(model: nn.Module, path: str, layer: nn.Module) -> None:
     """Put a layer at its path, below modules that have nothing but layers."""
     *above, last = path.split(".")
+    if len(above) > _DEEPEST:
+        raise CheckpointError(f"a layer cannot stand at {short(path)!r}: {len(above):,} modules deep. Rename it")
     for name in above:
         if name not in dict(model.named_children()):
             _add(model, name, Checkpoint(), path)

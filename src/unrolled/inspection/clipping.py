@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from unrolled.errors import ConfigError
 from unrolled.inspection.flow import Activation, check_sizes, random_matrices, weight_gradients
 
+_SMALLEST = 1e-100  # below it torch's clipping leaves nothing
+
 
 @dataclass(frozen=True)
 class Cut:
@@ -55,8 +57,8 @@ def clippings(
     Raises:
         ConfigError: a threshold, radius or number out of range, no such activation, or gradients too large for float64.
     """
-    if not 0 < threshold < math.inf:
-        raise ConfigError(f"a threshold of {threshold:g}: give a number above 0")
+    if not _SMALLEST <= threshold < math.inf:
+        raise ConfigError(f"a threshold of {threshold:g}: give a number from {_SMALLEST:g} on")
     check_sizes(radii, seeds=seeds, hidden=hidden, steps=steps)
     table = []
     for radius in radii:
@@ -89,5 +91,13 @@ def _cut(gradient: Tensor, threshold: float, is_whole: bool) -> Tensor:
 
 def _compared(after: Tensor, before: Tensor) -> Cut:
     after, before = after.flatten(1), before.flatten(1)
-    cosines = torch.cosine_similarity(after, before, dim=1)
+    one, other = (_directions(gradients) for gradients in (after, before))
+    cosines = (one * other).sum(dim=1)
     return Cut(float(after.norm(dim=1).median()), float(cosines.median()))
+
+
+def _directions(gradients: Tensor) -> Tensor:
+    """Of length 1, however small or large they are."""
+    scaled = gradients / gradients.abs().amax(dim=1, keepdim=True).clamp(min=torch.finfo(torch.float64).tiny)
+    directions: Tensor = scaled / scaled.norm(dim=1, keepdim=True)
+    return directions

@@ -44,7 +44,7 @@ def _all(found: Account) -> Iterator[tuple[str, go.Figure | None]]:
     for layer in layers:
         for state in layer.signals:
             yield f"How a gradient goes back in {layer.name}.{state}", gradient(layer, state, found.step)
-    if layers:
+    if layers and layers[-1].signals:
         last = layers[-1]
         state, back = last.lasting()
         signals = {f"{last.name}.{state}": back, **found.fresh}

@@ -37,18 +37,22 @@ def gradient_norms(matrices: Tensor, steps: int = 50, activation: Activation = "
         `[S, T + 1]`, float64: at the last step, which is 1, then back to the state before the first.
 
     Raises:
-        ConfigError: no such activation.
+        ConfigError: no such activation, or numbers too large for float64.
         ShapeError: no square matrices.
     """
     matrices = _checked(matrices, activation)
     chance = torch.Generator().manual_seed(seed)
     states = _states(matrices, steps, activation, chance)
+    if not bool(states[-1].isfinite().all()):
+        raise ConfigError(f"in {steps} steps states exceed the largest number there is: give fewer steps")
     gradient = torch.randn(states[-1].shape, generator=chance, dtype=torch.float64)
     norms = [gradient.flatten(1).norm(dim=1)]
     for h in reversed(states[1:]):
         gradient = matrices.mT @ (_slope(h, activation) * gradient)
         norms.append(gradient.flatten(1).norm(dim=1))
     every: Tensor = torch.stack(norms, dim=1)
+    if not bool(every.isfinite().all()):
+        raise ConfigError(f"in {steps} steps gradients exceed the largest number there is: give fewer steps")
     return every / every[:, :1]
 
 

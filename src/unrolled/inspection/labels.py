@@ -6,6 +6,7 @@ Each label says what holds after a character was read: after an opening quote on
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -84,8 +85,11 @@ def _of_the_user(text: str, name: str, given: Any) -> Label:
     what = ""
     if isinstance(given, str):
         try:
-            values: Any = _within(text, re.compile(given, re.MULTILINE))
-        except re.error as error:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # (Python's, of what a later one may read in another way)
+                pattern = re.compile(given, re.MULTILINE)
+            values: Any = _within(text, pattern)
+        except (re.error, OverflowError, RecursionError) as error:
             raise ConfigError(f"the label {name!r} is no regular expression: {error}") from error
         what = f"within a match of {given}"
     elif callable(given):
@@ -99,11 +103,12 @@ def _of_the_user(text: str, name: str, given: Any) -> Label:
         column = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise DataError(f"the label {name!r} is not made of numbers: {error}") from error
-    if column.shape != (len(text),) or not np.isfinite(column).all():
+    if column.shape != (len(text),):
         raise DataError(
-            f"the label {name!r} has shape {list(column.shape)}: give one finite number for each of {len(text):,}"
-            " characters"
+            f"the label {name!r} has shape {list(column.shape)}: give one number for each of {len(text):,} characters"
         )
+    if not np.isfinite(column).all():
+        raise DataError(f"the label {name!r} is not finite at character {int(np.isfinite(column).argmin()) + 1:,}")
     return Label(name, what or in_words(name, column), column)
 
 

@@ -56,7 +56,7 @@ def report(
         "facts": "\n".join(f"<li>{html.escape(one)}</li>" for one in facts),
         "words": "\n".join(_words(found)),
         "text": _static("reader.html") if text else "",
-        "pictures": "\n".join(_picture(title, figure) for title, figure in pictures.items()),
+        "pictures": "\n".join(_picture(number, *one) for number, one in enumerate(pictures.items())),
         "samples": _samples(samples or {}),
         "style": _static("report.css"),
         "plotly": get_plotlyjs(),
@@ -78,9 +78,9 @@ def _words(found: Account) -> list[str]:
     return told
 
 
-def _picture(title: str, figure: go.Figure) -> str:
+def _picture(number: int, title: str, figure: go.Figure) -> str:
     settings = {"displaylogo": False, "responsive": True}
-    drawn = figure.to_html(full_html=False, include_plotlyjs=False, config=settings)
+    drawn = figure.to_html(full_html=False, include_plotlyjs=False, config=settings, div_id=f"picture-{number}")
     return f"<figure><figcaption>{html.escape(title)}</figcaption>{drawn}</figure>"
 
 

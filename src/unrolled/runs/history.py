@@ -58,7 +58,7 @@ def _events(folder: RunFolder) -> Iterator[dict[str, Any]]:
     for line in content.splitlines():
         try:
             event = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(event, dict):
             yield event
@@ -66,8 +66,12 @@ def _events(folder: RunFolder) -> Iterator[dict[str, Any]]:
 
 def _curve(events: list[dict[str, Any]], name: str) -> Curve:
     points = [(one.get("step"), one.get("loss")) for one in events if one.get("event") == name]
-    sound = [(x, y) for x, y in points if isinstance(x, int) and isinstance(y, int | float) and math.isfinite(y)]
+    sound = [(x, y) for x, y in points if isinstance(x, int) and _is_number(y)]
     return [x for x, _ in sound], [float(f"{y:.5g}") for _, y in sound]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, float) and math.isfinite(value)
 
 
 def _divergences(events: list[dict[str, Any]]) -> dict[str, Curve]:
@@ -76,7 +80,7 @@ def _divergences(events: list[dict[str, Any]]) -> dict[str, Curve]:
         if one.get("event") == "diverged" and isinstance(one.get("step"), int):
             given = one.get("divergences")
             for order, nats in given.items() if isinstance(given, dict) else ():
-                if not isinstance(nats, int | float) or not math.isfinite(nats):
+                if not _is_number(nats):
                     continue
                 steps, curve = found.setdefault(f"{order}-gram", ([], []))
                 steps.append(one["step"])

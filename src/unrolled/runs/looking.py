@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from unrolled import files
 from unrolled.data import Text, Vocabulary, encode_with, found, split
 from unrolled.errors import ConfigError, DataError
 from unrolled.inspection import Account, Sentence, account, labels_of, sentences
@@ -26,6 +27,7 @@ from unrolled.runs.strangers import look_at, names_a_model
 REPORT = "report.html"
 _TRAINING = 5_000_000  # characters of the training text from which n-grams are counted
 _LEAST = 1_000  # characters that are read
+_LARGEST = 1 << 28  # bytes of a file of numbers
 
 Say = Callable[[str], None]
 Ids = NDArray[np.int64]
@@ -70,20 +72,33 @@ class Looked:
         return report(self.account, self.name, facts, self.figures, self.history.samples)
 
     def write(self, path: str | PathLike[str] | None = None) -> Path:
-        """Write the report to a file, else to report.html in the run's folder (a model's: here). What lies there goes.
+        """Write the report to a file, else to report.html in the run's folder (a model's: here). An older one goes.
 
         Raises:
-            ConfigError: it cannot be written.
+            ConfigError: it cannot be written, or something else lies there.
         """
         place = self.folder / REPORT if path is None else Path(path)
+        if place.exists() and not _is_report(place):
+            raise ConfigError(f"{place} is there, and is no report: give another place, -o")
         page = self.report().encode("utf-8", "replace")
+        new = place.with_name(f".{place.name}.new")
         try:
-            place.write_bytes(page)
+            new.unlink(missing_ok=True)
+            files.write(new, [page])
+            files.rename(new, place)
         except OSError as error:
-            raise ConfigError(
-                f"the report cannot be written to {place}: {error.strerror}. Give another place, -o"
-            ) from error
+            new.unlink(missing_ok=True)
+            told = f"{error.strerror}. Give another place, -o"
+            raise ConfigError(f"the report cannot be written to {place}: {told}") from error
         return place
+
+
+def _is_report(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return path.is_file() and b'content="Unrolled"' in file.read(1000)
+    except OSError:
+        return False
 
 
 def look(
@@ -124,7 +139,7 @@ def look(
 def _column(path: Path) -> NDArray[np.float64]:
     """The numbers in a file."""
     try:
-        return np.array(path.read_text(encoding="utf-8").replace(",", " ").split(), dtype=np.float64)
+        return np.array(files.read(path, _LARGEST).decode().replace(",", " ").split(), dtype=np.float64)
     except OSError as error:
         raise DataError(f"the label in {path} cannot be read: {error.strerror}") from error
     except ValueError as error:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -36,20 +38,29 @@ def look_at(text: str, say: Callable[[str], None]) -> tuple[Account, int]:
     match = _FORM.fullmatch(text)
     assert match is not None
     path, name = Path(match["file"]), match["name"]
-    model, inputs, given = _returned(_function(path, name), text)
+    with _guarded(f"{text} failed"), redirect_stdout(sys.stderr):
+        returned = _function(path, name)()
+    model, inputs, given = _parts(returned, text)
     columns = dict(given)
-    symbols = [str(one) for one in columns.pop("text", ())]
-    labels = [one for key, column in columns.items() if (one := _label(str(key), column)).varies]
-    try:
+    symbols = _symbols(columns.pop("text", ()))
+    labels = [_label(str(key), column) for key, column in columns.items()]
+    with _guarded(f"the model of {text} cannot be run"), redirect_stdout(sys.stderr):
         found = account_of(opened(model), *inputs, symbols=symbols, labels=labels, say=say)
-    except UnrolledError:
-        raise
-    except Exception as error:
-        raise ConfigError(f"the model of {text} cannot be run: {described(error)}") from error
     steps = max((len(one.values) for one in found.units), default=0)
     if symbols and len(symbols) != steps:
         raise ConfigError(f"{text}: its text has {len(symbols)} symbols, and the model ran over {steps} steps")
     return found, steps
+
+
+@contextmanager
+def _guarded(what: str) -> Iterator[None]:
+    """Whatever a stranger's code raises within the block becomes an error that says what it was about."""
+    try:
+        yield
+    except (UnrolledError, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # also SystemExit: it is asked for a model, not to end the program
+        raise ConfigError(f"{what}: {described(error)}") from error
 
 
 def _function(path: Path, name: str) -> Callable[[], Any]:
@@ -63,27 +74,30 @@ def _function(path: Path, name: str) -> Callable[[], Any]:
     return found  # type: ignore[no-any-return]
 
 
-def _returned(function: Callable[[], Any], text: str) -> tuple[nn.Module, tuple[Any, ...], Mapping[str, Any]]:
-    try:
-        returned = function()
-    except UnrolledError:
-        raise
-    except Exception as error:
-        raise ConfigError(f"{text} failed: {described(error)}") from error
+def _parts(returned: Any, text: str) -> tuple[nn.Module, tuple[Any, ...], Mapping[str, Any]]:
     parts = returned if isinstance(returned, tuple) else (returned,)
     labels = parts[2] if len(parts) == 3 else {}
     if len(parts) not in (2, 3) or not isinstance(parts[0], nn.Module) or not isinstance(labels, Mapping):
         kinds = ", ".join(type(one).__name__ for one in parts)
         raise ConfigError(f"{text} returns {kinds}: wanted {_WANTED}")
     inputs = parts[1]
-    return parts[0], inputs if isinstance(inputs, tuple) else (inputs,), labels
+    return parts[0], inputs if type(inputs) is tuple else (inputs,), labels  # (a packed sequence is a named one)
+
+
+def _symbols(given: Any) -> list[str]:
+    try:
+        return [str(one) for one in given]
+    except TypeError as error:
+        raise ConfigError(f'the label "text" is {type(given).__name__}: give a text, or a list of symbols') from error
 
 
 def _label(name: str, column: Sequence[Any]) -> Label:
     try:
         values = np.asarray(column, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+    except Exception as error:  # (whatever the column is)
         raise ConfigError(f"the label {name!r} is not made of numbers: {error}") from error
-    if values.ndim != 1 or not np.isfinite(values).all():
-        raise ConfigError(f"the label {name!r} has shape {list(values.shape)}: give one finite number for each step")
+    if values.ndim != 1:
+        raise ConfigError(f"the label {name!r} has shape {list(values.shape)}: give one number for each step")
+    if not np.isfinite(values).all():
+        raise ConfigError(f"the label {name!r} is not finite at step {int(np.isfinite(values).argmin())}")
     return Label(name, in_words(name, values), values)

@@ -1,0 +1,92 @@
+"""The account of any model with recurrent layers while it runs. Knows modules; what they run over may be anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from torch import Tensor, nn
+
+from unrolled.errors import ConfigError, DataError
+from unrolled.inspection.account import Account, Say, check_finite, findings_of, fresh_signals
+from unrolled.inspection.behaviour import behaviours
+from unrolled.inspection.finder import FEWEST, Units
+from unrolled.inspection.labels import Label
+from unrolled.inspection.telling import telling_units
+from unrolled.inspection.tracing import modules_of, trace
+from unrolled.models import evaluating
+
+
+def account_of(
+    model: nn.Module, *inputs: Any, symbols: Sequence[str] = (), labels: Sequence[Label] = (), say: Say = print
+) -> Account:
+    """Look at any model with recurrent layers while it runs, as `account` does at one that reads.
+
+    Args:
+        model: opened (`unrolled.open`).
+        *inputs: what it is called with.
+        symbols: what each step is, in letters, `[T]`, for the first row.
+        labels: of the steps, `[T]`, for the first row: units that tell them are looked for.
+        say: is told what is going on.
+
+    Raises:
+        AddressError: it has no recurrent layer that can be looked into.
+        ConfigError: none has run, or with numbers that are not finite.
+        DataError: labels of another length than the steps of the layers that run longest.
+    """
+    say("running")
+    with evaluating(model), _counting(model) as runs:
+        values = {address: value.as_subclass(Tensor) for address, value in trace(model, *inputs).items()}
+        check_finite(values)
+        if often := [path for path, count in runs.items() if count > 1]:
+            say(f"{', '.join(often)}: ran several times; what is seen are all runs, one after the other")
+        first = _first_row(values)
+        steps = max(map(len, first.values()), default=0)
+        if not steps:
+            raise ConfigError("no recurrent layer of the model has run, or only without rows or steps")
+        units, wanted = Units.of(first), _usable(labels, steps, say)
+        findings = []
+        if wanted:
+            findings = findings_of(model, units, wanted, lambda fresh: _first_row(dict(trace(fresh, *inputs))), say)
+        say("gates and gradients")
+        layers = behaviours(model, values, *inputs)
+    chosen = telling_units(units, findings, wanted)
+    return Account("step", layers, fresh_signals(layers), symbols, chosen, wanted, findings)
+
+
+@contextmanager
+def _counting(model: nn.Module) -> Iterator[dict[str, int]]:
+    """How often each recurrent layer, but not a single cell, runs within the block."""
+    runs: dict[str, int] = {}
+    hooks = []
+    for path, module in modules_of(model).items():
+        if isinstance(module, nn.Module) and not isinstance(module, nn.RNNCellBase):
+
+            def count(_: Any, __: Any, path: str = path or "the layer") -> None:
+                runs[path] = runs.get(path, 0) + 1
+
+            hooks.append(module.register_forward_pre_hook(count))
+    try:
+        yield runs
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _usable(labels: Sequence[Label], steps: int, say: Say) -> list[Label]:
+    """The labels that cells can be looked for with."""
+    for one in labels:
+        if len(one.values) != steps:
+            raise DataError(f"the label {one.name!r} has {len(one.values):,} numbers, and the model {steps:,} steps")
+    if labels and steps < FEWEST:
+        say(f"{steps} steps are too few to find cells in, {FEWEST} are needed: labels are passed over")
+        return []
+    return [one for one in labels if one.varies]
+
+
+def _first_row(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What those layers were that run for the most steps."""
+    first = {address: value.as_subclass(Tensor)[:, 0].float() for address, value in values.items() if value.shape[1]}
+    longest = max((len(value) for value in first.values()), default=0)
+    return {address: value for address, value in first.items() if len(value) == longest}
