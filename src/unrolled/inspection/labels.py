@@ -1,6 +1,7 @@
 """What a text is, character by character: inside quotes, in a comment, how deep. Knows characters, no networks.
 
 Each label says what holds after a character was read: after an opening quote one is inside, after a closing one not.
+In Python a string that is a statement of its own is a docstring, prose over many lines, and is told apart from quotes.
 """
 
 from __future__ import annotations
@@ -145,6 +146,7 @@ _PROSE = re.compile(r"""(?P<string>"[^"]{1,1000}"|\u201c[^\u201d]{1,1000}\u201d)
 _PIECES = {"python": _PYTHON, "c": _C, "prose": _PROSE}
 _PYTHON_CONDITION = re.compile(r"^[ \t]*(?:el)?if\b(?P<condition>[^:]*)", re.MULTILINE)
 _C_CONDITION = re.compile(r"\bif(?P<behind>[ \t]*)\(")
+_PREFIX = re.compile(r"[ \t]*[rRuUbBfF]{0,2}")
 _LINE = re.compile(r"^([ \t]*)([^\s])", re.MULTILINE)
 
 
@@ -168,6 +170,24 @@ class Reading:
         change = np.array([(one in "([{") - (one in ")]}") for one in self.code], dtype=np.float64)
         depth = np.cumsum(change)
         return depth - np.minimum(np.minimum.accumulate(depth), 0.0) if len(depth) else depth
+
+    @cached_property
+    def docstrings(self) -> list[tuple[int, int]]:
+        """The strings that are statements of their own in Python: at the begin of a line, outside of brackets."""
+        if self.kind != "python":
+            return []
+        before, opened = np.r_[0.0, self.brackets], []
+        for start, end in self.strings:
+            line = self.code.rfind("\n", 0, start) + 1
+            if before[line] == 0 and _PREFIX.fullmatch(self.code, line, start):
+                opened.append((start, end))
+        return opened
+
+    @cached_property
+    def quotes(self) -> list[tuple[int, int]]:
+        """All other strings."""
+        apart = set(self.docstrings)
+        return [one for one in self.strings if one not in apart]
 
     @cached_property
     def indent(self) -> Floats:
@@ -275,7 +295,12 @@ def _each(test: Callable[[str], bool]) -> Callable[[Reading], Any]:
 
 # name -> what it is in words, and the rule: a number for each character
 RULES: dict[str, tuple[str, Callable[[Reading], Any]]] = {
-    "quote": ("inside quotes", lambda reading: _spans(reading.text, reading.strings)),
+    "quote": ("inside quotes", lambda reading: _spans(reading.text, reading.quotes)),
+    "docstring": ("inside a docstring", lambda reading: _spans(reading.text, reading.docstrings)),
+    "words": (
+        "inside quotes, a docstring or a comment",
+        lambda reading: _spans(reading.text, reading.strings + reading.comments),
+    ),
     "comment": ("inside a comment", lambda reading: _spans(reading.text, reading.comments)),
     "if": ("inside the condition of an if", lambda reading: _spans(reading.text, reading.conditions)),
     "depth": ("the depth of blocks and brackets", lambda reading: reading.depth),
@@ -291,7 +316,7 @@ RULES: dict[str, tuple[str, Callable[[Reading], Any]]] = {
 # the five cells that the paper shows
 _CELLS = {
     "quote": "quote detection cell",
-    "comment": "quote/comment cell",
+    "words": "quote/comment cell",
     "if": "if statement cell",
     "depth": "code depth cell",
     "column": "line length cell",
