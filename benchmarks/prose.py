@@ -1,8 +1,8 @@
-"""Prose wrapped at a fixed width, from what Python always brings along: for a network that has to count.
+r"""Prose wrapped at a fixed width, from what Python always brings along: for a network that has to count.
 
     python -m benchmarks.prose FILE [--width 60]
-    unrolled train FILE --steps 1500 --val-frac 0.15 --cell min_gru --seq-length 128 --batch-size 32 --hidden-size 192 \\
-        --num-layers 2 --dropout 0.2 --samples 0 -o RUN
+    unrolled train FILE --steps 1500 --val-frac 0.15 --cell min_gru --seq-length 128 --batch-size 32 \
+        --hidden-size 192 --num-layers 2 --dropout 0.2 --samples 0 -o RUN
     unrolled look RUN
 
 The text is that of `pydoc_data.topics`: its paragraphs of at least 200 characters with few signs of code among them.
