@@ -81,6 +81,10 @@ def account(
         learned: the ids of what the model was trained on.
         labels: what there is to look for in a text.
         say: is told what is going on.
+
+    Raises:
+        ConfigError: it would take more memory than there is, or the model's numbers are not finite.
+        DataError: the text is too short to look for cells.
     """
     _check_memory(model, len(ids))
     text, words = (spelled(alphabet, one.tolist()) for one in (ids, learned))

@@ -19,7 +19,11 @@ from unrolled.models import evaluating
 
 
 def account_of(
-    model: nn.Module, *inputs: Any, symbols: Sequence[str] = (), labels: Sequence[Label] = (), say: Say = print
+    model: nn.Module,
+    *inputs: Any,
+    symbols: Sequence[str] = (),
+    labels: Sequence[Label] = (),
+    say: Say = lambda _: None,
 ) -> Account:
     """Look at any model with recurrent layers while it runs, as `account` does at one that reads.
 
