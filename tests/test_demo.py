@@ -32,6 +32,10 @@ def test_the_demo(tmp_path):
     assert losses[-1]["step"] == finished["step"]
     assert losses[-1]["loss"] <= 1.8
     assert len(list((tmp_path / "run" / "samples").iterdir())) == len(samples)
+    looked = subprocess.run([UNROLLED, "look", "run"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert looked.returncode == 0, looked.stderr
+    assert "100,000 characters" in looked.stdout
+    assert 2e6 < (tmp_path / "run" / "report.html").stat().st_size < 12e6
 
 
 def _of(kind, events):
