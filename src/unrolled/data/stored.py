@@ -59,6 +59,11 @@ class StoredIds:
 Text = Ids | StoredIds
 
 
+def first(text: Text, most: int) -> NDArray[np.int64]:
+    """The first ids of a text in memory, at most so many."""
+    return np.asarray(text[:most]).astype(np.int64)
+
+
 class _File:
     """An open file, shared by the windows on it and closed with the last of them."""
 

@@ -6,13 +6,11 @@ Random numbers are not used, and the model is in the mode it was in: training go
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from unrolled.data import Text, split
+from unrolled.data import Text, first, split
 from unrolled.inspection import NGrams, divergences
 from unrolled.models import LanguageModel, evaluating
 from unrolled.runs.config import RunConfig
@@ -31,8 +29,8 @@ class Divergence:
         self.model = model
         symbols = model.config.vocab_size
         parts = [split(text, config.val_frac) for text in texts]
-        learned = np.concatenate([_ids_of(start, _LEARNED // len(parts)) for start, _ in parts])
-        self._ids = _ids_of(parts[0][1], max(2, min(_HELD_OUT, _NUMBERS // symbols)))
+        learned = np.concatenate([first(start, _LEARNED // len(parts)) for start, _ in parts])
+        self._ids = first(parts[0][1], max(2, min(_HELD_OUT, _NUMBERS // symbols)))
         longest = NGrams(learned, symbols, config.divergence)
         orders = range(1, longest.order + 1)
         self._expected = {n: longest.shorter(n).distributions(self._ids)[1:] for n in orders}
@@ -44,8 +42,3 @@ class Divergence:
             logits, _ = self.model(torch.from_numpy(self._ids)[:-1, None].to(self.model.device))
         log_probs = logits[:, 0].double().log_softmax(dim=-1).cpu().numpy()
         return Diverged(step, divergences(log_probs, self._expected))
-
-
-def _ids_of(text: Text, most: int) -> NDArray[Any]:
-    """The first symbols of a text, `[N]`, int64."""
-    return np.asarray(text[:most]).astype(np.int64)

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from unrolled import files
-from unrolled.data import Text, Vocabulary, encode_with, found, split
+from unrolled.data import Vocabulary, encode_with, first, found, split
 from unrolled.errors import ConfigError, DataError
 from unrolled.inspection import Account, Sentence, account, labels_of, sentences
 from unrolled.runs.folder import RunFolder
@@ -171,10 +171,10 @@ def _look_at_run(
     elif run.config.split != "end" or not run.config.val_frac:
         raise ConfigError("no piece of this run's text was held out that could be read as a whole: give a text, --text")
     else:
-        name, ids = f"{about.name}, held out", _numbers(parts[0][1], characters)
+        name, ids = f"{about.name}, held out", first(parts[0][1], characters)
     if len(ids) < _LEAST:
         raise DataError(f"{name} has {len(ids):,} characters that the model knows: give at least {_LEAST:,}")
-    learned = np.concatenate([_numbers(start, _TRAINING // len(parts)) for start, _ in parts])
+    learned = np.concatenate([first(start, _TRAINING // len(parts)) for start, _ in parts])
     alphabet = [run.vocabulary.decode([one]) for one in range(len(run.vocabulary))]
     made = account(run.model, torch.from_numpy(ids), alphabet, learned, lambda text: labels_of(text, labels), say)
     return Looked(path.name or str(path), name, len(ids), made, history_of(run, folder), path)
@@ -184,8 +184,4 @@ def _read_from(places: Sequence[str], vocabulary: Vocabulary, characters: int) -
     """The name of a text, and the first of its characters that the model knows."""
     with found(places) as sources, tempfile.TemporaryDirectory(prefix="unrolled-") as scratch:
         text = encode_with(sources, vocabulary, Path(scratch))
-        return text.about.name, _numbers(text.texts()[0], characters)
-
-
-def _numbers(text: Text, most: int) -> Ids:
-    return np.asarray(text[:most]).astype(np.int64)
+        return text.about.name, first(text.texts()[0], characters)
