@@ -123,15 +123,17 @@ def test_what_holding_a_unit_costs(engine):
             losses.append(F.cross_entropy(logits, piece[1:], reduction="none"))
         want.append((losses[1] - losses[0])[10:])
         places.append(torch.arange(start + 10, start + 40))
-    order = torch.stack(places, dim=1).flatten()
+    order, costs = torch.stack(places, dim=1), torch.stack(want, dim=1)
     assert torch.equal(found.places, order)
-    torch.testing.assert_close(found.nats[0], torch.stack(want, dim=1).flatten(), atol=2e-5, rtol=1e-4)
-    assert found.cost("rnn.layer1.c[3]") == pytest.approx(float(torch.stack(want).mean()), abs=1e-5)
+    torch.testing.assert_close(found.nats[0], costs, atol=2e-5, rtol=1e-4)
+    mean, error = found.cost("rnn.layer1.c[3]")
+    assert mean == pytest.approx(float(costs.mean()), abs=1e-5)
+    assert error == pytest.approx(float(costs.mean(dim=0).std() / 3**0.5), abs=1e-5)
     where = np.zeros(400)
-    where[order[0]] = 1
-    at = found.cost("rnn.layer1.c[3]", found.where(where))
-    assert at == pytest.approx(float(found.nats[0][found.places == order[0]].mean()))
-    assert math.isnan(found.cost("rnn.layer1.c[3]", found.where(np.zeros(400))))
+    where[order[0, 0]] = 1
+    at, _ = found.cost("rnn.layer1.c[3]", found.where(where))
+    assert at == pytest.approx(float(found.nats[0][found.places == order[0, 0]].mean()))
+    assert math.isnan(found.cost("rnn.layer1.c[3]", found.where(np.zeros(400))).nats)
 
 
 def test_a_unit_that_nothing_reads_is_worth_nothing():
@@ -147,7 +149,7 @@ def test_a_unit_that_nothing_reads_is_worth_nothing():
 
 
 def test_a_text_too_short_to_hold_anything():
-    assert ablate(_model(), torch.zeros(1, dtype=torch.long), {"rnn.layer0.c[0]": 0.0}).nats.shape == (1, 0)
+    assert ablate(_model(), torch.zeros(1, dtype=torch.long), {"rnn.layer0.c[0]": 0.0}).nats.shape == (1, 0, 0)
 
 
 def test_the_rule_that_fits_a_unit_best():
@@ -205,7 +207,7 @@ def test_an_account_in_words(name, engine):
     assert about >= {"cells", "gradients", "predictions", "errors"}
     assert ("gates" in about) == (name != "rnn")
     if name is keeping:
-        assert any("layer0.memory remembers for" in one.text and "by keep" in one.text for one in told)
+        assert any("layer0.memory: by keep alone the median unit fades" in one.text for one in told)
         assert any("layer0: keep, show hardly ever" in one.text for one in told)
     assert all(math.isfinite(one) for each in told for one in each.figures.values() if isinstance(one, float))
 
@@ -225,17 +227,18 @@ def seen():
 def test_a_sentence_says_what_was_measured(seen):
     memory = dataclasses.replace(seen.behaviours[0].memories["c"], steps=torch.full((5,), 250.0))
     told = _with(seen, still={"c": [1, 2]}, memories={"c": memory})
-    assert "layer0.c remembers for 250 steps (the median unit, by f); 5 of 5 units for more than 100" in told
+    assert "layer0.c: by f alone the median unit fades to 1/e in 250 steps; 5 of 5 units last for more than 100" in told
     assert "layer0.c: 2 units are never moving" in told
     forever = dataclasses.replace(memory, steps=torch.full((5,), torch.inf))
     told = _with(seen, memories={"c": forever})
-    assert "layer0.c remembers for ever (the median unit, by f); 5 of 5 units for more than 100" in told
+    assert "layer0.c: by f alone the median unit never fades; 5 of 5 units last for more than 100" in told
     back = torch.zeros(100, 1, 5)
     back[:8] = 1.0
     assert "gradients reach back 7 steps in layer0.h (to a hundredth)" in _with(seen, signals={"h": back})
     gate = Saturation(torch.tensor([0.5, 1.0]), torch.tensor([0.5, 0.0]))
     told = _with(seen, gates={"f": gate, "o": Saturation(torch.zeros(2), torch.zeros(2))})
-    assert "layer0.f is shut (below 0.1) 75% of the time, open (above 0.9) 25%; 1 unit is always" in told
+    shut = "layer0.f is shut (below 0.1) 75% of the time, open (above 0.9) 25%"
+    assert f"{shut}; 1 unit is so at more than 99.9% of the steps" in told
     assert "layer0: o hardly ever shut or open (below 0.1 or above 0.9 in less than 1%)" in told
 
 
@@ -271,25 +274,32 @@ def test_what_is_said_of_cells_and_predictions(seen):
     )  # fmt: skip
     number = Finding("week", "'week'", "layer0.h[1]", "r", 0.9, is_opposite=False, chance=0.2, limit=0.3, nats=0.3)
     weak = dataclasses.replace(number, unit="layer0.h[2]", score=0.25)
-    costs = Ablated(["layer0.c[3]"], torch.tensor([[0.2, 0.0]]), torch.tensor([10, 60]))
+    costs = Ablated(["layer0.c[3]"], torch.tensor([[[0.2, 0.4], [0.0, 0.0]]]), torch.tensor([[10, 20], [60, 70]]))
+    own = Label("self", "where 'self' is true", values)
+    missed = Finding("self", own.what, "layer0.h[0]", "AUC", 0.6, is_opposite=False, chance=0.6, limit=0.7, nats=0.0)
+    seldom = Label("seldom", "where 'seldom' is true", np.zeros(100))
     gains = [Gain("(", 30, 0.9, 0.5), Gain("x", 30, 0.1, 0.5)]
     errors = Breakdown(np.arange(4), ["n-gram 1", "n-gram 3", "word", "boost 0.1"])
     predictions = Predictions(
         1.2, {1: 3.0, 2: 1.5}, {1: 1.6}, 5000, gains, [ByDistance(20, 30, 12, {"model": 0.75, "n-gram": 0.25})], errors
     )
     found = dataclasses.replace(
-        seen, findings=[finding, number, weak], labels=[label], ablated=costs, predictions=predictions, behaviours=[],
+        seen, findings=[finding, number, weak, missed],
+        labels=[label, own, seldom], ablated=costs, predictions=predictions, behaviours=[],
         step="character",
     )  # fmt: skip
     assert [one.text for one in sentences(found)] == [
-        "quote detection cell: layer0.c[3] is low inside quotes: AUC 0.98, chance 0.65; held at its mean, +0.1000 nats"
-        " per character, +0.200 inside quotes",
+        "quote detection cell: layer0.c[3] is low inside quotes: AUC 0.98, chance 0.65; held at its mean, +0.150 ±"
+        " 0.050 nats per character, +0.300 ± 0.100 inside quotes",
         "layer0.h[1] rises with 'week': r 0.90, chance 0.20",
+        "no unit tells 'self' better than chance: AUC 0.60, more than 0.70 was needed",
+        "'seldom' is the same in a whole half of the text: too seldom to look for",
         "1.200 nats per character, 0.300 better than the best n-gram model of 5,000 characters of its training text (n"
         " = 2, 1.500)",
-        "it gains most over 2-grams on '(' 0.90 to 0.50 (mean probabilities)",
-        "a bracket that closes one 20 to 29 characters back has the probability 0.75 to 0.25",
-        "4 characters had less than one half. What explains them: n-gram 50%, word 25%, boost 25%",
+        "it gains most over 2-grams on '(' 0.90 (0.50): mean probabilities, the 2-gram's in brackets",
+        "a bracket that closes one 20 to 29 characters back has the probability 0.75, by 2-grams 0.25",
+        "4 characters got a probability below one half: n-gram models get 50% of these right, 25% begin a word, 25%"
+        " only needed a little more",
     ]
     worse = dataclasses.replace(predictions, gains=gains[1:], nats=2.0)
     told = [one.text for one in sentences(dataclasses.replace(found, findings=[weak], predictions=worse))]
@@ -300,9 +310,9 @@ def test_what_is_said_of_cells_and_predictions(seen):
 
 def test_what_is_held_costs_where_it_is_needed():
     """A quote cell's worth is at the closing quote, which comes while the label is still true."""
-    ablated = Ablated(["u"], torch.tensor([[0.0, 0.0, 6.0, 0.0]]), torch.arange(4))
+    ablated = Ablated(["u"], torch.tensor([[0.0, 0.0, 6.0, 0.0]])[..., None], torch.arange(4)[:, None])
     inside = [0, 1, 1, 0]  # after a quote, a letter; and the closing quote is what comes next
-    assert ablated.cost("u", ablated.where(inside)) == 3.0
+    assert ablated.cost("u", ablated.where(inside)).nats == 3.0
 
 
 class Packed(torch.nn.Module):

@@ -125,3 +125,7 @@ def test_what_a_label_is_in_words():
     found = {one.name: one.what for one in labels_of("abc", {"yes": [0, 1, 1], "many": [0, 1, 2]})}
     assert found["yes"] == "where 'yes' is true"
     assert found["many"] == "'many'"
+
+
+def test_a_label_of_the_user_that_never_changes_is_not_forgotten():
+    assert [one.name for one in labels_of("abc", {"digit": "[0-9]"}) if not one.varies] == ["digit"]

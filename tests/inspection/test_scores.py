@@ -29,7 +29,15 @@ def test_auc_is_counted_over_pairs():
 
 def test_rough_ranks_are_those_of_half_precision():
     values = torch.cat([torch.randn(3, 500), torch.tensor([[0.0, -0.0, 1e-9, -1e-9, 7e4, -7e4]]).expand(3, 6)], dim=1)
-    torch.testing.assert_close(rough_ranks(values), ranks(values.half().float() + 0.0), rtol=0, atol=0)
+    scaled = values / values.abs().amax(dim=1, keepdim=True)
+    torch.testing.assert_close(rough_ranks(values), ranks(scaled.half().float() + 0.0), rtol=0, atol=0)
+
+
+def test_rough_ranks_of_large_and_of_small_values():
+    """Whatever a unit's size is: half precision ends at 65,504 and at 6e-8."""
+    values = torch.arange(1.0, 7.0).repeat(3, 1) * torch.tensor([[1e9], [1.0], [1e-12]])
+    assert torch.equal(rough_ranks(values), ranks(values))
+    assert torch.equal(rough_ranks(torch.zeros(1, 4)), torch.full((1, 4), 2.5))
 
 
 def test_auc_of_a_perfect_unit_and_of_none():

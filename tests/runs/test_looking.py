@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -166,6 +167,16 @@ def tuned():
     torch.manual_seed(0)
     model, x = Tagger(), torch.randn(1, 2000, 3).cumsum(1) / 30
     return model, x, {"first": (x[0, :, 0] > 0).float()}
+
+class Two(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.encoder, self.decoder = nn.GRU(3, 4), nn.GRU(4, 3)
+    def forward(self, x):
+        return self.decoder(self.encoder(x)[0].flip(0))[0]
+
+def two():
+    return Two(), torch.randn(100, 1, 3), {"text": "abcd" * 25}
 
 def too_many():
     return Tagger(), torch.randn(2, 9, 3), {"text": "too many letters"}
@@ -335,3 +346,19 @@ def test_a_history_that_is_damaged_is_left_out(line, runs, tmp_path):
 def test_numbers_without_an_end(runs):
     with pytest.raises(DataError, match="cannot be read"):
         look(runs["characters"], labels={"zero": Path("/dev/zero")})
+
+
+def test_what_the_steps_are_is_known_of_the_first_module_alone(made):
+    found = look(f"{made}:two")
+    assert {one.unit.partition(".")[0] for one in found.account.units} == {"encoder"}
+    assert all("encoder" in one.text for one in found.sentences if "forgets most" in one.text)
+
+
+def test_what_lies_beside_a_model_can_be_imported(made):
+    (made.parent / "beside_it.py").write_text("size = 4\n")
+    other = made.parent / "other.py"
+    other.write_text("from beside_it import size\n" + MODEL)
+    before = list(sys.path)
+    assert look(f"{other}:model").steps == 9
+    assert sys.path == before
+    sys.modules.pop("beside_it", None)

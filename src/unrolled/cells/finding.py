@@ -79,7 +79,8 @@ def run_file(path: Path, refused: type[UnrolledError], wanted: str) -> ModuleTyp
         raise refused(f"{path} is not a Python file: its name should end in .py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
-    streams = sys.stdout, sys.stderr
+    streams, folder = (sys.stdout, sys.stderr), str(path.resolve().parent)
+    sys.path.insert(0, folder)  # as `python FILE` does: what lies beside it can be imported
     try:
         spec.loader.exec_module(module)
     except (UnrolledError, KeyboardInterrupt):
@@ -88,4 +89,6 @@ def run_file(path: Path, refused: type[UnrolledError], wanted: str) -> ModuleTyp
         raise refused(f"{path} cannot be run: {described(error)}") from error
     finally:
         sys.stdout, sys.stderr = streams
+        if folder in sys.path:
+            sys.path.remove(folder)
     return module

@@ -158,6 +158,7 @@ def _next_steps(run: Prepared) -> str:
     other = "gru_v3" if run.cell.startswith("lstm") else "lstm"
     commands = {
         f"unrolled sample {path}{prompt} --temperature 0.7": "let it write",
+        f"unrolled look {path}": "what is inside: a report with pictures",
         f"unrolled eval {path} FILE": "how well it predicts another text",
         "unrolled train FILE --minutes 5": "learn a text of yours",
         shlex.join(["unrolled", "train", *run.data, "--cell", other]): "this text with another cell",

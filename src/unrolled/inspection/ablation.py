@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,26 +14,41 @@ from unrolled.inspection.intervening import intervene
 from unrolled.models import LanguageModel, evaluating
 
 
+class Cost(NamedTuple):
+    """Nats per symbol, and their standard error over the pieces that were read."""
+
+    nats: float
+    error: float
+
+
 @dataclass(frozen=True)
 class Ablated:
-    """What holding each unit costs: `nats` `[U, N]`, more per symbol that was to come; `places` `[N]`: after which."""
+    """What holding each unit costs: `nats` `[U, K, R]`, more per symbol that was to come, in R pieces of the text.
+
+    places: after which symbol of the text, `[K, R]`.
+    """
 
     units: list[str]
     nats: Tensor
     places: Tensor
 
-    def cost(self, unit: str, where: Tensor | None = None) -> float:
-        """Nats per symbol that a unit is worth; `where`: `[N]` bool, at these symbols only. NaN if there are none."""
-        nats = self.nats[self.units.index(unit)]
-        return float((nats if where is None else nats[where]).double().mean())
+    def cost(self, unit: str, where: Tensor | None = None) -> Cost:
+        """What a unit is worth; `where`: `[K, R]` bool, at these symbols only. NaN if there are none."""
+        nats = self.nats[self.units.index(unit)].double()
+        weights = torch.ones_like(nats) if where is None else where.double()
+        count = weights.sum()
+        mean = (nats * weights).sum() / count
+        apart = ((nats - mean) * weights).sum(dim=0)  # of each piece
+        error = (apart.square().sum() * len(apart) / max(1, len(apart) - 1)).sqrt() / count
+        return Cost(float(mean), float(error))
 
     def where(self, label: Any) -> Tensor:
-        """Where a label of the whole text was true when the symbol was to come, `[N]`."""
+        """Where a label of the whole text was true when the symbol was to come, `[K, R]`."""
         return torch.as_tensor(label)[self.places] > 0
 
 
 @torch.no_grad()
-def ablate(model: LanguageModel, ids: Tensor, means: dict[str, float], *, rows: int = 32, steps: int = 300) -> Ablated:
+def ablate(model: LanguageModel, ids: Tensor, means: dict[str, float], *, rows: int = 64, steps: int = 300) -> Ablated:
     """Hold one unit after the other while a model reads pieces of a text from states of zero.
 
     Args:
@@ -49,7 +64,7 @@ def ablate(model: LanguageModel, ids: Tensor, means: dict[str, float], *, rows: 
     steps = min(steps, len(ids) - 1)
     rows = max(1, min(rows, (len(ids) - 1) // steps)) if steps > 0 else 0
     if rows == 0:
-        return Ablated(list(means), torch.zeros(len(means), 0), torch.zeros(0, dtype=torch.long))
+        return Ablated(list(means), torch.zeros(len(means), 0, 0), torch.zeros(0, 0, dtype=torch.long))
     starts = torch.linspace(0, len(ids) - 1 - steps, rows).long()
     places = starts + torch.arange(steps)[:, None]
     x, y = ids[places].long(), ids[places + 1].long()
@@ -64,9 +79,9 @@ def ablate(model: LanguageModel, ids: Tensor, means: dict[str, float], *, rows: 
         whole = nats()
         for address, mean in means.items():
             with intervene(model, {address: mean}):
-                costs.append((nats() - whole).view(steps, rows)[counts:].flatten())
-    told = places[counts:].flatten()
-    return Ablated(list(means), torch.stack(costs) if costs else torch.zeros(0, len(told)), told)
+                costs.append((nats() - whole).view(steps, rows)[counts:])
+    told = places[counts:]
+    return Ablated(list(means), torch.stack(costs) if costs else torch.zeros(0, *told.shape), told)
 
 
 def means_of(values: Tensor, units: Sequence[str], wanted: Sequence[str]) -> dict[str, float]:

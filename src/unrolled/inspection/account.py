@@ -149,7 +149,7 @@ def fresh_signals(layers: Sequence[Behaviour]) -> dict[str, Tensor]:
         return {}
     steps, _, width = layers[-1].lasting()[1].shape
     signals = backward_signals(("rnn", "lstm"), min(width, _WIDEST), min(steps, _WINDOW))
-    return {f"a fresh {one.name}, {one.address[-1]}": one.gradients.flip(0)[:, None] for one in signals}
+    return {f"fresh {one.name}": one.gradients.flip(0)[:, None] for one in signals}
 
 
 def check_finite(values: Mapping[str, Tensor]) -> None:

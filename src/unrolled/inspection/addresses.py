@@ -89,6 +89,11 @@ def find(address: str, known: Mapping[Place, Sequence[str]]) -> list[Found]:
     return found
 
 
+def find_path(address: str) -> str:
+    """The path of the module in an address; empty where there is none."""
+    return re.split(r"(?:^|\.)layer\d+\.", address, maxsplit=1)[0]
+
+
 def _offers(every: Iterable[Found], paths: set[str]) -> list[str]:
     """The addresses that somebody may have meant."""
     full = [one.address for one in every]

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from unrolled.errors import ConfigError, DataError
 from unrolled.inspection.account import Account, Say, check_finite, findings_of, fresh_signals
+from unrolled.inspection.addresses import find_path
 from unrolled.inspection.behaviour import behaviours
 from unrolled.inspection.finder import FEWEST, Units
 from unrolled.inspection.labels import Label
@@ -30,14 +31,14 @@ def account_of(
     Args:
         model: opened (`unrolled.open`).
         *inputs: what it is called with.
-        symbols: what each step is, in letters, `[T]`, for the first row.
-        labels: of the steps, `[T]`, for the first row: units that tell them are looked for.
+        symbols: what each step of the first recurrent module is, in letters, `[T]`, for the first row.
+        labels: of its steps, `[T]`, for the first row: units that tell them are looked for.
         say: is told what is going on.
 
     Raises:
         AddressError: it has no recurrent layer that can be looked into.
         ConfigError: none has run, or with numbers that are not finite.
-        DataError: labels of another length than the steps of the layers that run longest.
+        DataError: labels of another length than that module's steps.
     """
     say("running")
     with evaluating(model), _counting(model) as runs:
@@ -45,14 +46,18 @@ def account_of(
         check_finite(values)
         if often := [path for path, count in runs.items() if count > 1]:
             say(f"{', '.join(often)}: ran several times; what is seen are all runs, one after the other")
-        first = _first_row(values)
+        # (what the steps are is known of one module: another one may run over something else)
+        path = find_path(next(iter(values))) if values and (symbols or labels) else None
+        first = _first_row(values, path)
         steps = max(map(len, first.values()), default=0)
         if not steps:
             raise ConfigError("no recurrent layer of the model has run, or only without rows or steps")
         units, wanted = Units.of(first), _usable(labels, steps, say)
         findings = []
         if wanted:
-            findings = findings_of(model, units, wanted, lambda fresh: _first_row(dict(trace(fresh, *inputs))), say)
+            findings = findings_of(
+                model, units, wanted, lambda fresh: _first_row(dict(trace(fresh, *inputs)), path), say
+            )
         say("gates and gradients")
         layers = behaviours(model, values, *inputs)
     chosen = telling_units(units, findings, wanted)
@@ -86,11 +91,13 @@ def _usable(labels: Sequence[Label], steps: int, say: Say) -> list[Label]:
     if labels and steps < FEWEST:
         say(f"{steps} steps are too few to find cells in, {FEWEST} are needed: labels are passed over")
         return []
-    return [one for one in labels if one.varies]
+    return list(labels)
 
 
-def _first_row(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """What those layers were that run for the most steps."""
+def _first_row(values: Mapping[str, Tensor], path: str | None) -> dict[str, Tensor]:
+    """What the layers of a module were, or else those that run for the most steps."""
     first = {address: value.as_subclass(Tensor)[:, 0].float() for address, value in values.items() if value.shape[1]}
+    if path is not None:
+        return {address: value for address, value in first.items() if find_path(address) == path}
     longest = max((len(value) for value in first.values()), default=0)
     return {address: value for address, value in first.items() if len(value) == longest}

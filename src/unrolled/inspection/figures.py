@@ -155,7 +155,7 @@ def gradient_film(signals: Mapping[str, Tensor], step: str = "step") -> go.Figur
             }
         )
     _laid_out(drawn, None, None)
-    room = {"l": 20, "r": 120, "t": 20, "b": 110, "autoexpand": False}  # (else plotly goes on looking for more)
+    room = {"l": 20, "r": 120, "t": 20, "b": 140, "autoexpand": False}  # (else plotly goes on looking for more)
     return drawn.update_layout(updatemenus=[_play()], sliders=[_slider(drawn, step)], margin=room)
 
 
@@ -185,7 +185,7 @@ def gains(found: Predictions, most: int = 24) -> go.Figure | None:
         return None
     drawn = go.Figure(
         go.Bar(
-            x=[html.escape(repr(one.symbol)) for one in half],
+            x=[html.escape(repr(one.symbol), quote=False) for one in half],
             y=[round(one.ours - one.theirs, 4) for one in half],
             marker={"color": [_COLOURS[0] if one.ours > one.theirs else _COLOURS[1] for one in half]},
             text=[one.count for one in half],
@@ -193,7 +193,7 @@ def gains(found: Predictions, most: int = 24) -> go.Figure | None:
             hovertemplate="%{x}: %{y:+.3f} (%{text} of them)<extra></extra>",
         )
     )
-    return _laid_out(drawn, None, "mean probability, less the n-gram's").update_xaxes(type="category")
+    return _laid_out(drawn, None, "mean probability, less the n-gram's").update_xaxes(type="category", tickangle=0)
 
 
 def brackets(found: Predictions) -> go.Figure | None:
@@ -217,9 +217,10 @@ def errors(found: Predictions) -> go.Figure | None:
     counts = found.errors.counts(by_kind=True)
     if not counts:
         return None
-    pie = go.Pie(labels=list(counts), values=list(counts.values()), sort=False, hole=0.4, textposition="inside")
-    room = {"l": 20, "r": 150, "t": 20, "b": 20, "autoexpand": False}  # (see the film)
-    return _laid_out(go.Figure(pie), None, None).update_layout(margin=room, legend={"orientation": "v", "y": 1})
+    pie = go.Pie(labels=list(counts), values=list(counts.values()), sort=False, textposition="inside")
+    pie.update(textinfo="label+percent", insidetextorientation="horizontal")
+    room = {"l": 20, "r": 20, "t": 20, "b": 20, "autoexpand": False}  # (see the film)
+    return _laid_out(go.Figure(pie), None, None).update_layout(margin=room, showlegend=False)
 
 
 def coloured_text(symbols: Sequence[str], values: Tensor, *, letters: int = _LETTERS) -> go.Figure:
@@ -288,7 +289,7 @@ def _play() -> dict[str, Any]:
         {"label": "stop", "method": "animate", "args": [[None], stop]},
     ]
     return {
-        "type": "buttons", "direction": "left", "buttons": buttons, "x": 0, "y": -0.12, "xanchor": "left",
+        "type": "buttons", "direction": "left", "buttons": buttons, "x": 0, "y": -0.3, "xanchor": "left",
         "yanchor": "top", "showactive": False,
     }  # fmt: skip
 
@@ -297,7 +298,7 @@ def _slider(drawn: go.Figure, step: str) -> dict[str, Any]:
     now = {"frame": {"duration": 0, "redraw": True}, "mode": "immediate", "transition": {"duration": 0}}
     steps = [{"label": one.name, "method": "animate", "args": [[one.name], now]} for one in drawn.frames]
     return {
-        "steps": steps, "x": 0.25, "len": 0.75, "y": -0.05, "ticklen": 0,
+        "steps": steps, "x": 0, "len": 1, "y": -0.05, "ticklen": 0,
         "currentvalue": {"prefix": f"{step}s back: ", "font": {"color": "#1f2328"}},
         "font": {"color": "rgba(0,0,0,0)"},
     }  # fmt: skip

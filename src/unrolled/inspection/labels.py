@@ -56,7 +56,7 @@ def labels_of(text: str, more: Mapping[str, Any] | None = None, kind: Kind | Non
         kind: of text: source in "python" or "c" (and its like), or "prose"; None: what it looks like.
 
     Returns:
-        The labels that differ from character to character.
+        The labels that differ from character to character, and all of the user's.
 
     Raises:
         ConfigError: a regular expression that is none, or a function that fails.
@@ -68,8 +68,8 @@ def labels_of(text: str, more: Mapping[str, Any] | None = None, kind: Kind | Non
         for name, (what, rule) in RULES.items()
         if name not in (more or {})
     ]
-    found += [_of_the_user(text, name, given) for name, given in (more or {}).items()]
-    return [one for one in found if one.varies]
+    of_the_user = [_of_the_user(text, name, given) for name, given in (more or {}).items()]
+    return [one for one in found if one.varies] + of_the_user
 
 
 def kind_of(text: str) -> Kind:

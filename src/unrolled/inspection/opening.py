@@ -34,7 +34,7 @@ def open(  # noqa: A001 (what it does)
 
     **A model**: its `nn.RNN`, `LSTM`, `GRU` and their cells stay what they are: the same modules, parameters, hooks and
     `state_dict`, the same outputs and gradients but for rounding. A class derived from them stays one. The model is
-    changed, and given back; `close` undoes it.
+    changed, and given back; `unrolled.inspection.close` undoes it.
 
     **A checkpoint**: a mapping of names to tensors or arrays (a `state_dict`), or a file with one: `.safetensors`,
     `.npz`, torch's `.pt`, `.pth`, `.bin` and `.ckpt`. A torch file is read by a child process that may do nothing else.

@@ -128,6 +128,7 @@ def _unit(one: Telling, shown: Sequence[str], found: Account) -> dict[str, Any]:
         "name": found.short(one.unit),
         "what": rule.label.what if rule else "",
         "score": round(rule.score, 2) if rule else None,
+        "lowest": rule is not None and rule.score < 0,
         "largest": float(f"{largest:.3g}"),
         "peaks": [
             [
@@ -144,8 +145,10 @@ def _unit(one: Telling, shown: Sequence[str], found: Account) -> dict[str, Any]:
 
 def _worth(one: Telling, found: Account) -> dict[str, float]:
     """What holding the unit costs, in nats."""
-    cost = math.nan if found.ablated is None else found.ablated.cost(one.unit)
-    return {"worth": round(cost, 5)} if math.isfinite(cost) else {}
+    if found.ablated is None or one.unit not in found.ablated.units:
+        return {}
+    cost, error = found.ablated.cost(one.unit)
+    return {"worth": round(cost, 4), "error": round(error, 4)} if math.isfinite(cost) else {}
 
 
 def _largest(values: NDArray[Any]) -> float:

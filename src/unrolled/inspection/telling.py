@@ -19,7 +19,7 @@ MOST = 48  # units
 @dataclass(frozen=True)
 class Telling:
     """A unit: its address, what it was at each step `[N]`, the label that it tells best (if better than chance), and
-    where it is highest.
+    where it is highest (lowest, if it is low where the label is high).
     """
 
     unit: str
@@ -37,7 +37,7 @@ def telling_units(
     values = units.values[[places[name] for name in wanted]]
     limits = {one.label: one.limit for one in findings}
     every = zip(wanted, values, rules_of(values, labels, limits), strict=True)
-    return [Telling(name, one, rule, peaks(one)) for name, one, rule in every]
+    return [Telling(name, one, rule, peaks(-one if rule and rule.score < 0 else one)) for name, one, rule in every]
 
 
 def _of(findings: Sequence[Finding]) -> Iterator[str]:

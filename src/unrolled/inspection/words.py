@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from unrolled.inspection.ablation import Cost
 from unrolled.inspection.account import Account
 from unrolled.inspection.behaviour import Behaviour, Memory
 from unrolled.inspection.finder import Finding
 from unrolled.inspection.flow import reach
+from unrolled.inspection.labels import RULES
 from unrolled.inspection.predictions import Predictions
 
 ABOUT = ("cells", "memory", "gradients", "gates", "predictions", "errors")  # in this order
@@ -52,6 +54,21 @@ def _of_cells(found: Account) -> Iterator[Sentence]:
             yield Sentence("cells", name + text + _worth_in_words(worth, one), figures)
     if found.findings and not any(one.passes for one in found.findings):
         yield Sentence("cells", "no unit tells any of the labels better than chance does")
+    yield from _of_labels_in_vain(found)
+
+
+def _of_labels_in_vain(found: Account) -> Iterator[Sentence]:
+    """The user's own labels that nothing was found for."""
+    findings = {one.label: one for one in found.findings}
+    for label in found.labels:
+        if label.name in RULES:
+            continue
+        one = findings.get(label.name)
+        if one is None:
+            yield Sentence("cells", f"{label.name!r} is the same in a whole half of the text: too seldom to look for")
+        elif not one.passes:
+            got = f"{one.measure} {one.score:.2f}, more than {one.limit:.2f} was needed"
+            yield Sentence("cells", f"no unit tells {label.name!r} better than chance: {got}", asdict(one))
 
 
 def _way(one: Finding) -> str:
@@ -59,35 +76,37 @@ def _way(one: Finding) -> str:
     return ways[one.is_opposite]
 
 
-def _worth(found: Account, one: Finding) -> list[float] | None:
-    """What holding the unit costs, in nats per symbol: everywhere, and where the label is true."""
+def _worth(found: Account, one: Finding) -> list[Cost] | None:
+    """What holding the unit costs: everywhere, and where the label is true."""
     if found.ablated is None or one.unit not in found.ablated.units:
         return None
     label = next(label for label in found.labels if label.name == one.label)
     where = [found.ablated.where(label.values)] if label.is_binary else []
     costs = [found.ablated.cost(one.unit, each) for each in (None, *where)]
-    return costs if all(map(math.isfinite, costs)) else None
+    return costs if all(math.isfinite(cost.nats) for cost in costs) else None
 
 
-def _worth_in_words(worth: Sequence[float] | None, one: Finding) -> str:
+def _worth_in_words(worth: Sequence[Cost] | None, one: Finding) -> str:
     if worth is None:
         return ""
-    there = f", {worth[1]:+.3f} {one.what}" if len(worth) > 1 else ""
-    return f"; held at its mean, {worth[0]:+.4f} nats per character{there}"
+    told = [f"{cost.nats:+.3f} ± {cost.error:.3f}" for cost in worth]
+    there = f", {told[1]} {one.what}" if len(told) > 1 else ""
+    return f"; held at its mean, {told[0]} nats per character{there}"
 
 
 def _of_memories(layer: Behaviour, found: Account) -> Iterator[Sentence]:
     for state, memory in layer.memories.items():
         median, units = float(memory.steps.median()), len(memory.steps)
         long = int((memory.steps > _LONG).sum())
-        lasts = f"for {_steps(median, found.step)}" if math.isfinite(median) else "for ever"
+        fade = f"fades to 1/e in {_steps(median, found.step)}" if math.isfinite(median) else "never fades"
         text = (
-            f"{layer.name}.{state} remembers {lasts} (the median unit, by {memory.keeper}); {long} of {units} units"
-            f" for more than {_LONG}"
+            f"{layer.name}.{state}: by {memory.keeper} alone the median unit {fade}; {long} of {units} units last for"
+            f" more than {_LONG}"
         )
         figures = {"median": median if math.isfinite(median) else None, "long": long, "units": units}
         yield Sentence("memory", text, figures)
-        yield from _of_forgetting(f"{layer.name}.{state}", memory, found.symbols)
+        if layer.place.path == found.behaviours[0].place.path:  # (of another module nobody knows what it reads)
+            yield from _of_forgetting(f"{layer.name}.{state}", memory, found.symbols)
     if len(layer.exponents):
         yield _of_exponents(layer, found.step)
 
@@ -132,8 +151,8 @@ def _of_gradients(layer: Behaviour, step: str) -> Iterator[Sentence]:
     """How far back a gradient at the end reaches, in each state."""
     for state, back in layer.signals.items():
         steps, most = reach(back.flip(0)), len(back) - 1
-        at_least = "at least " if steps == most and most > 0 else ""
-        text = f"gradients reach back {at_least}{steps} {step}s in {layer.name}.{state} (to a hundredth)"
+        end = ", which is as far as was looked," if steps == most and most > 0 else ""
+        text = f"gradients reach back {steps} {step}s{end} in {layer.name}.{state} (to a hundredth)"
         yield Sentence("gradients", text, {"steps": steps, "of": most, "value": f"{layer.name}.{state}"})
 
 
@@ -144,7 +163,7 @@ def _of_gates(layer: Behaviour) -> Iterator[Sentence]:
         if left + right < _HARDLY:
             between.append(name)
             continue
-        always = f"; {_units(len(stuck))} always" if stuck else ""
+        always = f"; {_units(len(stuck))} so at more than 99.9% of the steps" if stuck else ""
         text = f"{layer.name}.{name} is shut (below 0.1) {left:.0%} of the time, open (above 0.9) {right:.0%}{always}"
         yield Sentence("gates", text, {"left": left, "right": right, "stuck": stuck})
     if between:
@@ -171,22 +190,33 @@ def _of_predictions(found: Predictions) -> Iterator[Sentence]:
     yield Sentence("predictions", text, {"model": mine, **others, **windows})
     gained = [one for one in found.gains if one.ours > one.theirs][:3]
     if gained:
-        told = ", ".join(f"{one.symbol!r} {one.ours:.2f} to {one.theirs:.2f}" for one in gained)
+        told = ", ".join(f"{one.symbol!r} {one.ours:.2f} ({one.theirs:.2f})" for one in gained)
         figures = {one.symbol: [one.ours, one.theirs] for one in gained}
-        yield Sentence("predictions", f"it gains most over {best}-grams on {told} (mean probabilities)", figures)
+        text = f"it gains most over {best}-grams on {told}: mean probabilities, the {best}-gram's in brackets"
+        yield Sentence("predictions", text, figures)
     elif found.gains:
         yield Sentence("predictions", f"it expects no symbol better than {best}-grams do", {"n": best})
     far = [one for one in found.brackets if one.least >= _FAR and one.count >= 10]
     if far:
         one = far[0]
-        told = f"{one.chances['model']:.2f} to {one.chances['n-gram']:.2f}"
+        told = f"{one.chances['model']:.2f}, by {best}-grams {one.chances['n-gram']:.2f}"
         text = f"a bracket that closes one {one.least} to {one.most - 1} characters back has the probability {told}"
         yield Sentence("predictions", text, {f"{each.least}-{each.most - 1}": each.chances for each in far})
+
+
+_EXPLAINED = {
+    "n-gram": "n-gram models get {} of these right",
+    "memory": "{} are within words that stood there shortly before",
+    "rare word": "{} within words that the training text hardly has",
+    "word": "{} begin a word",
+    "punctuation": "{} are punctuation",
+    "boost": "{} only needed a little more",
+}
 
 
 def _of_errors(found: Predictions) -> Iterator[Sentence]:
     counts = found.errors.counts(by_kind=True)
     total = sum(counts.values())
     if total:
-        told = ", ".join(f"{name} {count / total:.0%}" for name, count in counts.items())
-        yield Sentence("errors", f"{total:,} characters had less than one half. What explains them: {told}", counts)
+        told = ", ".join(_EXPLAINED[name].format(f"{count / total:.0%}") for name, count in counts.items())
+        yield Sentence("errors", f"{total:,} characters got a probability below one half: {told}", counts)

@@ -178,9 +178,10 @@
     $("unit").value = unit;
     $("low").textContent = `\u2212${one.largest}`; $("high").textContent = `+${one.largest}`;
     const signed = (value, digits) => `${value < 0 ? "\u2212" : "+"}${Math.abs(value).toFixed(digits)}`;
-    const follows = one.what ? ` follows best: ${one.what} (${signed(one.score, 2)} of 1)` : "";
-    const worth = one.worth === undefined ? "" : `; held at its mean: ${signed(one.worth, 4)} nats per ${data.step}`;
+    const follows = one.what ? ` tells best: ${one.what} (${signed(one.score, 2)}; 1 would be exactly)` : "";
+    const worth = one.worth === undefined ? "" : `; held at its mean: ${signed(one.worth, 4)} \u00b1 ${one.error.toFixed(4)} nats per ${data.step}`;
     $("about").textContent = one.name + follows + worth;
+    $("where").textContent = one.lowest ? "Where this unit is lowest" : "Where this unit is highest";
     $("peaks").replaceChildren(...one.peaks.map((peak) => context(...peak)));
     recolour();
   }
