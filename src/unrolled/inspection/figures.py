@@ -289,7 +289,7 @@ def _play() -> dict[str, Any]:
         {"label": "stop", "method": "animate", "args": [[None], stop]},
     ]
     return {
-        "type": "buttons", "direction": "left", "buttons": buttons, "x": 0, "y": -0.3, "xanchor": "left",
+        "type": "buttons", "direction": "left", "buttons": buttons, "x": 0, "y": -0.42, "xanchor": "left",
         "yanchor": "top", "showactive": False,
     }  # fmt: skip
 
