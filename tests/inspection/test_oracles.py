@@ -77,10 +77,10 @@ def test_brackets():
     text = "f(a[1], {2: ')'})  # (\n)"
     assert [(text[a], text[b]) for a, b in found.pairs] == [("[", "]"), ("{", "}"), ("(", ")")]
     assert (found.opened, found.wrong) == (3, 1)
-    assert found.share_closed == 1.0
+    assert found.opened == len(found.pairs)
     crossed = brackets_of("([)]", "c")
     assert (len(crossed.pairs), crossed.opened, crossed.wrong) == (1, 2, 1)
-    assert brackets_of("", "c").share_closed == 0.0
+    assert brackets_of("", "c").opened == 0
 
 
 def test_closing_brackets_by_distance():

@@ -26,11 +26,6 @@ class Brackets:
     opened: int
     wrong: int
 
-    @property
-    def share_closed(self) -> float:
-        """The share of all opened brackets that were closed as they should be; 0 where none was opened."""
-        return len(self.pairs) / self.opened if self.opened else 0.0
-
 
 def brackets_of(text: str, kind: Kind | None = None) -> Brackets:
     """The brackets of a text. One that closes something else closes nothing, and what it met stays open."""

@@ -155,10 +155,6 @@ class NGrams:
             found = self._mixed(self._levels[length - 1], np.full(self.symbols, place), every, found)
         return found
 
-    def nats(self, ids: Any) -> float:
-        """Mean nats per symbol of a text."""
-        return float(-np.log(self.probabilities(ids)).mean())
-
     def sample(self, length: int, seed: int, prompt: Any = ()) -> Ints:
         """Write so many symbols."""
         chance = np.random.default_rng(seed)
