@@ -133,19 +133,21 @@ def test_a_stopped_trainer_goes_on():
 
 
 class FakeTime:
-    """A clock that is moved by hand."""
+    """A clock that is moved by hand. A step takes `step` seconds."""
 
     def __init__(self, monkeypatch):
         self.now = 100.0
+        self.step = 0.0
         monkeypatch.setattr(loop_module.time, "monotonic", lambda: self.now)
 
 
 def _slow(monkeypatch, trainer, time, step=0.0, evaluation=0.0):
     """Let every step and every evaluation take so many seconds."""
     forward, read = trainer.task.model.forward, text_module.mean_nats
+    time.step = step
 
     def slow_forward(ids, state=None):
-        time.now += step if trainer.task.model.training else 0.0
+        time.now += time.step if trainer.task.model.training else 0.0
         return forward(ids, state)
 
     def slow_evaluate(*arguments):
@@ -177,6 +179,33 @@ def test_minutes_become_steps(monkeypatch, evaluation, evaluations):
     assert _of(Evaluated, events)[-1].step == planned
 
 
+@pytest.mark.parametrize("slower", [0.05, 0.2])
+def test_half_way_the_number_of_steps_is_set_right(monkeypatch, slower):
+    """A plan is made by the first seconds, in which the machine may be busier, or less busy, than later."""
+    time = FakeTime(monkeypatch)
+    trainer = _trainer(steps=None, minutes=1.0, samples=0)
+    _slow(monkeypatch, trainer, time, 0.1, 0.5)
+    events = []
+    for event in trainer.run():
+        events.append(event)
+        if isinstance(event, Planned):
+            time.step = slower
+    assert len(_of(Planned, events)) == 2
+    assert events[-1].reason == "done"
+    assert events[-1].step == _of(Planned, events)[1].total
+    assert events[-1].elapsed == pytest.approx(0.97 * 60, abs=1.0)
+    assert 6 <= len(_of(Evaluated, events)) <= 7, "two may fall together"
+    rates = [event.learning_rate for event in _of(Stepped, events)]
+    assert rates[: len(rates) // 2] == sorted(rates[: len(rates) // 2]), "nothing fell before it was set right"
+
+
+def test_a_rate_that_falls_already_is_left_alone(monkeypatch):
+    time = FakeTime(monkeypatch)
+    trainer = _trainer(steps=None, minutes=1.0, samples=0, decay=1.0)
+    _slow(monkeypatch, trainer, time, 0.1)
+    assert len(_of(Planned, list(trainer.run()))) == 1
+
+
 def test_samples_are_due_before_the_steps_are_known(monkeypatch):
     time = FakeTime(monkeypatch)
     trainer = _trainer(steps=None, minutes=1.0, samples=6)
@@ -193,7 +222,7 @@ def test_the_time_limit_holds_when_steps_become_slow(monkeypatch):
     _slow(monkeypatch, trainer, time, 0.1)
     for event in trainer.run():
         if isinstance(event, Planned):
-            _slow(monkeypatch, trainer, time, 5.0)
+            time.step = 5.0
     assert event.reason == "time"
     assert 66 < event.elapsed < 66 + 5.2
 

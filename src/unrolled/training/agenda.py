@@ -10,6 +10,7 @@ from unrolled.training.config import MOST, TrainingConfig
 from unrolled.training.progress import Progress
 
 _TIMED_SHARE = 0.05  # of a time limit passes before it becomes a number of steps
+_CORRECTED_SHARE = 0.5  # of the steps, or of the time, are over when that number is set right
 _PLANNED_SHARE = 0.97  # of the time limit; the rest covers what was estimated too low
 _EVALUATED_SHARE = 0.2  # of the time limit at most is spent on evaluations
 _OVERTIME = 1.1  # times the limit: training stops, whatever was planned
@@ -26,7 +27,8 @@ class Agenda:
         self._config = config
         self._clock = clock
         self._has_held_out = has_held_out
-        self._is_limited = True  # by time; the steps of a plan that was made before a resume are all made
+        self._is_limited = config.minutes is not None  # the steps of a plan that was made before a resume are all made
+        self._is_corrected = False
         self.progress = Progress(
             total=_fixed_steps(config, steps_per_epoch), evaluations=config.evaluations if has_held_out else 0
         )
@@ -84,16 +86,27 @@ class Agenda:
 
     @property
     def can_plan(self) -> bool:
-        """Whether there is a limit of time that is no number of steps yet, and it is known how long a step takes."""
-        is_open = self.progress.total is None
-        return is_open and self._clock.knows_a_step and self._clock.elapsed >= _TIMED_SHARE * self._limit
+        """Whether a limit of time can become a number of steps: once it is known how long one takes, and once again.
+
+        The second time sets right what was planned while the machine was busier, or less busy, than it is now. The
+        rates of the steps that are done would have been the same: it has not begun to fall.
+        """
+        if not self._is_limited or not self._clock.knows_a_step:
+            return False
+        share_of_time = self._clock.elapsed / self._limit
+        if self.progress.total is None:
+            return share_of_time >= _TIMED_SHARE
+        is_half_way = max(share_of_time, self.share_done) >= _CORRECTED_SHARE
+        return is_half_way and not self._is_corrected and self.share_done < 1 - self._config.decay
 
     def plan(self) -> int:
-        """Turn the time limit into a number of steps, and into as many evaluations as it can bear."""
+        """Turn what is left of the time limit into a number of steps, and into as many evaluations as it can bear."""
         progress, cost = self.progress, self._clock.seconds_per_evaluation
+        self._is_corrected = progress.total is not None
         bearable = int(_EVALUATED_SHARE * self._limit / max(cost, 1e-9))
         progress.evaluations = max(1, min(progress.evaluations, bearable)) if progress.evaluations else 0
-        reading = cost * min(progress.evaluations, bearable)  # what it cannot bear even once, follows after the time
+        to_come = progress.evaluations - math.floor(progress.looked_until * progress.evaluations + _ROUNDING)
+        reading = cost * min(to_come, bearable)  # what it cannot bear even once, follows after the time
         left = _PLANNED_SHARE * self._limit - self._clock.elapsed - reading
         progress.total = progress.step + max(1, int(left / self._clock.seconds_per_step))
         return progress.total

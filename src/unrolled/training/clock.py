@@ -6,7 +6,8 @@ import statistics
 import time
 from collections import deque
 
-_TIMED_STEPS = 20  # the last steps that were timed: their median is the time of a step
+_TIMED_STEPS = 200  # the last steps that were timed: their median is the time of a step
+_FEWEST_STEPS = 20  # from which it is known
 
 
 class Clock:
@@ -38,7 +39,7 @@ class Clock:
     @property
     def knows_a_step(self) -> bool:
         """Whether enough steps were timed to say how long one takes."""
-        return self._steps >= _TIMED_STEPS
+        return self._steps >= _FEWEST_STEPS
 
     def start_step(self) -> None:
         """A step begins."""

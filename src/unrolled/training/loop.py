@@ -143,7 +143,7 @@ class Trainer(Generic[TaskType]):
             if not should_stop():  # else the listener had to leave it
                 self.progress.sampled_at = self.progress.step
         if not should_stop():
-            self.progress.looked_until = share
+            self.progress.looked_until = max(share, self.progress.looked_until)  # (a new plan can put it back)
 
     def _evaluate(self, should_stop: Callable[[], bool]) -> Iterator[Event]:
         started = time.monotonic()
