@@ -16,10 +16,11 @@ import statistics
 import time
 from pathlib import Path
 
-from unrolled import RunConfig, cells
+from unrolled import TextConfig, cells
 from unrolled.data import Encoded, encode, found
 from unrolled.runs import preset
-from unrolled.runs.building import initialised, text_task
+from unrolled.runs.building import initialised
+from unrolled.runs.tasks import text_model, text_task
 from unrolled.training import Stepped, Trainer
 
 SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
@@ -45,8 +46,8 @@ def _train(text: Encoded, arguments: argparse.Namespace, seed: int) -> dict[int,
     if arguments.cell is not None:
         changes["cell"] = arguments.cell
     options = {name: value for name, value in preset("char-rnn").items() if name != "epochs"}
-    config = RunConfig(**options | changes)
-    model = initialised(config, len(text.vocabulary), cells.find(config.cell).graph)
+    config = TextConfig(**options | changes)
+    model = initialised(config, lambda: text_model(config, len(text.vocabulary), cells.find(config.cell).graph))
     print(f"{config.cell}: {sum(parameter.numel() for parameter in model.parameters()):,} parameters")
     task = text_task(config, model, text.texts())
     losses, started = {}, time.monotonic()

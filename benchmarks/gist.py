@@ -17,9 +17,10 @@ from benchmarks import min_char_rnn
 from benchmarks.measure import Entry, WrongAnswerError, race, with_threads
 from benchmarks.models import SYMBOLS
 from benchmarks.report import Report, parser, report
-from unrolled import RunConfig, cells
+from unrolled import TextConfig, cells
 from unrolled.runs import preset
-from unrolled.runs.building import initialised, text_task
+from unrolled.runs.building import initialised
+from unrolled.runs.tasks import text_model, text_task
 from unrolled.training import Stepped, Trainer
 
 _NO_END = 10**9
@@ -64,8 +65,8 @@ def _by_hand(ids: np.ndarray) -> Callable[[], float]:
 
 def _preset(ids: np.ndarray, precision: str) -> Callable[[], float]:
     changes = {"steps": _NO_END, "precision": precision, "samples": 0, "evaluations": 1, "learning_rate": _RATE}
-    config = RunConfig(**preset("min-char-rnn") | changes)
-    model = initialised(config, SYMBOLS, cells.find(config.cell).graph)
+    config = TextConfig(**preset("min-char-rnn") | changes)
+    model = initialised(config, lambda: text_model(config, SYMBOLS, cells.find(config.cell).graph))
     events = Trainer(text_task(config, model, [ids]), config).run()
     return lambda: next(event.loss for event in events if isinstance(event, Stepped))
 

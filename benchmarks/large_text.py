@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from unrolled import RunConfig, UnrolledError
+from unrolled import TextConfig, UnrolledError
 from unrolled.data import encode, found
 from unrolled.runs import train
 from unrolled.training import Stepped
@@ -44,7 +44,7 @@ def _measure(folder: Path, size: int) -> None:
     small, large = folder / "small.txt", folder / "large.txt"
     _write(small, 300_000)
     _write(large, size)
-    train(RunConfig(**SIZES, data=[str(small)], steps=3), folder / "warm")
+    train(TextConfig(**SIZES, data=[str(small)], steps=3), folder / "warm")
 
     with _memory() as grown:
         started = time.monotonic()
@@ -55,7 +55,7 @@ def _measure(folder: Path, size: int) -> None:
     print(f"{sum(encoded.about.parts):,} characters, {len(encoded.vocabulary)} different")
 
     with _memory() as grown:
-        train(RunConfig(**SIZES, data=[str(large)], steps=50), folder / "run")
+        train(TextConfig(**SIZES, data=[str(large)], steps=50), folder / "run")
     print(f"trained 50 steps: {grown[0]:.0f} MB of memory")
 
     def cut(event: object) -> None:
@@ -63,7 +63,7 @@ def _measure(folder: Path, size: int) -> None:
             os.truncate(folder / "shrunk" / "text.bin", 1000)
 
     try:
-        train(RunConfig(**SIZES, data=[str(large)], steps=50), folder / "shrunk", listen=cut)
+        train(TextConfig(**SIZES, data=[str(large)], steps=50), folder / "shrunk", listen=cut)
     except UnrolledError as error:
         print(f"cut while it was read: {error}")
     else:

@@ -19,9 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from unrolled import RunConfig, cells
+from unrolled import TextConfig, cells
 from unrolled.runs import preset
-from unrolled.runs.building import initialised, text_task
+from unrolled.runs.building import initialised
+from unrolled.runs.tasks import text_model, text_task
 from unrolled.training import Stepped, Trainer
 
 WHERE = {
@@ -47,8 +48,8 @@ def script() -> ModuleType:
 def trainer_of(ids: Any, symbols: int, steps: int, rate: float) -> Trainer[Any]:
     """The library's preset, in float64."""
     changes = {"steps": steps, "precision": "float64", "samples": 0, "learning_rate": rate}
-    config = RunConfig(**preset("min-char-rnn") | changes)
-    model = initialised(config, symbols, cells.find(config.cell).graph)
+    config = TextConfig(**preset("min-char-rnn") | changes)
+    model = initialised(config, lambda: text_model(config, symbols, cells.find(config.cell).graph))
     return Trainer(text_task(config, model, [ids]), config)
 
 

@@ -15,9 +15,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmarks.torch_models import Hidden, TorchModel
-from unrolled import LanguageModel, RunConfig, cells
+from unrolled import LanguageModel, TextConfig, cells
 from unrolled.runs import preset
-from unrolled.runs.building import initialised, text_task
+from unrolled.runs.building import initialised
+from unrolled.runs.tasks import text_model, text_task
 from unrolled.training import Stepped, Trainer
 
 SYMBOLS = 65
@@ -38,7 +39,7 @@ class Recipe:
     """A model and how it is trained."""
 
     name: str
-    config: RunConfig
+    config: TextConfig
 
     @property
     def is_bfloat16(self) -> bool:
@@ -55,22 +56,22 @@ def recipes(*, is_quick: bool) -> list[Recipe]:
     options = {"char-rnn": char_rnn, "2x512": LARGE}
     changes = _LOOKS | (TINY if is_quick else {})
     return [
-        Recipe(name, RunConfig(**one | changes, precision=precision))
+        Recipe(name, TextConfig(**one | changes, precision=precision))
         for name, one in options.items()
         for precision in ("float32", "bf16")
     ]
 
 
-def text_for(config: RunConfig) -> np.ndarray:
+def text_for(config: TextConfig) -> np.ndarray:
     """Ids in which the next symbol depends on the last: a random walk over the symbols."""
     length = config.batch_size * config.seq_length * _CHUNKS + 1
     moves = np.random.default_rng(config.seed).integers(-3, 4, length)
     return np.cumsum(moves) % SYMBOLS
 
 
-def model_of(config: RunConfig) -> LanguageModel:
+def model_of(config: TextConfig) -> LanguageModel:
     """Our model, before training."""
-    return initialised(config, SYMBOLS, cells.find(config.cell).graph)
+    return initialised(config, lambda: text_model(config, SYMBOLS, cells.find(config.cell).graph))
 
 
 def our_step(recipe: Recipe) -> Step:
@@ -130,7 +131,7 @@ def _precision(recipe: Recipe) -> torch.autocast | nullcontext[None]:
     return torch.autocast("cpu", torch.bfloat16) if recipe.is_bfloat16 else nullcontext()
 
 
-def _optimizer(config: RunConfig, model: nn.Module) -> torch.optim.Optimizer:
+def _optimizer(config: TextConfig, model: nn.Module) -> torch.optim.Optimizer:
     """Torch's fastest of the kind: AdamW has a fused form, RMSProp only one over all parameters at once."""
     every = list(model.parameters())
     if config.optimizer == "rmsprop":
@@ -142,7 +143,7 @@ def _optimizer(config: RunConfig, model: nn.Module) -> torch.optim.Optimizer:
     return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.99), fused=True)
 
 
-def _clip(config: RunConfig, model: nn.Module) -> None:
+def _clip(config: TextConfig, model: nn.Module) -> None:
     if config.clip_mode == "value":
         nn.utils.clip_grad_value_(model.parameters(), config.grad_clip)
     else:

@@ -22,7 +22,7 @@ from benchmarks.models import Recipe, model_of, recipes, text_for
 from benchmarks.report import Report, Row, is_wanted, parser, progress, report
 from unrolled import LanguageModel
 from unrolled.inspection import Recorder
-from unrolled.runs.building import text_task
+from unrolled.runs.tasks import text_task
 from unrolled.training import Stepped, Trainer
 
 _AT_ONCE = 5  # steps of a turn

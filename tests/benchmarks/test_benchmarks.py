@@ -22,7 +22,7 @@ from benchmarks.invented import invented
 from benchmarks.loops import HoistedLoop, direct_loop
 from benchmarks.measure import Entry, WrongAnswerError, check, distance, race, with_threads
 from benchmarks.work import by_reference, operations, truth, work_for
-from unrolled import Recurrent, RunConfig, cells
+from unrolled import Recurrent, TextConfig, cells
 
 ROOT = Path(__file__).parents[2]
 QUICK = [
@@ -270,7 +270,7 @@ def test_all_of_them(tmp_path):
 def run_and_text(tmp_path):
     text = tmp_path / "text.txt"
     text.write_text("a short text, written again and again. " * 30)
-    config = RunConfig(data=(str(text),), hidden_size=33, steps=3, samples=0, seq_length=9, batch_size=4)
+    config = TextConfig(data=(str(text),), hidden_size=33, steps=3, samples=0, seq_length=9, batch_size=4)
     return str(unrolled.train(config, tmp_path / "run")), str(text)
 
 

@@ -44,7 +44,7 @@ def test_train_says_what_it_does(place):
     assert "text     text.py: 3,840 characters, 16 different; the last 192 are held out" in said
     assert "model    gru_v3, " in said
     assert said.count("-- what it writes after") == 5
-    assert "step 40: held-out text " in said
+    assert "step 40: held out " in said
     assert " nats (" in said
     assert " bits) per character" in said
     assert "training is done: 40 steps" in said
@@ -242,7 +242,7 @@ def test_a_live_display_in_a_terminal(place):
     assert ran.returncode == 0, ran.stdout
     assert "what it writes after 200 steps" in ran.stdout
     assert "characters/s" in ran.stdout
-    assert "step 200: held-out text" in ran.stdout
+    assert "step 200: held out " in ran.stdout
 
 
 def test_as_a_module(place):

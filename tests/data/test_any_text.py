@@ -16,7 +16,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from unrolled import DataError, RunConfig, UnrolledError
+from unrolled import DataError, TextConfig, UnrolledError
 from unrolled.data import encode, found
 from unrolled.runs import train
 
@@ -383,7 +383,7 @@ def test_what_is_too_little_to_train(tmp_path, monkeypatch, case):
     if "UNROLLED_CACHE" in options:
         monkeypatch.setenv("UNROLLED_CACHE", options["UNROLLED_CACHE"])
         options = {}
-    config = RunConfig(**SMALL | options, data=[str(path)])
+    config = TextConfig(**SMALL | options, data=[str(path)])
     if message is None:
         train(config, tmp_path / "run")
         return

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from benchmarks import min_char_rnn as comparison
-from unrolled import RunConfig, cells
+from unrolled import TextConfig, cells
 from unrolled.runs import preset
 from unrolled.runs.building import initialised
+from unrolled.runs.tasks import text_model
 
 PATH = Path(__file__).parents[2] / "examples" / "min_char_rnn.py"
 TEXT = "When the hand that wrote the rule had gone, the rule went on to write the hand. " * 12
@@ -87,8 +88,9 @@ def test_it_learns(example):
 
 
 def test_the_preset_s_initial_values():
-    config = RunConfig(**preset("min-char-rnn"))
-    for name, value in initialised(config, 65, cells.find(config.cell).graph).named_parameters():
+    config = TextConfig(**preset("min-char-rnn"))
+    model = initialised(config, lambda: text_model(config, 65, cells.find(config.cell).graph))
+    for name, value in model.named_parameters():
         if value.dim() == 1:
             assert not value.any(), name
         else:

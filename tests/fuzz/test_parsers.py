@@ -32,9 +32,10 @@ from unrolled.equations.width import Width
 from unrolled.inspection import Trace, trace
 from unrolled.runs import tensors
 from unrolled.runs.checkpoints import Standing
-from unrolled.runs.config import RunConfig, read_config, validated
+from unrolled.runs.config import read_config, validated
 from unrolled.runs.machine import Machine
 from unrolled.runs.manifest import FileFacts, Manifest, parsed_json
+from unrolled.runs.tasks import TextConfig
 from unrolled.training import Progress
 
 WANTED = {"a": torch.arange(6.0).reshape(2, 3), "b.c": torch.ones(4, dtype=torch.float64), "n": torch.tensor(3)}
@@ -54,7 +55,7 @@ def _standing(content):
 def _config(content):
     values = parsed_json(content, PATH)
     values.pop("format", None)
-    return validated(RunConfig, values, "it", UnrolledError)
+    return validated(TextConfig, values, "it", UnrolledError)
 
 
 def _toml(content):
@@ -125,7 +126,7 @@ def _cached(name):
 
 def _seeds():
     graph = cells.lstm(projection=2).graph.to_json().encode()
-    config = RunConfig(data=["x"], steps=5)
+    config = TextConfig(data=["x"], steps=5)
     standing = Standing(progress=Progress(evaluations=3), machine=Machine.here(), best=1, metrics=3)
     whole = tensors.to_bytes(WANTED)
     (length,) = struct.unpack("<Q", whole[:8])

@@ -11,13 +11,14 @@ import sys
 
 import pytest
 
-from unrolled import ConfigError, DataError, RunConfig, RunError, files, load, resume, train
+from unrolled import ConfigError, DataError, RunError, TextConfig, files, load, resume, train
 from unrolled.data import encode, found
 from unrolled.data.streams import side_by_side
 from unrolled.runs import Saved, compare
 from unrolled.runs import folder as folder_module
 from unrolled.runs.folder import RunFolder
 from unrolled.runs.place import aside_of
+from unrolled.runs.tasks import DataFile
 
 TEXT = "the cat sat on the mat.\n" * 40
 
@@ -26,7 +27,7 @@ def _config(tmp_path, **options):
     text = tmp_path / "text.txt"
     text.write_text(TEXT)
     small = {"steps": 4, "hidden_size": 3, "batch_size": 2, "seq_length": 5, "sample_length": 5, "samples": 2}
-    return RunConfig(**{"data": [str(text)], **small, **options})
+    return TextConfig(**{"data": [str(text)], **small, **options})
 
 
 @pytest.mark.parametrize("name", ["checkpoints", "samples", "metrics.jsonl"])
@@ -228,7 +229,7 @@ def test_what_is_not_ours_is_not_removed(tmp_path, name):
 
 
 def test_a_run_that_could_not_be_read_back_is_not_made(tmp_path, monkeypatch):
-    monkeypatch.setitem(folder_module._LARGEST_OF, "cell.json", 100)
+    monkeypatch.setattr(folder_module, "_OWN", (DataFile("cell.json", 100),))
     with pytest.raises(RunError, match=r"cell\.json would have .* bytes, more than the 100 that are read back"):
         train(_config(tmp_path), tmp_path / "run")
     assert not (tmp_path / "run").exists()

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from tests.runs.disk import Disk, Failing, Killing, in_a_child, using
-from unrolled import RunConfig, UnrolledError, load
+from unrolled import TextConfig, UnrolledError, load
 from unrolled.runs import resume, train
 
 TEXT = "the cat sat on the mat, and the dog sat on the log.\n" * 3
@@ -32,7 +32,7 @@ def config(tmp_path, monkeypatch):
     torch.set_num_threads(1)  # a fork has no other threads
     text = tmp_path / "text.txt"
     text.write_text(TEXT)
-    yield RunConfig(**OPTIONS, data=[str(text)])
+    yield TextConfig(**OPTIONS, data=[str(text)])
     torch.set_num_threads(threads)
 
 

@@ -15,12 +15,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from unrolled import RunConfig, RunError, UnrolledError, load
+from unrolled import RunError, TextConfig, UnrolledError, load
 from unrolled.runs import resume, train
 from unrolled.runs.checkpoints import MODEL, STANDING, TENSORS
 from unrolled.runs.folder import RunFolder
-from unrolled.runs.layout import ABOUT, CELL, CONFIG, IDENTITY, TEXT, TOKENIZER
+from unrolled.runs.layout import CELL, CONFIG
 from unrolled.runs.manifest import NAME, FileFacts, Manifest
+from unrolled.runs.tasks.text import ABOUT, TEXT, TOKENIZER
 from unrolled.runs.training import _trainer
 
 WORDS = "the cat sat on the mat, and the dog sat on the log.\n" * 3
@@ -35,9 +36,9 @@ def made(tmp_path_factory):
     place = tmp_path_factory.mktemp("made")
     text = place / "text.txt"
     text.write_text(WORDS)
-    several = RunConfig(**OPTIONS, data=[str(text)], evaluations=3)
+    several = TextConfig(**OPTIONS, data=[str(text)], evaluations=3)
     train(several, place / "several")
-    train(RunConfig(**OPTIONS | {"data": [str(text)], "evaluations": 1, "samples": 0}), place / "single")
+    train(TextConfig(**OPTIONS | {"data": [str(text)], "evaluations": 1, "samples": 0}), place / "single")
     for number in _numbers(place / "single")[1:]:
         shutil.rmtree(place / "single" / "checkpoints" / f"{number:04d}")
     return place
@@ -54,7 +55,7 @@ def _newest(path):
 def _resumable(path):
     """What a resume would go on from: its step, and what had to be passed over. As `resume`, without the training."""
     folder = RunFolder.at(path)
-    trainer = _trainer(folder, folder.identity())
+    trainer, _ = _trainer(folder, folder.identity())
     found, _ = folder.checkpoints.newest(trainer.task.model.state_dict(), lambda one: one.tensors(trainer.expected()))
     return found.standing.progress.step, found.damaged
 
@@ -83,7 +84,7 @@ def test_flipped_bytes_and_truncations(tmp_path, made, count):
     newest = _newest(path)
     before = int(_resumable(path)[0]), _numbers(path)
     assert len(before[1]) >= 2
-    targets = [path / name for name in (*IDENTITY, NAME)]
+    targets = [path / name for name in (CONFIG, CELL, TOKENIZER, ABOUT, TEXT, NAME)]
     targets += [newest / name for name in (MODEL, TENSORS, STANDING, NAME)]
     rng = random.Random(11)
     for number in range(count):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from unrolled import ConfigError, RunConfig, load, train
+from unrolled import ConfigError, TextConfig, load, train
 from unrolled.inspection import NGrams
 from unrolled.runs import Diverged, Saved, resume, validated
 from unrolled.training import Evaluated
@@ -27,7 +27,7 @@ def text(tmp_path_factory):
 
 def _config(text, **options):
     sizes = {"hidden_size": 24, "batch_size": 4, "seq_length": 16, "samples": 0, "steps": 60, "dropout": 0.2}
-    return RunConfig(**sizes | {"data": [str(text)], "evaluations": 6} | options)
+    return TextConfig(**sizes | {"data": [str(text)], "evaluations": 6} | options)
 
 
 def _logged(path, kind):
@@ -128,4 +128,4 @@ def test_a_listener_that_fails_loses_none(text, tmp_path):
 )
 def test_what_cannot_diverge(options, told):
     with pytest.raises(ConfigError, match=told):
-        validated(RunConfig, options, "options", ConfigError)
+        validated(TextConfig, options, "options", ConfigError)

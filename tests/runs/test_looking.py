@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from tests.cli.test_command import unrolled
-from unrolled import ConfigError, DataError, RunConfig, RunError, look, train
+from unrolled import ConfigError, DataError, RunError, TextConfig, look, train
 from unrolled.inspection.labels import labels_of
 from unrolled.runs import load
 from unrolled.runs.folder import RunFolder
@@ -33,7 +33,7 @@ def runs(tmp_path_factory):
     (place / "code.py").write_text("".join(CODE.replace("add", f"add{number % 7}") for number in range(300)))
     made = {}
     for tokens in ("characters", "words"):
-        config = RunConfig(
+        config = TextConfig(
             data=str(place / "code.py"), tokens=tokens, cell="lstm", hidden_size=16, num_layers=2, batch_size=16,
             seq_length=32, steps=60, evaluations=1, samples=0,
         )  # fmt: skip
@@ -91,7 +91,7 @@ def test_what_cannot_be_looked_at(runs, tmp_path):
 @pytest.mark.parametrize("options", [{"split": "streams", "val_frac": 0.2}, {"val_frac": 0.0}])
 def test_what_was_learned_is_not_called_held_out(options, runs, tmp_path):
     text = str(runs["characters"].parent / "code.py")
-    config = RunConfig(data=text, hidden_size=4, batch_size=4, seq_length=32, steps=2, samples=0, **options)
+    config = TextConfig(data=text, hidden_size=4, batch_size=4, seq_length=32, steps=2, samples=0, **options)
     run = train(config, tmp_path / "run")
     with pytest.raises(ConfigError, match="--text"):
         look(run)

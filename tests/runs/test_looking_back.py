@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from unrolled import ConfigError, RunConfig, RunError
+from unrolled import ConfigError, RunError, TextConfig
 from unrolled.runs import Saved, compare, load, resume, sinks, train, tried
 from unrolled.runs.comparison import interval_of_median
 from unrolled.runs.learning_rate import find_learning_rate
@@ -32,7 +32,7 @@ OPTIONS = {
 
 def _config(place, **changes):
     (place / "text.txt").write_text(TEXT)
-    return RunConfig(**OPTIONS | {"data": [str(place / "text.txt")]} | changes)
+    return TextConfig(**OPTIONS | {"data": [str(place / "text.txt")]} | changes)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 from tests.runs.disk import using
 from tests.runs.power import Recording, after_a_cut, lay_out
 from tests.runs.test_crash import OPTIONS, TEXT
-from unrolled import RunConfig, UnrolledError
+from unrolled import TextConfig, UnrolledError
 from unrolled import files as files_module
 from unrolled.runs import Saved, resume, train
 from unrolled.runs.folder import RunFolder
@@ -32,7 +32,7 @@ def _recorded(tmp_path, monkeypatch):
             if isinstance(event, Saved):
                 saved.append((len(disk.events), event.step))
 
-        train(RunConfig(**OPTIONS, data=[str(text)]), place / RUN, listen=listen)
+        train(TextConfig(**OPTIONS, data=[str(text)]), place / RUN, listen=listen)
         resume(place / RUN, 9, listen=listen)
     assert [step for _, step in saved] == [2, 4, 6, 9]
     return disk, saved
@@ -79,7 +79,7 @@ def _check(path, *, must_be_there):
         return 0
     folder = RunFolder.at(path)
     identity = folder.identity()
-    folder.texts(identity.about)
+    folder.data(identity)
     found = folder.checkpoints.weights(identity.expected())
     if found is None:
         return 0

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from unrolled import ConfigError, RunConfig, cell, cells, load
+from unrolled import ConfigError, TextConfig, cell, cells, load
 from unrolled.data import encode, found
 from unrolled.ops import affine, norm, sigmoid, tanh
 from unrolled.runs import preset, resume, train
-from unrolled.runs.building import initialised, text_task
+from unrolled.runs.building import initialised
+from unrolled.runs.tasks import text_model, text_task
 from unrolled.training import Stepped
 from unrolled.training.optim import rate_at
 
@@ -20,12 +21,13 @@ STEPS = {key: value for key, value in preset("char-rnn").items() if key != "epoc
 
 
 def _config(**changes):
-    return RunConfig(**STEPS | {"steps": 30, "samples": 0} | changes)
+    return TextConfig(**STEPS | {"steps": 30, "samples": 0} | changes)
 
 
 @pytest.mark.parametrize(("written", "count"), [(STEPS["cell"], 240_321), ("gru_v3", 182_337), ("rnn", 66_369)])
 def test_parameters(written, count):
-    model = initialised(_config(cell=written), 65, cells.find(written).graph)
+    config = _config(cell=written)
+    model = initialised(config, lambda: text_model(config, 65, cells.find(written).graph))
     assert sum(one.numel() for one in model.parameters()) == count
     for name, value in model.named_parameters():
         is_forget = written == STEPS["cell"] and name.endswith("bias_i_x")
@@ -47,7 +49,7 @@ def other_gates(x, h, c):
 def test_what_a_cell_states_stays(init):
     """The preset's initial values take the place of defaults: a cell's own forget bias and gains are left alone."""
     config = _config(init=init, num_layers=1, hidden_size=16)
-    rnn = initialised(config, 65, other_gates.graph).rnn.layer0
+    rnn = initialised(config, lambda: text_model(config, 65, other_gates.graph)).rnn.layer0
     assert (rnn.bias_o_x[48:] == 2).all()
     assert (rnn.gain_h == 1).all()
     others = torch.cat([rnn.bias_o_x[:48], rnn.bias_o_h, rnn.bias_h])
@@ -60,7 +62,7 @@ def test_the_split():
     """446 chunks in each of 50 streams, of which 423 are learned; the last target wraps around."""
     ids = np.arange(1_115_394) % 65
     config = _config()
-    task = text_task(config, initialised(config, 65, cells.lstm.graph), [ids])
+    task = text_task(config, initialised(config, lambda: text_model(config, 65, cells.lstm.graph)), [ids])
     (held_out,) = task.held_out
     assert (task.streams.chunks, held_out.chunks) == (423, 23)
     assert task.steps_per_epoch * 50 == 21_150
@@ -75,7 +77,7 @@ def test_the_split():
 
 
 def test_the_rate_falls_by_epochs():
-    config = RunConfig(**preset("char-rnn"))
+    config = TextConfig(**preset("char-rnn"))
     rates = [rate_at(step, 21_150, config, 423) for step in range(0, 21_150, 423)]
     assert rates[:10] == [2e-3] * 10
     assert rates[10:] == pytest.approx([2e-3 * 0.97 ** (epoch - 9) for epoch in range(10, 50)], rel=1e-12)
@@ -96,7 +98,8 @@ def test_states_are_carried_over_the_end_of_an_epoch(text):
     config = _config(**SMALL, data=[str(text)])
     with found([str(text)]) as places:
         encoded = encode(places, "characters", 0, "concatenated")
-    task = text_task(config, initialised(config, len(encoded.vocabulary), cells.lstm.graph), encoded.texts())
+    model = initialised(config, lambda: text_model(config, len(encoded.vocabulary), cells.lstm.graph))
+    task = text_task(config, model, encoded.texts())
     task.carried = {name: torch.randn_like(value) for name, value in task.carried.items()}
     carried = task.loss(task.steps_per_epoch)
     task.carried = {name: torch.zeros_like(value) for name, value in task.carried.items()}

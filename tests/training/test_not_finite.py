@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from unrolled import RunConfig, TrainingError, load
+from unrolled import TextConfig, TrainingError, load
 from unrolled.runs import resume, train
 from unrolled.runs.folder import RunFolder
 from unrolled.training import Evaluated, Stepped, loop
@@ -154,7 +154,7 @@ def test_there_are_enough():
 @pytest.mark.parametrize(("place", "value"), CASES, ids=str)
 def test_training_stops_and_says_where(tmp_path, monkeypatch, broken, place, value):
     (tmp_path / "text.txt").write_text(TEXT)
-    config = RunConfig(**OPTIONS, data=[str(tmp_path / "text.txt")])
+    config = TextConfig(**OPTIONS, data=[str(tmp_path / "text.txt")])
     whole = train(config, tmp_path / "whole")
     broken(place, value)
     events = []
@@ -184,14 +184,14 @@ def test_a_loss_on_held_out_text_that_is_no_number(tmp_path, monkeypatch):
     from unrolled.training import text as text_module
 
     (tmp_path / "text.txt").write_text(TEXT)
-    config = RunConfig(**OPTIONS, data=[str(tmp_path / "text.txt")])
+    config = TextConfig(**OPTIONS, data=[str(tmp_path / "text.txt")])
     real, heard = text_module.mean_nats, []
     monkeypatch.setattr(
         text_module,
         "mean_nats",
         lambda *arguments: heard.append(0) or (math.nan if len(heard) == 3 else real(*arguments)),
     )
-    with pytest.raises(TrainingError, match="training stopped after step 12: the loss on the held-out text is nan"):
+    with pytest.raises(TrainingError, match="training stopped after step 12: the loss on what is held out is nan"):
         train(config, tmp_path / "run")
     folder = RunFolder.at(tmp_path / "run")
     standing = folder.checkpoints.weights(folder.identity().expected()).standing

@@ -35,7 +35,7 @@ def _trainer(ids=IDS, model=None, **config):
     torch.manual_seed(0)
     model = model or LanguageModel(LanguageModelConfig(vocab_size=5, hidden_size=16), "gru")
     settings = {"batch_size": 4, "seq_length": 10, "steps": 40, "learning_rate": 0.02} | config
-    streams = Streams.of(ids, settings["batch_size"], settings["seq_length"])
+    streams = Streams.of(ids, settings["batch_size"], settings.pop("seq_length"))
     return Trainer(TextTask(model, streams, [reading(IDS[:301])]), TrainingConfig(**settings))
 
 

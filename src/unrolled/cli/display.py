@@ -69,7 +69,8 @@ class _Lines:
                     self._last_line = time.monotonic()
                     self._line(self.status(event))
             case Evaluated():
-                self._line(f"step {event.step:,}: held-out text {nats_and_bits(event.loss, self.unit)}", "bold")
+                scores = "".join(f", {name} {score:.4f}" for name, score in event.scores.items())
+                self._line(f"step {event.step:,}: held out {nats_and_bits(event.loss, self.unit)}{scores}", "bold")
             case Sampled():
                 self.print_sample(event)
             case Finished():
@@ -97,18 +98,10 @@ class _Lines:
             self._line("   " + line)
 
     def _print_prepared(self, event: Prepared) -> None:
-        skipped = f" ({event.skipped} others passed over: no UTF-8 text, or not to be read)" if event.skipped else ""
-        files = f", {event.files} files{skipped}" if event.files > 1 or event.skipped else ""
-        self._line(f"text     {event.text}{files}: {event.train + event.held_out:,} {self.unit}s,"
-                   f" {event.vocabulary} different; {self._held_out(event)}")  # fmt: skip
+        self._line(f"{event.task:<8} {event.words}")
         self._line(f"model    {event.cell}, {event.parameters:,} parameters")
         self._line(f"engine   {event.engine}")
         self._line(f"run      {event.path}" + (f", from step {event.step:,} on" if event.step else ""))
-
-    @staticmethod
-    def _held_out(event: Prepared) -> str:
-        ends = {"end": "the last {:,} are held out", "streams": "{:,} at the ends of the streams are held out"}
-        return ends[event.split].format(event.held_out) if event.held_out else "none are held out"
 
     def _print_finished(self, event: Finished) -> None:
         ends = {

@@ -1,4 +1,4 @@
-"""The options of `unrolled train`, made from the fields of RunConfig: each name, type and default is said once."""
+"""The options of `unrolled train`, made from those of every kind of task: each name, type and default is said once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from pydantic.fields import FieldInfo
 
-from unrolled.runs import RunConfig
+from unrolled.runs import KINDS
 
 LENGTHS = ("steps", "epochs", "minutes")
 _PANELS = {
@@ -23,13 +23,14 @@ _ARGUMENTS = ("data",)
 
 
 def with_run_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command whose last parameter is `**options` one option for each field of RunConfig.
+    """Give a command whose last parameter is `**options` one option for each that a kind of task has.
 
     An option that was not given is None: the configuration file or the default holds.
     """
     signature = inspect.signature(command, eval_str=True)
     own = [one for one in signature.parameters.values() if one.kind is not one.VAR_KEYWORD]
-    made = [_parameter(name, field) for name, field in RunConfig.model_fields.items()]
+    fields = {name: field for kind in reversed([*KINDS.values()]) for name, field in kind.config.model_fields.items()}
+    made = [_parameter(name, field) for name, field in fields.items()]
     made.sort(key=lambda one: one.name not in _ARGUMENTS)
     parameters = [*made, *(one.replace(kind=one.KEYWORD_ONLY) for one in own)]
     command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]

@@ -16,11 +16,13 @@ from unrolled.cli.options import LENGTHS, with_run_options
 from unrolled.cli.signals import Stopped, StopSignals
 from unrolled.errors import ConfigError
 from unrolled.runs import (
+    DEFAULT,
     Listener,
     Prepared,
     RunConfig,
     RunEvent,
     find_learning_rate,
+    kind_of,
     logging_to,
     preset,
     read_config,
@@ -123,7 +125,8 @@ def _wanted(options: dict[str, Any], config: Path | None, preset_name: str | Non
             wanted = {name: value for name, value in wanted.items() if name not in LENGTHS}
         wanted |= more
     source = "the options" if config is None else f"the options, those in {config} included"
-    return validated(RunConfig, wanted, source, ConfigError)
+    kind: type[RunConfig] = kind_of(wanted.get("task", DEFAULT)).config
+    return validated(kind, wanted, source, ConfigError)
 
 
 def _run(work: Callable[[Listener, StopSignals], Path], log: list[str] | None, *, as_json: bool) -> None:

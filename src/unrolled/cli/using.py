@@ -10,7 +10,7 @@ import sys
 from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -84,15 +84,14 @@ def eval_command(
     """Measure how well a run predicts a text."""
     score = evaluate(run, data, best=best, warn=_warn)
     if as_json:
-        print_json(asdict(score) | ({} if math.isfinite(score.perplexity) else {"perplexity": None}))
+        print_json({name: _finite(value) for name, value in vars(score).items()})
         return
-    print(f"nats per character   {score.nats_per_char:.4f}")
-    print(f"bits per character   {score.bits_per_char:.4f}")
-    print(f"perplexity           {score.perplexity:.4f}")
-    print(f"characters           {score.chars:,}")
-    if score.unseen:
-        listed = ", ".join(f"{symbol!r} x {count}" for symbol, count in list(score.unseen.items())[:20])
-        print(f"never seen, left out {sum(score.unseen.values()):,} ({listed})")
+    print("\n".join(f"{name:<20} {printable(value)}" for name, value in score.rows().items()))
+
+
+def _finite(value: Any) -> Any:
+    """What JSON can say: no infinity."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 @app.command("runs")

@@ -9,11 +9,13 @@ from unrolled.runs.loading import Run, load
 from unrolled.runs.looking import Looked, look
 from unrolled.runs.presets import preset
 from unrolled.runs.sinks import logging_to
+from unrolled.runs.tasks import DEFAULT, KINDS, Score, TextConfig, kind_of
 from unrolled.runs.training import resume, train
-from unrolled.runs.using import Score, evaluate, sample
+from unrolled.runs.using import evaluate, sample
 
 __all__ = [
-    "REPORT",
+    "DEFAULT",
+    "KINDS",
     "AlreadyDone",
     "Diverged",
     "FoundRate",
@@ -27,12 +29,14 @@ __all__ = [
     "Sampled",
     "Saved",
     "Score",
+    "TextConfig",
     "Tried",
     "Warned",
     "compare",
     "doctor",
     "evaluate",
     "find_learning_rate",
+    "kind_of",
     "load",
     "logging_to",
     "look",

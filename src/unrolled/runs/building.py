@@ -1,22 +1,24 @@
-"""From options to a model and its task. Introduces data, models and training to each other; writes nothing."""
+"""From options to a model: made, checked against the machine's memory, given its initial values. Writes nothing."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import torch
+from torch import nn
 
-from unrolled.data import Streams, Text, TextFile, reading, side_by_side, split
-from unrolled.equations import Graph
-from unrolled.errors import ConfigError, DataError
-from unrolled.models import LanguageModel, LanguageModelConfig
+from unrolled.errors import ConfigError
+from unrolled.layers import Recurrent
 from unrolled.runs.config import RunConfig
-from unrolled.training import TextTask
 
 _CHAR_RNN = 0.08  # its parameters come from U(-0.08, 0.08)
 _GIST = 0.01  # min-char-rnn's matrices come from N(0, 0.01), its biases are zero
+_COPIES = 4  # of the weights while training: themselves, their gradients, and two moments of AdamW
+
+Model = TypeVar("Model", bound=nn.Module)
 
 
 @contextmanager
@@ -32,20 +34,17 @@ def torch_as_it_is() -> Iterator[None]:
         torch.set_grad_enabled(grad)
 
 
-def made_model(config: RunConfig, symbols: int, graph: Graph) -> LanguageModel:
-    """The model that the options describe; its weights come from torch's default generator.
+def made_model(config: RunConfig, make: Callable[[], Model]) -> Model:
+    """The model, in the options' precision; its weights come from torch's default generator.
 
     Raises:
         ConfigError: it would need more memory than this machine has.
     """
-    model_on_meta(config, symbols, graph)
-    return _model(config, symbols, graph)
+    model_on_meta(config, make)
+    return _typed(config, make())
 
 
-_COPIES = 4  # of the weights while training: themselves, their gradients, and two moments of AdamW
-
-
-def model_on_meta(config: RunConfig, symbols: int, graph: Graph) -> LanguageModel:
+def model_on_meta(config: RunConfig, make: Callable[[], Model]) -> Model:
     """The model without memory, after a check that one with memory would fit.
 
     Raises:
@@ -54,7 +53,7 @@ def model_on_meta(config: RunConfig, symbols: int, graph: Graph) -> LanguageMode
     smaller = "Give a smaller --hidden-size, --num-layers or --embedding-size"
     try:
         with torch.device("meta"):
-            model = _model(config, symbols, graph)
+            model = _typed(config, make())
     except (RuntimeError, OverflowError) as error:
         raise ConfigError(f"a model of these sizes cannot be made: {error}. {smaller}") from error
     needed = sum(one.numel() * one.element_size() for one in model.parameters()) * _COPIES
@@ -67,18 +66,11 @@ def model_on_meta(config: RunConfig, symbols: int, graph: Graph) -> LanguageMode
     return model
 
 
-def _model(config: RunConfig, symbols: int, graph: Graph) -> LanguageModel:
-    sizes = LanguageModelConfig(
-        vocab_size=symbols,
-        embedding_size=config.embedding_size,
-        hidden_size=config.hidden_size,
-        num_layers=config.num_layers,
-        dropout=config.dropout,
-    )
-    return LanguageModel(sizes, graph).to(torch.float64 if config.precision == "float64" else torch.float32)
+def _typed(config: RunConfig, model: Model) -> Model:
+    return model.to(torch.float64 if config.precision == "float64" else torch.float32)
 
 
-def initialised(config: RunConfig, symbols: int, graph: Graph) -> LanguageModel:
+def initialised(config: RunConfig, make: Callable[[], Model]) -> Model:
     """A model with the initial values that the options ask for: those that follow `torch.manual_seed(seed)`.
 
     Raises:
@@ -86,14 +78,14 @@ def initialised(config: RunConfig, symbols: int, graph: Graph) -> LanguageModel:
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        model = made_model(config, symbols, graph)
+        model = made_model(config, make)
         if config.init != "cell":
             _draw_again(model, config.init)
     return model
 
 
 @torch.no_grad()
-def _draw_again(model: LanguageModel, init: str) -> None:
+def _draw_again(model: nn.Module, init: str) -> None:
     """The initial values of char-rnn, or of min-char-rnn, wherever the cell states none of its own."""
     for parameter in model.parameters():
         if init == "uniform":
@@ -102,55 +94,10 @@ def _draw_again(model: LanguageModel, init: str) -> None:
             parameter.normal_(0.0, _GIST)
         else:
             parameter.zero_()
-    model.rnn.reset_parameters(only_stated=True)
+    for layer in recurrent_layers(model):
+        layer.reset_parameters(only_stated=True)
 
 
-def text_task(config: RunConfig, model: LanguageModel, texts: list[Text]) -> TextTask:
-    """A language model, the streams that it learns, and what is held out.
-
-    Raises:
-        DataError: a text too short for them.
-    """
-    if config.split == "streams":
-        return _split_by_streams(config, model, texts)
-    parts = [split(text, config.val_frac) for text in texts]
-    held_out = [_held_out(end, text, config) for (_, end), text in zip(parts, texts, strict=True) if config.val_frac]
-    starts = [start for start, _ in parts]
-    if len(starts) == 1:
-        streams = Streams.of(starts[0], config.batch_size, config.seq_length)
-    else:
-        streams = side_by_side(starts, config.batch_size, config.seq_length)
-    return TextTask(model, streams, held_out, keep_state=config.keep_state)
-
-
-def _split_by_streams(config: RunConfig, model: LanguageModel, texts: list[Text]) -> TextTask:
-    """char-rnn's split: of each stream, the last chunks are held out."""
-    if len(texts) > 1:
-        raise DataError("--split streams is for one text: use --mix concatenated, or --split end")
-    every = Streams.of(texts[0], config.batch_size, config.seq_length, wrap=True)
-    if not config.val_frac:
-        return TextTask(model, every, [], keep_state=config.keep_state)
-    learned = int(every.chunks * (1 - config.val_frac))
-    if not 0 < learned < every.chunks:
-        raise DataError(
-            f"the text has {every.chunks} chunks in each stream: too few to hold out {config.val_frac:g} of them and"
-            " learn the others. Give more text, or a smaller --batch-size or --seq-length"
-        )
-    held_out = every.part(learned, every.chunks)
-    return TextTask(model, every.part(0, learned), [held_out], keep_state=config.keep_state)
-
-
-def _held_out(end: Text, text: Text, config: RunConfig) -> Streams:
-    if len(end) < 2:
-        raise DataError(
-            f"the last {config.val_frac:g} of {len(text):,} symbols, held out for validation, are {len(end)}: too few"
-            " to predict one. Give more text, or a larger --val-frac"
-        )
-    return reading(end)
-
-
-def held_out_symbols(config: RunConfig, task: TextTask, about: TextFile) -> int:
-    """How many symbols are held out."""
-    if config.split == "streams":
-        return sum(streams.chunks * streams.batch_size * streams.seq_length for streams in task.held_out)
-    return sum(round(size * config.val_frac) for size in about.parts)
+def recurrent_layers(model: nn.Module) -> list[Recurrent]:
+    """The recurrent layers anywhere in a model."""
+    return [one for one in model.modules() if isinstance(one, Recurrent)]

@@ -172,7 +172,7 @@ class Checkpoints:
                 self._remove(newer)
 
     def _checked(self, number: int) -> CheckedFolder:
-        return CheckedFolder(self._place(number), (MODEL, TENSORS, STANDING))
+        return CheckedFolder(self._place(number)).holding((MODEL, TENSORS, STANDING))
 
     def _prune(self, best: int | None) -> None:
         for number in self.numbers()[_KEPT:]:

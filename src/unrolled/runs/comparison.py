@@ -18,7 +18,7 @@ from unrolled.runs.folder import RunFolder
 
 _CONFIDENCE = 0.95
 _WITHOUT_EFFECT = ("seed", "samples", "sample_length", "sample_temperature", "save_minutes", "divergence")
-_WHAT_IS_READ = ("data", "mix", "tokens", "vocab_size", "val_frac", "split")  # what held-out losses are of
+_WHAT_IS_READ = ("task", "data", "mix", "tokens", "vocab_size", "val_frac", "split")  # what held-out losses are of
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def compare(paths: Sequence[Path]) -> list[Group]:
         if loss is None:
             raise RunError(f"{path} has no held-out loss to compare: it was stopped before its first evaluation")
         options = config.model_dump()
-        what = ", ".join(f"{name}={_told(options[name])}" for name in different) or "only the seed"
+        what = ", ".join(f"{name}={_told(options.get(name))}" for name in different) or "only the seed"
         groups[what].append((str(path), loss))
     same_text = not set(different).intersection(_WHAT_IS_READ)
     made = [_group(what, members, same_text=same_text) for what, members in groups.items()]
@@ -116,7 +116,7 @@ def _tried(path: Path) -> Tried:
         standing = folder.checkpoints.newest_standing()
     except RunError as error:
         return Tried(str(path), "", 0, "", 0, 0, None, "", None, None, 0.0, f"cannot be read: {error}"[:100])
-    unit = identity.vocabulary.unit
+    unit = identity.about.unit
     size = sum(value.numel() for value in expected.values())
     facts = (str(path), identity.graph.cell, size, identity.about.name, identity.config.seed)
     if standing is None:
@@ -143,8 +143,8 @@ def _remark(folder: RunFolder, is_done: bool) -> str:
 def _different(configs: Sequence[RunConfig]) -> list[str]:
     """The options in which they differ, besides the seed and what has no effect on a loss."""
     dumped = [config.model_dump(mode="json") for config in configs]
-    names = [name for name in RunConfig.model_fields if name not in _WITHOUT_EFFECT]
-    return [name for name in names if len({json.dumps(one[name]) for one in dumped}) > 1]
+    names = dict.fromkeys(name for one in dumped for name in one if name not in _WITHOUT_EFFECT)
+    return [name for name in names if len({json.dumps(one.get(name)) for one in dumped}) > 1]
 
 
 def _told(option: object) -> str:

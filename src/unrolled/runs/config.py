@@ -8,30 +8,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
-from unrolled.data import Mix, Tokens
 from unrolled.errors import ConfigError, UnrolledError, did_you_mean
-from unrolled.training import MOST, TrainingConfig
+from unrolled.training import TrainingConfig
 
 
 class RunConfig(TrainingConfig):
-    """Everything that makes a run what it is: data, model and training."""
+    """What every run has, whatever it learns: data, a recurrent network, training."""
 
-    task: Literal["text"] = Field(default="text", description="what is learned")
+    task: str = Field(description="what is learned")
     data: Annotated[tuple[str, ...], BeforeValidator(lambda one: (one,) if isinstance(one, str) else one)] = Field(
         default=(), strict=False, description="files, folders, globs, '-'; none: the default corpus"
     )
-    mix: Mix = Field(
-        default="concatenated", description="several texts one after the other, or side by side in proportion to size"
-    )
-    tokens: Tokens = "characters"
-    vocab_size: int = Field(default=2000, ge=2, le=1_000_000, description="of words and pairs")
-    val_frac: float = Field(default=0.05, ge=0, lt=1, description="share of the text held out; 0: none")
-    split: Literal["end", "streams"] = Field(
-        default="end", description="held out is the end of each text, or of each stream (char-rnn)"
-    )
-    keep_state: bool = Field(default=False, description="carry the states over the end of the text (char-rnn)")
+    val_frac: float = Field(default=0.05, ge=0, lt=1, description="share of the data held out; 0: none")
     cell: str = "gru_v3"
     hidden_size: int = Field(
         default=256, ge=1, le=1_000_000, description="units; larger by itself where a text and the time allow (README)"
@@ -44,25 +34,8 @@ class RunConfig(TrainingConfig):
         description="initial values where the cell states none: its default, U(-0.08, 0.08) (char-rnn), or N(0, 0.01)"
         " and zeros (min-char-rnn)",
     )
-    sample_length: int = Field(default=300, ge=1, le=MOST)
-    sample_temperature: float = Field(default=0.8, ge=0, allow_inf_nan=False)
     save_minutes: float = Field(default=5.0, gt=0, le=1e6, description="saved at every evaluation, and so often")
-    divergence: int = Field(
-        default=0,
-        ge=0,
-        le=20,
-        description="orders of n-gram models that predictions are held against at each evaluation; 0: none",
-    )
     device: str = Field(default="cpu", description="torch's name of it")
-
-    @model_validator(mode="after")
-    def _something_to_diverge_on(self) -> RunConfig:
-        """Predictions are held against n-grams on a piece of held-out text that is read as a whole."""
-        if self.divergence and (self.split != "end" or not self.val_frac):
-            raise ValueError(
-                f"divergence = {self.divergence} needs a piece of held-out text: leave split at end, val_frac above 0"
-            )
-        return self
 
 
 _LARGEST = 1 << 16  # bytes of a file of options

@@ -11,26 +11,33 @@ from unrolled.training import Event
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """The run is about to start: on what, how large it is, and after how many steps. Sizes count symbols.
+class Told:
+    """What a run learns: how much is learned and held out, in units of `unit`, and all of it in words."""
 
+    unit: str
+    train: int
+    held_out: int
+    words: str
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The run is about to start: on what, how large it is, and after how many steps.
+
+    `unit`, `train`, `held_out` and `words`: see `Told`.
     `engine` says which engine runs the layers: "native, avx512", or "reference: why".
-    `data` are the names under which the text was asked for, `text` is what it is called. `split` says where the
-    held-out symbols lie: at the "end" of each text, or of each of the "streams".
+    `data` are the names under which the data were asked for.
     """
 
     path: str
-    text: str
-    files: int
-    skipped: int
-    vocabulary: int
+    task: str
+    unit: str
     train: int
     held_out: int
+    words: str
     cell: str
     parameters: int
     engine: str
-    unit: str
-    split: str
     data: tuple[str, ...]
     step: int
 

@@ -10,23 +10,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-from torch import Tensor
+from torch import Tensor, nn
 
 from unrolled import files
-from unrolled.data import Encoded, Text, TextFile, Vocabulary, read_vocabulary, texts_of
 from unrolled.equations import Graph
 from unrolled.errors import ConfigError, DataError, GraphError, RunError, did_you_mean
 from unrolled.runs.building import model_on_meta
 from unrolled.runs.checkpoints import Checkpoint, Checkpoints
 from unrolled.runs.config import RunConfig, validated
-from unrolled.runs.layout import ABOUT, CELL, CHECKPOINTS, CONFIG, IDENTITY, METRICS, SAMPLES, TEXT, TOKENIZER
+from unrolled.runs.layout import CELL, CHECKPOINTS, CONFIG, METRICS, SAMPLES
 from unrolled.runs.manifest import NAME, CheckedFolder, fill_folder, parsed_json
 from unrolled.runs.place import aside_of, new_folder
+from unrolled.runs.tasks import About, AnyKind, DataFile, kind_of
 
 FORMAT = 2
 _LARGEST = 1 << 20  # bytes of a file of JSON
-_LARGEST_TOKENIZER = 1 << 26
 _PATIENCE = 0.5  # seconds to wait for a run: 'unrolled runs' holds it for an instant
 
 
@@ -34,10 +32,14 @@ _PATIENCE = 0.5  # seconds to wait for a run: 'unrolled runs' holds it for an in
 class Identity:
     """What does not change while a run lasts."""
 
+    kind: AnyKind
     config: RunConfig
     graph: Graph
-    vocabulary: Vocabulary
-    about: TextFile
+    about: About
+
+    def make(self) -> nn.Module:
+        """A model of the run, with fresh weights."""
+        return self.kind.model(self.config, self.about, self.graph)
 
     def expected(self) -> Mapping[str, Tensor]:
         """Names, types and shapes of the weights; they take no memory.
@@ -46,7 +48,7 @@ class Identity:
             RunError: these sizes make no model, or one that would need more memory than this machine has.
         """
         try:
-            return model_on_meta(self.config, len(self.vocabulary), self.graph).state_dict()
+            return model_on_meta(self.config, self.make).state_dict()
         except ConfigError as error:
             raise RunError(f"the run does not fit this machine: {error}") from error
 
@@ -59,24 +61,23 @@ class RunFolder:
         self.checkpoints = Checkpoints(path / CHECKPOINTS)
 
     @classmethod
-    def create(cls, path: Path, config: RunConfig, graph: Graph, text: Encoded) -> RunFolder:
-        """A new folder for a run. It is there whole or not at all.
+    def create(cls, path: Path, identity: Identity, contents: Mapping[str, Iterable[bytes]]) -> RunFolder:
+        """A new folder for a run; `contents` are the files of its data. It is there whole or not at all.
 
         Raises:
             RunError: something lies there already, it cannot be made, or a part of it would be too large to be read.
         """
-        options = {"format": FORMAT, **config.model_dump(mode="json", exclude_none=True)}
-        contents = {
-            CONFIG: json.dumps(options, indent=1),
-            CELL: graph.to_json(),
-            TOKENIZER: text.vocabulary.to_json(),
-            ABOUT: text.about.to_json().decode(),
+        options = {"format": FORMAT, **identity.config.model_dump(mode="json", exclude_none=True)}
+        small = {one.name for one in identity.kind.files if one.largest is not None}
+        known = {
+            CONFIG: json.dumps(options, indent=1).encode("utf-8", "surrogatepass"),
+            CELL: identity.graph.to_json().encode("utf-8", "surrogatepass"),
+            **{name: b"".join(blocks) for name, blocks in contents.items() if name in small},
         }
-        encoded = {name: value.encode("utf-8", "surrogatepass") for name, value in contents.items()}
-        _check_sizes(encoded)
-        blocks: dict[str, Iterable[bytes]] = {name: [content] for name, content in encoded.items()}
+        _check_sizes(known, identity.kind.files)
+        blocks: dict[str, Iterable[bytes]] = {name: [content] for name, content in known.items()}
         with new_folder(path) as new:
-            fill_folder(new, blocks | {TEXT: files.blocks_of(text.path)})
+            fill_folder(new, blocks | {name: blocks for name, blocks in contents.items() if name not in small})
             for name in (CHECKPOINTS, SAMPLES):
                 files.make_folder(new / name)
             files.write(new / METRICS, [])  # its name is on the disk before a checkpoint counts on it
@@ -126,30 +127,36 @@ class RunFolder:
         Raises:
             RunError: a file is missing, or not as it was written.
         """
-        folder = CheckedFolder(self.path, IDENTITY)
-        options = parsed_json(folder.read(CONFIG, _LARGEST_OF[CONFIG]), self.path / CONFIG)
+        folder = CheckedFolder(self.path)
+        options = parsed_json(folder.read(CONFIG, _LARGEST), self.path / CONFIG)
         if options.pop("format", None) != FORMAT:
             raise RunError(f"{self.path / CONFIG} is not of format {FORMAT}: this run is of another version")
-        config = validated(RunConfig, options, str(self.path / CONFIG), RunError)
         try:
-            graph = Graph.from_json(folder.read(CELL, _LARGEST_OF[CELL]).decode())
-            about = TextFile.model_validate_json(folder.read(ABOUT, _LARGEST_OF[ABOUT]))
-            vocabulary = read_vocabulary(folder.read(TOKENIZER, _LARGEST_OF[TOKENIZER]))
-        except (GraphError, DataError, ValidationError, UnicodeDecodeError) as error:
+            kind = kind_of(options.get("task"))
+        except ConfigError as error:
+            raise RunError(f"{self.path / CONFIG}: {error}") from error
+        folder.holding(_names(kind))
+        config = validated(kind.config, options, str(self.path / CONFIG), RunError)
+        small = {one.name: folder.read(one.name, one.largest) for one in kind.files if one.largest is not None}
+        try:
+            graph = Graph.from_json(folder.read(CELL, _LARGEST).decode())
+            about = kind.about(small, {one.name: folder.size(one.name) for one in kind.files})
+        except (GraphError, DataError, ValueError) as error:
             raise RunError(f"the run in {self.path} is damaged: {error}") from error
-        if folder.size(TEXT) != sum(about.parts) * about.width or vocabulary.width != about.width:
-            raise RunError(f"{self.path / TEXT} is not the text that {ABOUT} tells of")
-        return Identity(config, graph, vocabulary, about)
+        return Identity(kind, config, graph, about)
 
-    def texts(self, about: TextFile) -> list[Text]:
-        """The text's parts as ids, after a check that they are as they were written.
+    def data(self, identity: Identity) -> Any:
+        """The data, after a check that they are as they were written.
 
         Raises:
             RunError: they are not.
         """
-        CheckedFolder(self.path, IDENTITY).check(TEXT)
+        folder = CheckedFolder(self.path).holding(_names(identity.kind))
+        for one in identity.kind.files:
+            if one.largest is None:
+                folder.check(one.name)
         try:
-            return texts_of(self.path / TEXT, about)
+            return identity.kind.data(self.path, identity.about)
         except DataError as error:
             raise RunError(str(error)) from error
 
@@ -189,22 +196,24 @@ class RunFolder:
                 files.cut(path, size)
 
 
-_LARGEST_OF = {CONFIG: _LARGEST, CELL: _LARGEST, ABOUT: _LARGEST, TOKENIZER: _LARGEST_TOKENIZER}
-_SMALLER = {
-    CONFIG: "Name a folder or a pattern in the place of many files",
-    ABOUT: "Name a folder or a pattern in the place of many files",
-    CELL: "Write the cell with fewer operations",
-    TOKENIZER: "Its symbols are too long: use --tokens pairs or characters, or a smaller --vocab-size",
-}
+def _names(kind: AnyKind) -> list[str]:
+    """The files that say what a run of that kind is."""
+    return [CONFIG, CELL, *(one.name for one in kind.files)]
 
 
-def _check_sizes(contents: Mapping[str, bytes]) -> None:
+_OWN = (
+    DataFile(CONFIG, _LARGEST, "Name a folder or a pattern in the place of many files"),
+    DataFile(CELL, _LARGEST, "Write the cell with fewer operations"),
+)
+
+
+def _check_sizes(contents: Mapping[str, bytes], of_kind: Iterable[DataFile]) -> None:
     """Check that a run will be read back."""
-    for name, content in contents.items():
-        if len(content) > _LARGEST_OF[name]:
+    for one in (*_OWN, *of_kind):
+        if one.largest is not None and len(contents[one.name]) > one.largest:
             raise RunError(
-                f"the run's {name} would have {len(content):,} bytes, more than the {_LARGEST_OF[name]:,} that are read"
-                f" back. {_SMALLER[name]}"
+                f"the run's {one.name} would have {len(contents[one.name]):,} bytes, more than the {one.largest:,} that"
+                f" are read back. {one.smaller}"
             )
 
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from unrolled import cells
-from unrolled.data import encode, found
 from unrolled.errors import ConfigError, TrainingError
-from unrolled.runs.building import initialised, text_task, torch_as_it_is
+from unrolled.runs.building import initialised, torch_as_it_is
 from unrolled.runs.config import RunConfig
-from unrolled.training import Stepped, TextTask, Trainer
+from unrolled.runs.folder import Identity
+from unrolled.runs.tasks import kind_of
+from unrolled.training import Stepped, Task, Trainer
 
 _FROM, _TO = 1e-5, 10.0
 _STEPS = 100
@@ -48,19 +49,20 @@ def find_learning_rate(config: RunConfig) -> FoundRate:
         raise ConfigError(f"--steps {steps}: a learning rate is found in {_FEWEST} steps or more")
     with torch_as_it_is():
         graph = cells.find(config.cell).graph
-    with found(config.data) as places:
-        text = encode(places, config.tokens, config.vocab_size, config.mix)
-    model = initialised(config, len(text.vocabulary), graph).to(config.device)
+    kind = kind_of(config.task)
+    gathered = kind.gather(config)
+    identity = Identity(kind, config, graph, gathered.about)
+    model = initialised(config, identity.make).to(config.device)
     growth = (_TO / _FROM) ** (1 / (steps - 1))
     changes = {"steps": steps, "epochs": None, "minutes": None, "samples": 0}
-    task = text_task(config, model, text.texts())
+    task = kind.task(config, gathered.about, gathered.data, model)
     task.has_held_out = False  # nobody asks for its loss
     trainer = Trainer(task, config.model_copy(update=changes), rate=lambda step: _FROM * growth**step)
     rates, losses = _rise(trainer)
     return FoundRate(_steepest(rates, losses), tuple(rates), tuple(losses))
 
 
-def _rise(trainer: Trainer[TextTask]) -> tuple[list[float], list[float]]:
+def _rise(trainer: Trainer[Task]) -> tuple[list[float], list[float]]:
     rates: list[float] = []
     losses: list[float] = []
     try:

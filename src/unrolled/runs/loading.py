@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 from unrolled.data import Vocabulary
 from unrolled.errors import RunError
-from unrolled.models import LanguageModel
 from unrolled.runs.building import made_model
 from unrolled.runs.checkpoints import Checkpoint, told
-from unrolled.runs.config import RunConfig
-from unrolled.runs.folder import RunFolder
+from unrolled.runs.folder import Identity, RunFolder
 from unrolled.runs.place import older_told
 
 
@@ -21,17 +20,39 @@ class Run:
     """A run that was read back: what it is, and its model. `warnings` are to be shown to the user."""
 
     path: Path
-    config: RunConfig
-    vocabulary: Vocabulary
-    model: LanguageModel
+    identity: Identity
+    model: Any
     step: int = 0
     warnings: tuple[str, ...] = field(default=())
+
+    @property
+    def config(self) -> Any:
+        """Its options."""
+        return self.identity.config
+
+    @property
+    def about(self) -> Any:
+        """What its data are."""
+        return self.identity.about
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The symbols that its model knows.
+
+        Raises:
+            RunError: it knows none.
+        """
+        found = getattr(self.about, "vocabulary", None)
+        if found is None:
+            raise RunError(f"{self.path} was not trained on text: it has no vocabulary")
+        vocabulary: Vocabulary = found
+        return vocabulary
 
 
 def load(path: str | PathLike[str], device: str = "cpu", *, best: bool = False) -> Run:
     """Read a run back, ready to write and to be evaluated. No code of its cell is executed.
 
-    `best`: the weights with the lowest held-out loss, else the newest. A damaged checkpoint is passed over.
+    `best`: the weights that were best on what is held out, else the newest. A damaged checkpoint is passed over.
 
     Raises:
         RunError: not a run, one that was never saved, or a damaged one.
@@ -46,12 +67,9 @@ def load(path: str | PathLike[str], device: str = "cpu", *, best: bool = False) 
             f"the run has no weights: {path} was stopped before its first save. Go on with 'unrolled resume {path}'"
             f"{older_told(path)}"
         )
-    model = made_model(identity.config, len(identity.vocabulary), identity.graph)
+    model = made_model(identity.config, identity.make)
     model.load_state_dict(found.weights)
-    return Run(
-        path, identity.config, identity.vocabulary, model.to(device).eval(), found.standing.progress.step,
-        damage_told(found),
-    )  # fmt: skip
+    return Run(path, identity, model.to(device).eval(), found.standing.progress.step, damage_told(found))
 
 
 def damage_told(found: Checkpoint) -> tuple[str, ...]:

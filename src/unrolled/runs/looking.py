@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -11,26 +10,18 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-
 from unrolled import files
-from unrolled.data import Vocabulary, encode_with, first, found, split
-from unrolled.errors import ConfigError, DataError
-from unrolled.inspection import Account, Sentence, account, labels_of, sentences
+from unrolled.errors import ConfigError
+from unrolled.inspection import Account, Sentence, sentences
 from unrolled.runs.folder import RunFolder
 from unrolled.runs.history import History, history_of
 from unrolled.runs.loading import load
 from unrolled.runs.strangers import look_at, names_a_model
+from unrolled.runs.tasks import Asked
 
 REPORT = "report.html"
-_TRAINING = 5_000_000  # characters of the training text from which n-grams are counted
-_LEAST = 1_000  # characters that are read
-_LARGEST = 1 << 28  # bytes of a file of numbers
 
 Say = Callable[[str], None]
-Ids = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -132,56 +123,11 @@ def look(
             raise ConfigError(f"{path} is a model, not a run: a text, labels and --best are for runs")
         seen, steps = look_at(str(path), say)
         return Looked(str(path), "what it was called with", steps, seen)
-    columns = {name: _column(one) if isinstance(one, Path) else one for name, one in labels.items()}
-    return _look_at_run(Path(path), places, characters, columns, say, warn, best=best)
-
-
-def _column(path: Path) -> NDArray[np.float64]:
-    """The numbers in a file."""
-    try:
-        return np.array(files.read(path, _LARGEST).decode().replace(",", " ").split(), dtype=np.float64)
-    except OSError as error:
-        raise DataError(f"the label in {path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise DataError(f"the label in {path} is not made of numbers: {error}") from error
-
-
-def _look_at_run(
-    path: Path,
-    places: Sequence[str],
-    characters: int,
-    labels: Mapping[str, Any],
-    say: Say,
-    warn: Callable[[str], None],
-    *,
-    best: bool,
-) -> Looked:
+    path = Path(path)
     run = load(path, best=best)
     for warning in run.warnings:
         warn(warning)
-    if run.vocabulary.unit != "character":
-        raise ConfigError(f"'look' reads characters, and this run was trained on {run.vocabulary.unit}s")
-    if characters < _LEAST:
-        raise ConfigError(f"{characters} characters are too few to find anything: give at least {_LEAST:,}")
     folder = RunFolder.at(path)
-    about = folder.identity().about
-    parts = [split(text, run.config.val_frac) for text in folder.texts(about)]
-    if places:
-        name, ids = _read_from(places, run.vocabulary, characters)
-    elif run.config.split != "end" or not run.config.val_frac:
-        raise ConfigError("no piece of this run's text was held out that could be read as a whole: give a text, --text")
-    else:
-        name, ids = f"{about.name}, held out", first(parts[0][1], characters)
-    if len(ids) < _LEAST:
-        raise DataError(f"{name} has {len(ids):,} characters that the model knows: give at least {_LEAST:,}")
-    learned = np.concatenate([first(start, _TRAINING // len(parts)) for start, _ in parts])
-    alphabet = [run.vocabulary.decode([one]) for one in range(len(run.vocabulary))]
-    made = account(run.model, torch.from_numpy(ids), alphabet, learned, lambda text: labels_of(text, labels), say)
-    return Looked(path.name or str(path), name, len(ids), made, history_of(run, folder), path)
-
-
-def _read_from(places: Sequence[str], vocabulary: Vocabulary, characters: int) -> tuple[str, Ids]:
-    """The name of a text, and the first of its characters that the model knows."""
-    with found(places) as sources, tempfile.TemporaryDirectory(prefix="unrolled-") as scratch:
-        text = encode_with(sources, vocabulary, Path(scratch))
-        return text.about.name, first(text.texts()[0], characters)
+    asked = Asked(places, characters, labels, say)
+    found = run.identity.kind.look(run.config, run.about, folder.data(run.identity), run.model, asked)
+    return Looked(path.name or str(path), found.name, found.steps, found.account, history_of(run, folder), path)

@@ -57,17 +57,26 @@ class CheckedFolder:
     """A folder with its manifest: gives its files only as they were written.
 
     Raises:
-        RunError: the manifest is missing or damaged, or does not name just the files in `wanted`.
+        RunError: the manifest is missing or damaged.
     """
 
-    def __init__(self, folder: Path, wanted: Iterable[str]) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
         content = _read(folder / NAME, _LARGEST)
         self._facts = validated(Manifest, parsed_json(content, folder / NAME), str(folder / NAME), RunError)
         if self._facts.to_bytes() != content:
             raise RunError(f"{folder / NAME} is damaged: it is not as it was written")
-        if set(self._facts.files) != set(wanted):
-            raise RunError(f"{folder / NAME} names {sorted(self._facts.files)}, wanted {sorted(wanted)}")
+
+    def holding(self, wanted: Iterable[str]) -> CheckedFolder:
+        """The folder, if its manifest names just these files.
+
+        Raises:
+            RunError: it names others.
+        """
+        wanted = set(wanted)
+        if set(self._facts.files) != wanted:
+            raise RunError(f"{self.folder / NAME} names {sorted(self._facts.files)}, wanted {sorted(wanted)}")
+        return self
 
     def size(self, name: str) -> int:
         """How many bytes a file must have."""
@@ -79,6 +88,8 @@ class CheckedFolder:
         Raises:
             RunError: it is missing, too large, or not as it was written.
         """
+        if name not in self._facts.files:
+            raise RunError(f"{self.folder / NAME} does not name {name}: it is damaged")
         path, facts = self.folder / name, self._facts.files[name]
         if facts.size > limit:
             raise RunError(f"{path} should have {facts.size:,} bytes, more than the {limit:,} that it can have")

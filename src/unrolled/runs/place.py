@@ -11,8 +11,9 @@ from pathlib import Path
 
 from unrolled import files
 from unrolled.errors import PlaceTakenError, RunError
-from unrolled.runs.layout import CELL, CHECKPOINTS, CONFIG, IDENTITY, METRICS, SAMPLES
+from unrolled.runs.layout import CELL, CHECKPOINTS, CONFIG, METRICS, SAMPLES
 from unrolled.runs.manifest import NAME
+from unrolled.runs.tasks import KINDS
 
 
 @contextmanager
@@ -102,7 +103,8 @@ def check_own(path: Path) -> None:
 
 def _strangers(path: Path) -> list[Path]:
     """What lies in a folder that no run has."""
-    known = {*IDENTITY, NAME, METRICS, SAMPLES, CHECKPOINTS, "tensorboard"}
+    data = [one.name for kind in KINDS.values() for one in kind.files]
+    known = {CONFIG, CELL, *data, NAME, METRICS, SAMPLES, CHECKPOINTS, "tensorboard"}
     others = [one for one in path.iterdir() if one.name not in known or one.is_symlink()]
     others += [one for one in (path / SAMPLES).glob("*") if not one.name.startswith(("step-", ".new"))]
     others += [one for one in (path / CHECKPOINTS).glob("*") if not one.is_dir() or one.is_symlink()]

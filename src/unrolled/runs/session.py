@@ -1,49 +1,41 @@
 """One stretch of a run's training, from its start or from a checkpoint, to its end or until it is stopped.
 
-Introduces training, generation and the run's folder to each other: what is due is written, what happened is logged.
+Introduces training, the kind of work and the folder to each other: what is due is written, what happened is logged.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 
-import torch
-
-from unrolled.data import Vocabulary
 from unrolled.errors import TrainingError
-from unrolled.generation import Strategy, generate
-from unrolled.models import LanguageModel
 from unrolled.runs.checkpoints import Standing
-from unrolled.runs.config import RunConfig
-from unrolled.runs.divergence import Divergence
 from unrolled.runs.events import Listener, RunEvent, Sampled, Saved, named
-from unrolled.runs.folder import RunFolder, writing
+from unrolled.runs.folder import Identity, RunFolder, writing
 from unrolled.runs.machine import Machine
-from unrolled.training import Evaluated, Event, Finished, SampleDue, Stepped, TextTask, Trainer, seed_of
-
-ShouldStop = Callable[[], bool]
+from unrolled.runs.tasks import Observer, ShouldStop
+from unrolled.training import Evaluated, Event, Finished, SampleDue, Stepped, Task, Trainer
 
 
 class Session:
-    """A trainer at work in its folder. `best` is the number of the checkpoint with the lowest held-out loss so far."""
+    """A trainer at work in its folder. `best` is the number of the checkpoint that was best on what is held out."""
 
     def __init__(
         self,
         folder: RunFolder,
-        trainer: Trainer[TextTask],
-        writer: Writer,
+        identity: Identity,
+        trainer: Trainer[Task],
         listen: Listener,
+        observers: Sequence[Observer] = (),
         best: int | None = None,
-        divergence: Divergence | None = None,
     ) -> None:
         self.folder = folder
+        self.identity = identity
         self.trainer = trainer
-        self.writer = writer
         self.listen = listen
+        self.observers = observers
         self._best = best
-        self._divergence = divergence
-        self._save_every = 60 * writer.config.save_minutes
+        self._save_every = 60 * identity.config.save_minutes
         self._saved_at = time.monotonic()
         self._machine = Machine.here()
 
@@ -74,8 +66,8 @@ class Session:
                 self._tell(event)
                 self._write_sample(event.step, should_stop)
             case Evaluated():
-                diverged = self._diverged(event.step)  # logged before any save: a resume does not do it again
-                for one in (event, *diverged):
+                observed = self._observed(event.step)  # logged before any save: a resume does not do it again
+                for one in (event, *observed):
                     self._tell(one)
                 if 0 < event.step != self.trainer.progress.total:  # else it is saved when all is finished
                     self._save()
@@ -88,13 +80,12 @@ class Session:
     def _log(self, event: RunEvent) -> None:
         self.folder.log(named(event) | {"time": time.time()})
 
-    def _diverged(self, step: int) -> list[RunEvent]:
-        """How far predictions are from n-gram models, logged; nothing where nobody wants to know."""
-        if self._divergence is None:
-            return []
-        found = self._divergence.after(step)
-        self._log(found)
-        return [found]
+    def _observed(self, step: int) -> list[RunEvent]:
+        """What the observers have to say, logged."""
+        found = [one.after(step) for one in self.observers]
+        for one in found:
+            self._log(one)
+        return found
 
     def _tell(self, event: RunEvent) -> None:
         """Tell the listener; if it fails (a terminal that is gone, a full disk behind the output), save first."""
@@ -106,7 +97,8 @@ class Session:
             raise
 
     def _write_sample(self, step: int, should_stop: ShouldStop) -> None:
-        text = self.writer.write(step, should_stop)
+        kind, config, about = self.identity.kind, self.identity.config, self.identity.about
+        text = kind.show(config, about, self.trainer.task, step, should_stop)
         if text is not None:
             self.folder.write_sample(step, text)
             self._tell(Sampled(step, text))
@@ -127,24 +119,3 @@ class Session:
         self._saved_at = time.monotonic()
         if say:
             self._tell(Saved(progress.step, str(self.folder.path)))
-
-
-class Writer:
-    """Lets the model write samples, each from a random generator of its own."""
-
-    def __init__(self, model: LanguageModel, vocabulary: Vocabulary, config: RunConfig) -> None:
-        self.model = model
-        self.vocabulary = vocabulary
-        self.config = config
-        self.strategy = Strategy(temperature=config.sample_temperature)
-
-    def write(self, step: int, should_stop: ShouldStop) -> str | None:
-        """The sample after so many steps; it starts after a newline, where the text has one. None: told to stop."""
-        prompt, _ = self.vocabulary.encode("\n")
-        generator = torch.Generator().manual_seed(seed_of(self.config.seed, "sampling", step))
-        ids = []
-        for one in generate(self.model, prompt, self.config.sample_length, self.strategy, generator):
-            if should_stop():
-                return None
-            ids.append(one)
-        return self.vocabulary.decode(ids)

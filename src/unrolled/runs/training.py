@@ -1,31 +1,29 @@
-"""The verbs "train" and "resume": text in, a run's folder out; and on from where a run stopped."""
+"""The verbs "train" and "resume": data in, a run's folder out; and on from where a run stopped."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from unrolled import cells
-from unrolled.data import Encoded, TextFile, encode, found
 from unrolled.equations import Cell
-from unrolled.errors import ConfigError, DataError, RunError
-from unrolled.models import LanguageModel
-from unrolled.runs.building import held_out_symbols, initialised, text_task, torch_as_it_is
+from unrolled.errors import ConfigError, RunError
+from unrolled.runs.building import initialised, recurrent_layers, torch_as_it_is
 from unrolled.runs.checkpoints import Checkpoint
 from unrolled.runs.config import RunConfig
-from unrolled.runs.divergence import Divergence
 from unrolled.runs.events import AlreadyDone, Listener, Prepared, Warned
 from unrolled.runs.folder import Identity, RunFolder
 from unrolled.runs.loading import damage_told
 from unrolled.runs.machine import Machine
-from unrolled.runs.recipe import with_recipe
 from unrolled.runs.replacing import Replacing
-from unrolled.runs.session import Session, Writer
-from unrolled.training import TextTask, Trainer
+from unrolled.runs.session import Session
+from unrolled.runs.tasks import kind_of
+from unrolled.training import Task, Trainer
 
 
 def train(
@@ -40,7 +38,7 @@ def train(
     """Train a new run, and save it at every evaluation, every few minutes, at the end and when it is told to stop.
 
     Args:
-        config: what to do.
+        config: what to do: the options of one kind of task.
         cell: the cell to train, in the place of the one that `config.cell` names.
         out: the run's folder; None: the next free one, runs/CELL-1, runs/CELL-2 ...
         overwrite: replace a run that lies there, when the new one has been saved for the first time.
@@ -61,22 +59,22 @@ def train(
         graph = (cells.find(config.cell) if cell is None else cell).graph
     place = Replacing(out, graph.cell, overwrite=overwrite)
     place.check()
-    with found(config.data) as places:
-        text = encode(places, config.tokens, config.vocab_size, config.mix)
-    _check_text(text)
-    config = with_recipe(config, sum(map(len, text.texts())))
-    model = initialised(config, len(text.vocabulary), graph).to(device)
+    kind = kind_of(config.task)
+    gathered = kind.gather(config)
+    config = kind.settled(config, gathered)
+    identity = Identity(kind, config, graph, gathered.about)
+    model = initialised(config, identity.make).to(device)
     # what does not fit, or cannot run, is told before anything is written
-    Trainer(text_task(config, model, text.texts()), config)
+    Trainer(kind.task(config, gathered.about, gathered.data, model), config)
     _engine(model, config)
     with place:
-        folder = place.make(lambda path: RunFolder.create(path, config, graph, text))
+        folder = place.make(lambda path: RunFolder.create(path, identity, gathered.contents()))
         with folder.locked():
             hear = place.hearing(listen)
-            trainer = Trainer(text_task(config, model, folder.texts(text.about)), config)
-            hear(_prepared(folder, Identity(config, graph, text.vocabulary, text.about), trainer.task, 0))
-            writer, divergence = Writer(model, text.vocabulary, config), _divergence(folder, config, text.about, model)
-            Session(folder, trainer, writer, hear, divergence=divergence).run(should_stop)
+            data = folder.data(identity)
+            trainer: Trainer[Task] = Trainer(kind.task(config, gathered.about, data, model), config)
+            hear(_prepared(folder, identity, trainer))
+            Session(folder, identity, trainer, hear, kind.observers(config, data, model)).run(should_stop)
     return folder.path
 
 
@@ -103,8 +101,7 @@ def resume(
     folder = RunFolder.at(Path(path))
     with folder.locked():
         identity = folder.identity()
-        config = identity.config
-        trainer = _trainer(folder, identity)
+        trainer, data = _trainer(folder, identity)
         checkpoint, tensors = folder.checkpoints.newest(
             trainer.task.model.state_dict(), lambda one: _tensors(trainer, one)
         ) or (None, {})
@@ -118,29 +115,24 @@ def resume(
             return folder.path
         for warning in () if checkpoint is None else (*damage_told(checkpoint), *_inexact(checkpoint)):
             listen(Warned(warning))
-        listen(_prepared(folder, identity, trainer.task, trainer.progress.step))
+        listen(_prepared(folder, identity, trainer))
         folder.forget_after(checkpoint)
-        writer = Writer(trainer.task.model, identity.vocabulary, config)
         best = None if checkpoint is None else checkpoint.standing.best
-        divergence = _divergence(folder, config, identity.about, trainer.task.model)
-        Session(folder, trainer, writer, listen, best, divergence).run(should_stop)
+        observers = identity.kind.observers(identity.config, data, trainer.task.model)
+        Session(folder, identity, trainer, listen, observers, best).run(should_stop)
     return folder.path
 
 
-def _trainer(folder: RunFolder, identity: Identity) -> Trainer[TextTask]:
-    """A trainer of the run, as it was before the first step."""
+def _trainer(folder: RunFolder, identity: Identity) -> tuple[Trainer[Task], Any]:
+    """A trainer of the run, as it was before the first step, and the run's data."""
     config = identity.config
     identity.expected()  # before any memory is taken
-    texts = folder.texts(identity.about)
-    model = initialised(config, len(identity.vocabulary), identity.graph).to(_device(config.device))
-    return Trainer(text_task(config, model, texts), config)
+    data = folder.data(identity)
+    model = initialised(config, identity.make).to(_device(config.device))
+    return Trainer(identity.kind.task(config, identity.about, data, model), config), data
 
 
-def _divergence(folder: RunFolder, config: RunConfig, about: TextFile, model: LanguageModel) -> Divergence | None:
-    return Divergence(config, model, folder.texts(about)) if config.divergence else None
-
-
-def _tensors(trainer: Trainer[TextTask], checkpoint: Checkpoint) -> dict[str, Tensor]:
+def _tensors(trainer: Trainer[Task], checkpoint: Checkpoint) -> dict[str, Tensor]:
     """The tensors of a checkpoint, if training can go on with them."""
     tensors = checkpoint.tensors(trainer.expected())
     if misfit := trainer.misfit(checkpoint.standing.progress, tensors):
@@ -159,39 +151,26 @@ def _inexact(checkpoint: Checkpoint) -> tuple[str, ...]:
     )
 
 
-def _prepared(folder: RunFolder, identity: Identity, task: TextTask, step: int) -> Prepared:
-    held_out = held_out_symbols(identity.config, task, identity.about)
+def _prepared(folder: RunFolder, identity: Identity, trainer: Trainer[Task]) -> Prepared:
+    config, model = identity.config, trainer.task.model
+    told = identity.kind.told(config, identity.about, trainer.task)
     return Prepared(
         path=str(folder.path),
-        text=identity.about.name,
-        files=identity.about.files,
-        skipped=identity.about.skipped,
-        vocabulary=len(identity.vocabulary),
-        train=sum(identity.about.parts) - held_out,
-        held_out=held_out,
+        task=identity.kind.name,
+        **vars(told),
         cell=identity.graph.cell,
-        parameters=sum(parameter.numel() for parameter in task.model.parameters()),
-        engine=_engine(task.model, identity.config),
-        unit=identity.vocabulary.unit,
-        split=identity.config.split,
-        data=identity.config.data,
-        step=step,
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        engine=_engine(model, config),
+        data=config.data,
+        step=trainer.progress.step,
     )
 
 
-def _engine(model: LanguageModel, config: RunConfig) -> str:
+def _engine(model: nn.Module, config: RunConfig) -> str:
     """Which engine runs the first layer; all are of one cell."""
-    device = model.device.type
+    device = next(model.parameters()).device.type
     with torch.autocast(device, torch.bfloat16, enabled=config.precision == "bf16"):
-        return next(iter(model.rnn.plan().values()))
-
-
-def _check_text(text: Encoded) -> None:
-    if text.about.kinds < 2:
-        raise DataError(
-            f"{text.about.name} holds only one kind of {text.vocabulary.unit}, {text.vocabulary.summary()}: there is"
-            " nothing to learn. Give a text with at least two"
-        )
+        return next(iter(recurrent_layers(model)[0].plan().values()))
 
 
 def _device(name: str) -> torch.device:

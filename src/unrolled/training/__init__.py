@@ -5,10 +5,10 @@ from unrolled.training.events import Evaluated, Event, Finished, Planned, Sample
 from unrolled.training.loop import Trainer
 from unrolled.training.noise import noise, seed_of
 from unrolled.training.progress import Best, Progress
-from unrolled.training.task import StepLoss, Task
+from unrolled.training.task import Evaluation, StepLoss, Task
 from unrolled.training.text import TextTask, mean_nats
 
 __all__ = [
-    "MOST", "Best", "Evaluated", "Event", "Finished", "Planned", "Progress", "SampleDue", "StepLoss", "Stepped", "Task",
-    "TextTask", "Trainer", "TrainingConfig", "mean_nats", "noise", "seed_of",
+    "MOST", "Best", "Evaluated", "Evaluation", "Event", "Finished", "Planned", "Progress", "SampleDue", "StepLoss",
+    "Stepped", "Task", "TextTask", "Trainer", "TrainingConfig", "mean_nats", "noise", "seed_of",
 ]  # fmt: skip

@@ -18,8 +18,7 @@ class TrainingConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    seq_length: int = Field(default=64, ge=1, description="steps of a chunk: how far gradients reach back")
-    batch_size: int = Field(default=64, ge=1, description="streams of text read side by side")
+    batch_size: int = Field(default=64, ge=1, description="streams of text, or examples, read side by side")
     optimizer: Literal["adamw", "rmsprop", "adagrad"] = "adamw"
     learning_rate: float = Field(default=8e-3, gt=0, le=1e3)
     weight_decay: float = Field(default=0.01, ge=0, le=1e3, description="of AdamW")

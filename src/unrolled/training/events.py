@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,12 @@ class Stepped:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """The held-out text was read, after so many steps."""
+    """What is held out was read, after so many steps. `scores`: by name, the higher the better."""
 
     step: int
     loss: float
     elapsed: float
+    scores: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

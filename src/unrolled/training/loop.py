@@ -148,21 +148,23 @@ class Trainer(Generic[TaskType]):
     def _evaluate(self, should_stop: Callable[[], bool]) -> Iterator[Event]:
         started = time.monotonic()
         with self._precision():
-            loss = self.task.evaluate(should_stop)
-        if loss is None:
+            found = self.task.evaluate(should_stop)
+        if found is None:
             return
-        progress = self.progress
+        progress, loss = self.progress, found.nats
         if not math.isfinite(loss):
             where = self._guard.where(self.task.carried)
             raise TrainingError(
-                f"training stopped after step {progress.step}: the loss on the held-out text is {loss}: {where}. Try a"
+                f"training stopped after step {progress.step}: the loss on what is held out is {loss}: {where}. Try a"
                 " smaller --learning-rate"
             )
         progress.evaluated_at = progress.step
-        if progress.step and (progress.best is None or loss < progress.best.loss):
-            progress.best = Best(step=progress.step, loss=loss)
+        if progress.step:
+            here = Best(step=progress.step, loss=loss, score=found.score)
+            if progress.best is None or here.merit > progress.best.merit:
+                progress.best = here
         self._clock.seconds_per_evaluation = time.monotonic() - started
-        yield Evaluated(progress.step, loss, self._clock.elapsed)
+        yield Evaluated(progress.step, loss, self._clock.elapsed, found.scores)
 
     def is_done(self) -> bool:
         """Whether all steps are made, and what was due after the last one is done."""

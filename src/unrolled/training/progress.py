@@ -8,12 +8,21 @@ from unrolled.training.config import MOST
 
 
 class Best(BaseModel):
-    """The lowest held-out loss of the trained model so far, in mean nats per token, and after how many steps."""
+    """The best that the trained model came to on what is held out, and after how many steps.
+
+    `loss`: in mean nats per token. `score`: that of the task, the higher the better; None: the loss says it.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     step: int = Field(ge=1, le=MOST)
     loss: float = Field(allow_inf_nan=False)
+    score: float | None = Field(default=None, allow_inf_nan=False)
+
+    @property
+    def merit(self) -> tuple[float, float]:
+        """What is compared: the score, and where it is the same, the loss."""
+        return (0.0 if self.score is None else self.score, -self.loss)
 
 
 class Progress(BaseModel):

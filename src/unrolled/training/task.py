@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from torch import Tensor, nn
@@ -19,6 +19,26 @@ class StepLoss:
     steps: int
     tokens: int
     after: State
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What is found on what is held out.
+
+    Attributes:
+        nats: the loss, in mean nats per token.
+        scores: by name ("accuracy"), the higher the better.
+        chosen_by: the name of the score by which the best weights are chosen; None: by the loss.
+    """
+
+    nats: float
+    scores: Mapping[str, float] = field(default_factory=dict)
+    chosen_by: str | None = None
+
+    @property
+    def score(self) -> float | None:
+        """The score by which the best weights are chosen; None: the loss says it."""
+        return None if self.chosen_by is None else self.scores[self.chosen_by]
 
 
 class Task(Protocol):
@@ -42,6 +62,6 @@ class Task(Protocol):
         """The loss of the chunk of that step, from `carried`; a function of these and the weights alone."""
         ...
 
-    def evaluate(self, should_stop: Callable[[], bool]) -> float | None:
-        """The loss on what is held out, in mean nats per token; None if it was told to stop."""
+    def evaluate(self, should_stop: Callable[[], bool]) -> Evaluation | None:
+        """The loss and the scores on what is held out; None if it was told to stop."""
         ...

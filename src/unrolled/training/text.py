@@ -12,7 +12,7 @@ from torch import Tensor
 from unrolled.data import PADDING, Streams
 from unrolled.engine import State
 from unrolled.models import LanguageModel, evaluating
-from unrolled.training.task import StepLoss
+from unrolled.training.task import Evaluation, StepLoss
 
 
 class TextTask:
@@ -47,9 +47,10 @@ class TextTask:
         nats = chunk_loss(logits, chunk.targets.to(device))
         return StepLoss(nats, len(chunk.ids), chunk.ids.numel(), after)
 
-    def evaluate(self, should_stop: Callable[[], bool] = lambda: False) -> float | None:
+    def evaluate(self, should_stop: Callable[[], bool] = lambda: False) -> Evaluation | None:
         """Mean nats per token of what is held out; None if it was told to stop. Leaves `carried` alone."""
-        return mean_nats(self.model, self.held_out, should_stop)
+        nats = mean_nats(self.model, self.held_out, should_stop)
+        return None if nats is None else Evaluation(nats)
 
 
 def chunk_loss(logits: Tensor, targets: Tensor, reduction: str = "mean") -> Tensor:

@@ -13,8 +13,8 @@ import torch
 from unrolled.data import Text, first, split
 from unrolled.inspection import NGrams, divergences
 from unrolled.models import LanguageModel, evaluating
-from unrolled.runs.config import RunConfig
 from unrolled.runs.events import Diverged
+from unrolled.runs.tasks.text_config import TextConfig
 
 _LEARNED = 500_000  # symbols of the training text in which n-grams are counted
 _HELD_OUT = 2_000  # symbols that are read
@@ -24,7 +24,7 @@ _NUMBERS = 1 << 22  # of one order: with a large vocabulary fewer symbols are re
 class Divergence:
     """n-gram models of the orders 1 to `config.divergence`, and what they expect of the held-out text."""
 
-    def __init__(self, config: RunConfig, model: LanguageModel, texts: Sequence[Text]) -> None:
+    def __init__(self, config: TextConfig, model: LanguageModel, texts: Sequence[Text]) -> None:
         """Count n-grams: a few seconds. `texts`: the run's; what is read is the end of the first."""
         self.model = model
         symbols = model.config.vocab_size

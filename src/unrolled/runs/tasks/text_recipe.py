@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from unrolled.runs.config import RunConfig
+from unrolled.runs.tasks.text_config import TextConfig
 
 
 class Recipe(NamedTuple):
@@ -31,7 +31,7 @@ _SYMBOLS = 1_300  # of the text for each unit: a short text is learned by heart 
 _SAID = {"cell", "hidden_size", "num_layers", "dropout", "learning_rate", "optimizer", "steps", "epochs"}
 
 
-def with_recipe(config: RunConfig, symbols: int) -> RunConfig:
+def with_recipe(config: TextConfig, symbols: int) -> TextConfig:
     """The config with sizes that suit a text of so many symbols, if it says none and how long to train in minutes.
 
     Where any of the cell, the sizes, the dropout, the learning rate, the optimizer or the number of steps is given, all

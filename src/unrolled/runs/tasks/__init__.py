@@ -1,0 +1,32 @@
+"""The kinds of work, by the name that `--task` gives them. Each is one object; a new one is added here."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from unrolled.errors import ConfigError, did_you_mean
+from unrolled.runs.tasks.kind import About, Asked, DataFile, Gathered, Kind, Observer, Score, ShouldStop
+from unrolled.runs.tasks.text import AboutText, TextKind, text_model, text_task
+from unrolled.runs.tasks.text_config import TextConfig
+
+AnyKind = Kind[Any, Any, Any]
+
+KINDS: Mapping[str, AnyKind] = {kind.name: kind for kind in (TextKind(),)}
+DEFAULT = TextKind.name
+
+
+def kind_of(task: object) -> AnyKind:
+    """The kind of that name.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    if not isinstance(task, str) or task not in KINDS:
+        near = did_you_mean(task, KINDS) if isinstance(task, str) else ""
+        raise ConfigError(f"there is no task {task!r}: {', '.join(KINDS)} are there.{near}")
+    return KINDS[task]
+
+
+__all__ = [
+    "DEFAULT", "KINDS", "About", "AboutText", "AnyKind", "Asked", "DataFile", "Gathered", "Kind", "Observer", "Score",
+    "ShouldStop", "TextConfig", "TextKind", "kind_of", "text_model", "text_task",
+]  # fmt: skip

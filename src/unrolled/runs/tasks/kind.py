@@ -1,0 +1,184 @@
+"""What a run has to know of a kind of work: its options, its data, its model, its scores. Trains nothing itself.
+
+A kind is one object. The run's folder, resume, the command, the listing of runs and the report ask it, and nothing else
+differs between a language model and a translator.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+from torch import nn
+
+from unrolled.equations import Graph
+from unrolled.inspection import Account
+from unrolled.runs.config import RunConfig
+from unrolled.runs.events import RunEvent, Told
+from unrolled.training import Task
+
+ShouldStop = Callable[[], bool]
+Contents = Mapping[str, Iterable[bytes]]  # of files, by name, each in blocks
+
+
+class About(Protocol):
+    """What data are, in small: enough to make a model for them, and to use it."""
+
+    @property
+    def name(self) -> str:
+        """What they are called."""
+        ...
+
+    @property
+    def unit(self) -> str:
+        """What losses are counted by: "character", "example"."""
+        ...
+
+
+Config = TypeVar("Config", bound=RunConfig)
+AboutType = TypeVar("AboutType", bound=About)
+Data = TypeVar("Data")
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A file of data in a run's folder. `largest`: bytes that are read at once; None: it can have any size.
+
+    `smaller`: what to do where it would be larger.
+    """
+
+    name: str
+    largest: int | None
+    smaller: str = "Give less data"
+
+
+@dataclass(frozen=True)
+class Gathered(Generic[AboutType, Data]):
+    """Data that were read from where the user said; `contents` writes them down for a run's folder."""
+
+    about: AboutType
+    data: Data
+    contents: Callable[[], Contents]
+
+
+class Score(Protocol):
+    """How good a model is on data that the user names: a dataclass, and the same for reading."""
+
+    def rows(self) -> dict[str, str]:
+        """What was measured, by name, with its unit."""
+        ...
+
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How a model is to be looked into.
+
+    places: what it reads; none: what was held out. most: steps that it reads. labels: of the user's own, see
+    `inspection.labels_of`; also the path of a file with a number for each step. say: is told what is going on.
+    """
+
+    places: Sequence[str] = ()
+    most: int = 100_000
+    labels: Mapping[str, Any] = field(default_factory=dict)
+    say: Say = lambda _: None
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was seen in a model while it read so many steps of something."""
+
+    name: str
+    steps: int
+    account: Account
+
+
+class Observer(Protocol):
+    """Somebody who looks at the model after each evaluation, and has something to say."""
+
+    def after(self, step: int) -> RunEvent:
+        """What there is to say, after so many steps."""
+        ...
+
+
+class Kind(ABC, Generic[Config, AboutType, Data]):
+    """One kind of work: what `--task` names."""
+
+    name: ClassVar[str]
+    config: type[Config]
+    files: ClassVar[tuple[DataFile, ...]]
+
+    @abstractmethod
+    def gather(self, config: Config) -> Gathered[AboutType, Data]:
+        """Read the data that the options name.
+
+        Raises:
+            DataError: they cannot be read, or there is nothing in them to learn.
+        """
+
+    @abstractmethod
+    def about(self, files: Mapping[str, bytes], sizes: Mapping[str, int]) -> AboutType:
+        """What the data in a run's folder are, from its files of limited size. `sizes`: of all, in bytes.
+
+        Raises:
+            DataError, ValueError: these files are not what `contents` wrote.
+        """
+
+    @abstractmethod
+    def data(self, folder: Path, about: AboutType) -> Data:
+        """The data in a run's folder; its files are as they were written.
+
+        Raises:
+            DataError: they cannot be read.
+        """
+
+    def settled(self, config: Config, gathered: Gathered[AboutType, Data]) -> Config:
+        """The options, with sizes that suit the data where the user gave none."""
+        del gathered
+        return config
+
+    @abstractmethod
+    def model(self, config: Config, about: AboutType, graph: Graph) -> nn.Module:
+        """A model for such data; its weights come from torch's default generator."""
+
+    @abstractmethod
+    def task(self, config: Config, about: AboutType, data: Data, model: nn.Module) -> Task:
+        """What a trainer trains.
+
+        Raises:
+            DataError: the data are too few.
+        """
+
+    @abstractmethod
+    def told(self, config: Config, about: AboutType, task: Task) -> Told:
+        """What is learned, in words and numbers."""
+
+    @abstractmethod
+    def show(self, config: Config, about: AboutType, task: Task, step: int, should_stop: ShouldStop) -> str | None:
+        """What shows how far the model is: what it writes, or says of examples. None: it was told to stop."""
+
+    def observers(self, config: Config, data: Data, model: nn.Module) -> Sequence[Observer]:
+        """Who else looks at the model after each evaluation."""
+        del config, data, model
+        return ()
+
+    @abstractmethod
+    def evaluate(self, config: Config, about: AboutType, model: nn.Module, places: Sequence[str]) -> Score:
+        """How good a model is on the data in these places.
+
+        Raises:
+            DataError: there are none, or others than it can read.
+        """
+
+    @abstractmethod
+    def look(self, config: Config, about: AboutType, data: Data, model: nn.Module, asked: Asked) -> Seen:
+        """What is seen in a model while it reads.
+
+        Raises:
+            ConfigError: it cannot be looked into in that way. DataError: there is too little to read.
+        """

@@ -1,0 +1,79 @@
+"""How well a language model predicts a text that the user names. Reads the text, changes nothing."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from unrolled.data import Text, Vocabulary, encode_with, found, reading
+from unrolled.errors import DataError, RunError
+from unrolled.models import LanguageModel
+from unrolled.training import mean_nats
+
+_BLOCK = 1 << 20  # ids
+_LARGEST_EXPONENT = 700.0  # e to the power of more is no float
+_TOLD = 20  # kinds of symbols that were never seen
+
+
+@dataclass(frozen=True)
+class TextScore:
+    """How well a run predicts a text, per character (`perplexity`, too: e to the power of `nats_per_char`).
+
+    `chars` are those that were predicted; `unseen` says how often each unknown symbol was left out.
+    """
+
+    nats_per_char: float
+    bits_per_char: float
+    perplexity: float
+    chars: int
+    unseen: dict[str, int]
+
+    def rows(self) -> dict[str, str]:
+        """The same for reading, by name."""
+        rows = {
+            "nats per character": f"{self.nats_per_char:.4f}",
+            "bits per character": f"{self.bits_per_char:.4f}",
+            "perplexity": f"{self.perplexity:.4f}",
+            "characters": f"{self.chars:,}",
+        }
+        if self.unseen:
+            listed = ", ".join(f"{symbol!r} x {count}" for symbol, count in list(self.unseen.items())[:_TOLD])
+            rows["never seen, left out"] = f"{sum(self.unseen.values()):,} ({listed})"
+        return rows
+
+
+def score_of_text(model: LanguageModel, vocabulary: Vocabulary, places: Sequence[str]) -> TextScore:
+    """How well a model predicts the text in these places.
+
+    Raises:
+        DataError: no text, or one with nothing to predict. RunError: the model gives no finite numbers.
+    """
+    with found(places) as sources, tempfile.TemporaryDirectory(prefix="unrolled-") as folder:
+        text = encode_with(sources, vocabulary, Path(folder))
+        (ids,) = text.texts()
+        if len(ids) < 2:
+            raise DataError(
+                f"{text.about.name} has {len(ids)} {vocabulary.unit}s that the model knows: at least 2 are needed, one"
+                " to read and one to predict"
+            )
+        chars = _characters(ids[1:], vocabulary)
+        if chars == 0:
+            raise DataError(f"no character begins in {text.about.name}: there is nothing to count losses by")
+        nats = mean_nats(model, [reading(ids)])
+    assert nats is not None, "nobody says stop"
+    if not math.isfinite(nats):
+        raise RunError(f"the run's model gives no finite numbers on {text.about.name}: its loss is {nats}")
+    nats_per_char = nats * (len(ids) - 1) / chars
+    perplexity = math.exp(nats_per_char) if nats_per_char < _LARGEST_EXPONENT else math.inf
+    return TextScore(nats_per_char, nats_per_char / math.log(2), perplexity, chars, dict(text.unseen))
+
+
+def _characters(ids: Text, vocabulary: Vocabulary) -> int:
+    """How many characters begin in the text of these ids."""
+    blocks = range(0, len(ids), _BLOCK)
+    return sum(vocabulary.characters(np.asarray(ids[start : start + _BLOCK])) for start in blocks)
