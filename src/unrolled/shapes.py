@@ -40,6 +40,22 @@ def check_shape(name: str, got: Sequence[int], want: Sequence[int | str]) -> Non
         raise ShapeError(f"{name} has shape {written(got)}, wanted {written(want)}")
 
 
+def check_ids(name: str, ids: object, count: int) -> torch.Tensor:
+    """The ids as int64, after a check that they are places in a vocabulary of so many.
+
+    Raises:
+        ShapeError: no tensor, no whole numbers, or some that lie outside.
+    """
+    check_tensor(name, ids)
+    assert isinstance(ids, torch.Tensor)
+    if ids.dtype not in WHOLE_NUMBERS:
+        raise ShapeError(f"{name} are {ids.dtype}: give whole numbers, places in the vocabulary")
+    low, high = (int(ids.min()), int(ids.max())) if ids.numel() else (0, 0)
+    if low < 0 or high >= count:
+        raise ShapeError(f"{name} go from {low} to {high}, the vocabulary from 0 to {count - 1}")
+    return ids.long()
+
+
 def written(shape: Sequence[int | str]) -> str:
     """A shape as text: `(T, B, 10)`."""
     return "(" + ", ".join(str(size) for size in shape) + ("," if len(shape) == 1 else "") + ")"

@@ -93,7 +93,7 @@ class _Lines:
 
     def print_sample(self, event: Sampled) -> None:
         """A sample with a head line, indented."""
-        self._line(f"-- what it writes after {event.step:,} steps --", "cyan")
+        self._line(f"-- {event.what} after {event.step:,} steps --", "cyan")
         for line in event.text.split("\n"):
             self._line("   " + line)
 
@@ -133,7 +133,7 @@ def _live(console: Console) -> Iterator[Listener]:
                 status.plain = lines.status(event)
                 bar.update(task, completed=event.step, total=lines.total)
             case Sampled():
-                title = f"what it writes after {event.step:,} steps"
+                title = f"{event.what} after {event.step:,} steps"
                 console.print(Panel(Text(printable(event.text)), title=title, title_align="left", border_style="cyan"))
             case _:
                 lines.show(event)

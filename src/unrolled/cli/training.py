@@ -157,14 +157,11 @@ def _run(work: Callable[[Listener, StopSignals], Path], log: list[str] | None, *
 
 
 def _next_steps(run: Prepared) -> str:
-    path, prompt = shlex.quote(run.path), "" if run.data else ' --prompt "def "'
     other = "gru_v3" if run.cell.startswith("lstm") else "lstm"
-    commands = {
-        f"unrolled sample {path}{prompt} --temperature 0.7": "let it write",
-        f"unrolled look {path}": "what is inside: a report with pictures",
-        f"unrolled eval {path} FILE": "how well it predicts another text",
-        "unrolled train FILE --minutes 5": "learn a text of yours",
-        shlex.join(["unrolled", "train", *run.data, "--cell", other]): "this text with another cell",
+    task = [] if run.task == DEFAULT else ["--task", run.task]
+    uses = kind_of(run.task).uses.items()
+    commands = {command.replace("{run}", shlex.quote(run.path)): what for command, what in uses} | {
+        shlex.join(["unrolled", "train", *run.data, *task, "--cell", other]): "the same with another cell",
         "unrolled runs": "what was tried so far",
         f"unrolled cells {other}": "a cell's equation and parameters",
     }

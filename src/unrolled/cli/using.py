@@ -1,4 +1,4 @@
-"""The commands that use what was trained, and look around: sample, eval, runs, compare, data, cells, doctor.
+"""The commands that use what was trained, and look around: sample, eval, predict, runs, compare, data, cells, doctor.
 
 Options become verbs, results become text or JSON. No logic.
 """
@@ -22,7 +22,7 @@ from unrolled.data import corpora
 from unrolled.equations import Cell
 from unrolled.errors import ConfigError
 from unrolled.generation import Precision, Strategy
-from unrolled.runs import Group, Tried, compare, doctor, evaluate, sample, tried
+from unrolled.runs import Group, Tried, compare, doctor, evaluate, predict, sample, tried
 
 _data = typer.Typer(no_args_is_help=True, help="Named corpora: what there is, fetching one, looking into it.")
 app.add_typer(_data, name="data")
@@ -81,7 +81,7 @@ def eval_command(
     best: Best = False,
     as_json: AsJson = False,
 ) -> None:
-    """Measure how well a run predicts a text."""
+    """Measure how good a run is on data that you name: how well it predicts a text, how many classes are right."""
     score = evaluate(run, data, best=best, warn=_warn)
     if as_json:
         print_json({name: _finite(value) for name, value in vars(score).items()})
@@ -92,6 +92,23 @@ def eval_command(
 def _finite(value: Any) -> Any:
     """What JSON can say: no infinity."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+@app.command("predict")
+def predict_command(
+    run: RunPath,
+    data: Annotated[
+        list[str], typer.Argument(metavar="FILE...", help="files, folders, globs, or '-'", show_default=False)
+    ],
+    best: Best = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say what a run predicts of examples: a line for each, the answer first."""
+    for one in predict(run, data, best=best, warn=_warn):
+        if as_json:
+            print_json(vars(one))
+        else:
+            print(printable(one.line()))
 
 
 @app.command("runs")

@@ -1,14 +1,19 @@
-"""Text as ids: sources, vocabularies, streams. Knows no models and no training."""
+"""Text, and other sequences, as numbers: sources, vocabularies, streams, examples. Knows no models and no training."""
 
 from unrolled.data import corpora, decoding
 from unrolled.data.encoding import Encoded, Mix, TextFile, encode, encode_with, read_vocabulary, texts_of
+from unrolled.data.examples import Batch, Batches, Examples, read_examples, stored_examples
+from unrolled.data.labelled import Labelled, labelled
+from unrolled.data.lexicon import Lexicon, Pieces
+from unrolled.data.ragged import Ragged
 from unrolled.data.sources import Place, default_corpus, found
 from unrolled.data.stored import Ids, StoredIds, Text, first
 from unrolled.data.streams import PADDING, Chunk, Streams, reading, side_by_side, split
 from unrolled.data.vocabulary import Decoder, Symbols, Tokens, Vocabulary
 
 __all__ = [
-    "PADDING", "Chunk", "Decoder", "Encoded", "Ids", "Mix", "Place", "StoredIds", "Streams", "Symbols", "Text",
-    "TextFile", "Tokens", "Vocabulary", "corpora", "decoding", "default_corpus", "encode", "encode_with", "first",
-    "found", "read_vocabulary", "reading", "side_by_side", "split", "texts_of",
+    "PADDING", "Batch", "Batches", "Chunk", "Decoder", "Encoded", "Examples", "Ids", "Labelled", "Lexicon", "Mix",
+    "Pieces", "Place", "Ragged", "StoredIds", "Streams", "Symbols", "Text", "TextFile", "Tokens", "Vocabulary",
+    "corpora", "decoding", "default_corpus", "encode", "encode_with", "first", "found", "labelled", "read_examples",
+    "read_vocabulary", "reading", "side_by_side", "split", "stored_examples", "texts_of",
 ]  # fmt: skip

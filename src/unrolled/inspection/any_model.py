@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from unrolled.errors import ConfigError, DataError
@@ -24,6 +25,7 @@ def account_of(
     *inputs: Any,
     symbols: Sequence[str] = (),
     labels: Sequence[Label] = (),
+    lengths: Sequence[int] = (),
     say: Say = lambda _: None,
 ) -> Account:
     """Look at any model with recurrent layers while it runs, as `account` does at one that reads.
@@ -33,6 +35,8 @@ def account_of(
         *inputs: what it is called with.
         symbols: what each step of the first recurrent module is, in letters, `[T]`, for the first row.
         labels: of its steps, `[T]`, for the first row: units that tell them are looked for.
+        lengths: how many steps of each row there are, `[B]`: all rows are looked at, one behind the other, and
+            symbols and labels are of them all. None: the first row.
         say: is told what is going on.
 
     Raises:
@@ -48,7 +52,7 @@ def account_of(
             say(f"{', '.join(often)}: ran several times; what is seen are all runs, one after the other")
         # (what the steps are is known of one module: another one may run over something else)
         path = find_path(next(iter(values))) if values and (symbols or labels) else None
-        first = _first_row(values, path)
+        first = _in_a_row(values, path, lengths)
         steps = max(map(len, first.values()), default=0)
         if not steps:
             raise ConfigError("no recurrent layer of the model has run, or only without rows or steps")
@@ -56,7 +60,7 @@ def account_of(
         findings = []
         if wanted:
             findings = findings_of(
-                model, units, wanted, lambda fresh: _first_row(dict(trace(fresh, *inputs)), path), say
+                model, units, wanted, lambda fresh: _in_a_row(dict(trace(fresh, *inputs)), path, lengths), say
             )
         say("gates and gradients")
         layers = behaviours(model, values, *inputs)
@@ -94,10 +98,18 @@ def _usable(labels: Sequence[Label], steps: int, say: Say) -> list[Label]:
     return list(labels)
 
 
-def _first_row(values: Mapping[str, Tensor], path: str | None) -> dict[str, Tensor]:
-    """What the layers of a module were, or else those that run for the most steps."""
-    first = {address: value.as_subclass(Tensor)[:, 0].float() for address, value in values.items() if value.shape[1]}
+def _in_a_row(values: Mapping[str, Tensor], path: str | None, lengths: Sequence[int]) -> dict[str, Tensor]:
+    """What the layers of a module were in the first row, or in all; without a path, of those that run longest."""
+    first = {address: _joined(value, lengths).float() for address, value in values.items() if value.shape[1]}
     if path is not None:
         return {address: value for address, value in first.items() if find_path(address) == path}
     longest = max((len(value) for value in first.values()), default=0)
     return {address: value for address, value in first.items() if len(value) == longest}
+
+
+def _joined(value: Tensor, lengths: Sequence[int]) -> Tensor:
+    """The real steps of all rows of `[T, B, U]`, one row behind the other; without lengths, the first row."""
+    value = value.as_subclass(Tensor)
+    if not len(lengths):
+        return value[:, 0]
+    return torch.cat([value[:length, row] for row, length in enumerate(lengths)])

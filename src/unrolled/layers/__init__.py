@@ -2,10 +2,12 @@
 
 from unrolled.layers.drop_in import GRU, LSTM, RNN
 from unrolled.layers.drop_in_cells import GRUCell, LSTMCell, RNNCell
+from unrolled.layers.pooling import Pool, Pooling, within
 from unrolled.layers.recurrent import Recurrent
 from unrolled.layers.stepper import Stepper
 from unrolled.layers.watching import Watchable, watching
 
 __all__ = [
-    "GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell", "Recurrent", "Stepper", "Watchable", "watching",
+    "GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "Pool", "Pooling", "RNNCell", "Recurrent", "Stepper", "Watchable",
+    "watching", "within",
 ]  # fmt: skip

@@ -1,6 +1,8 @@
 """Models: recurrent layers with what stands before and behind them. Knows ids and tensors, no files."""
 
+from unrolled.models.classifier import Classifier, ClassifierConfig
+from unrolled.models.front import FrontConfig
 from unrolled.models.language_model import LanguageModel, LanguageModelConfig
 from unrolled.models.mode import evaluating
 
-__all__ = ["LanguageModel", "LanguageModelConfig", "evaluating"]
+__all__ = ["Classifier", "ClassifierConfig", "FrontConfig", "LanguageModel", "LanguageModelConfig", "evaluating"]

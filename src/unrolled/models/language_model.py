@@ -8,9 +8,8 @@ from torch import Tensor, nn
 
 from unrolled.engine import State
 from unrolled.equations import Cell, Graph
-from unrolled.errors import ShapeError
 from unrolled.layers import Recurrent
-from unrolled.shapes import WHOLE_NUMBERS, check_tensor
+from unrolled.shapes import check_ids
 
 
 class LanguageModelConfig(BaseModel):
@@ -71,13 +70,7 @@ class LanguageModel(nn.Module):
         return torch.eye(self.config.vocab_size, dtype=self.read_out.weight.dtype, device=self.device)
 
     def _inputs(self, ids: Tensor) -> Tensor:
-        check_tensor("ids", ids)
-        if ids.dtype not in WHOLE_NUMBERS:
-            raise ShapeError(f"ids are {ids.dtype}: give whole numbers, places in the vocabulary")
-        ids = ids.long()
-        low, high = (int(ids.min()), int(ids.max())) if ids.numel() else (0, 0)
-        if low < 0 or high >= self.config.vocab_size:
-            raise ShapeError(f"ids go from {low} to {high}, the vocabulary from 0 to {self.config.vocab_size - 1}")
+        ids = check_ids("ids", ids, self.config.vocab_size)
         if self.embedding is not None:
             embedded: Tensor = self.embedding(ids)
             return embedded

@@ -9,19 +9,21 @@ from unrolled.runs.loading import Run, load
 from unrolled.runs.looking import Looked, look
 from unrolled.runs.presets import preset
 from unrolled.runs.sinks import logging_to
-from unrolled.runs.tasks import DEFAULT, KINDS, Score, TextConfig, kind_of
+from unrolled.runs.tasks import DEFAULT, KINDS, ClassifyConfig, Prediction, Score, TextConfig, kind_of
 from unrolled.runs.training import resume, train
-from unrolled.runs.using import evaluate, sample
+from unrolled.runs.using import evaluate, predict, sample
 
 __all__ = [
     "DEFAULT",
     "KINDS",
     "AlreadyDone",
+    "ClassifyConfig",
     "Diverged",
     "FoundRate",
     "Group",
     "Listener",
     "Looked",
+    "Prediction",
     "Prepared",
     "Run",
     "RunConfig",
@@ -41,6 +43,7 @@ __all__ = [
     "logging_to",
     "look",
     "named",
+    "predict",
     "preset",
     "read_config",
     "resume",

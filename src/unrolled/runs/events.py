@@ -51,10 +51,11 @@ class Warned:
 
 @dataclass(frozen=True)
 class Sampled:
-    """What the model writes after so many steps."""
+    """What shows how far the model is after so many steps; `what` says what the text is: "what it writes"."""
 
     step: int
     text: str
+    what: str
 
 
 @dataclass(frozen=True)

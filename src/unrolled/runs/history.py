@@ -41,7 +41,7 @@ def history_of(run: Run, folder: RunFolder) -> History:
     size = f"{run.config.num_layers} x {run.config.hidden_size}"
     parameters = sum(one.numel() for one in run.model.parameters())
     facts = (
-        f"a language model of {run.about.unit}s: {run.config.cell}, {size} units, {parameters:,} parameters",
+        f"{run.identity.kind.learner(run.about)}: {run.config.cell}, {size} units, {parameters:,} parameters",
         f"after {run.step:,} steps of training",
     )
     events = list(_events(folder))

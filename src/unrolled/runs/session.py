@@ -101,7 +101,7 @@ class Session:
         text = kind.show(config, about, self.trainer.task, step, should_stop)
         if text is not None:
             self.folder.write_sample(step, text)
-            self._tell(Sampled(step, text))
+            self._tell(Sampled(step, text, kind.shows))
 
     def _is_save_due(self) -> bool:
         return time.monotonic() - self._saved_at > self._save_every

@@ -1,4 +1,4 @@
-"""The verbs "sample" and "evaluate": what a run can do once it is trained. Trains nothing."""
+"""The verbs "sample", "evaluate" and "predict": what a run can do once it is trained. Trains nothing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from unrolled.generation import Precision, Strategy, generate
 from unrolled.inspection import Change, intervene
 from unrolled.models import LanguageModel
 from unrolled.runs.loading import load
-from unrolled.runs.tasks import Score
+from unrolled.runs.tasks import Prediction, Score
 
 Warn = Callable[[str], None]
 
@@ -72,3 +72,18 @@ def evaluate(
         warn(warning)
     places = [places] if isinstance(places, str) else places
     return run.identity.kind.evaluate(run.config, run.about, run.model, places)
+
+
+def predict(
+    path: str | PathLike[str], places: str | Sequence[str], *, best: bool = False, warn: Warn = lambda _: None
+) -> Iterator[Prediction]:
+    """What a run says of the data in a file, a folder or a pattern ("-": standard input), one by one.
+
+    Raises:
+        RunError: not a run. ConfigError: one that says nothing of data. DataError: none that it can read.
+    """
+    run = load(path, best=best)
+    for warning in run.warnings:
+        warn(warning)
+    places = [places] if isinstance(places, str) else places
+    yield from run.identity.kind.predict(run.config, run.about, run.model, places)

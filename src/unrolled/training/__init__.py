@@ -1,7 +1,9 @@
 """Training: one loop that emits events. Knows models and ids; prints nothing, writes no files."""
 
+from unrolled.training import scores
 from unrolled.training.config import MOST, TrainingConfig
 from unrolled.training.events import Evaluated, Event, Finished, Planned, SampleDue, Stepped
+from unrolled.training.examples import ExamplesTask
 from unrolled.training.loop import Trainer
 from unrolled.training.noise import noise, seed_of
 from unrolled.training.progress import Best, Progress
@@ -9,6 +11,6 @@ from unrolled.training.task import Evaluation, StepLoss, Task
 from unrolled.training.text import TextTask, mean_nats
 
 __all__ = [
-    "MOST", "Best", "Evaluated", "Evaluation", "Event", "Finished", "Planned", "Progress", "SampleDue", "StepLoss",
-    "Stepped", "Task", "TextTask", "Trainer", "TrainingConfig", "mean_nats", "noise", "seed_of",
+    "MOST", "Best", "Evaluated", "Evaluation", "Event", "ExamplesTask", "Finished", "Planned", "Progress", "SampleDue",
+    "StepLoss", "Stepped", "Task", "TextTask", "Trainer", "TrainingConfig", "mean_nats", "noise", "scores", "seed_of",
 ]  # fmt: skip

@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from unrolled.errors import ConfigError, did_you_mean
-from unrolled.runs.tasks.kind import About, Asked, DataFile, Gathered, Kind, Observer, Score, ShouldStop
+from unrolled.runs.tasks.classify import ClassifyConfig, ClassifyKind
+from unrolled.runs.tasks.kind import About, Asked, DataFile, Gathered, Kind, Observer, Prediction, Score, ShouldStop
 from unrolled.runs.tasks.text import AboutText, TextKind, text_model, text_task
 from unrolled.runs.tasks.text_config import TextConfig
 
 AnyKind = Kind[Any, Any, Any]
 
-KINDS: Mapping[str, AnyKind] = {kind.name: kind for kind in (TextKind(),)}
+KINDS: Mapping[str, AnyKind] = {kind.name: kind for kind in (TextKind(), ClassifyKind())}
 DEFAULT = TextKind.name
 
 
@@ -27,6 +28,7 @@ def kind_of(task: object) -> AnyKind:
 
 
 __all__ = [
-    "DEFAULT", "KINDS", "About", "AboutText", "AnyKind", "Asked", "DataFile", "Gathered", "Kind", "Observer", "Score",
-    "ShouldStop", "TextConfig", "TextKind", "kind_of", "text_model", "text_task",
+    "DEFAULT", "KINDS", "About", "AboutText", "AnyKind", "Asked", "ClassifyConfig", "ClassifyKind", "DataFile",
+    "Gathered", "Kind", "Observer", "Prediction", "Score", "ShouldStop", "TextConfig", "TextKind", "kind_of",
+    "text_model", "text_task",
 ]  # fmt: skip

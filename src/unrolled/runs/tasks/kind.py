@@ -7,7 +7,7 @@ differs between a language model and a translator.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 from torch import nn
 
 from unrolled.equations import Graph
+from unrolled.errors import ConfigError
 from unrolled.inspection import Account
 from unrolled.runs.config import RunConfig
 from unrolled.runs.events import RunEvent, Told
@@ -72,6 +73,14 @@ class Score(Protocol):
         ...
 
 
+class Prediction(Protocol):
+    """What a model says of one example: a dataclass, and the same for reading."""
+
+    def line(self) -> str:
+        """In a line."""
+        ...
+
+
 Say = Callable[[str], None]
 
 
@@ -110,8 +119,14 @@ class Kind(ABC, Generic[Config, AboutType, Data]):
     """One kind of work: what `--task` names."""
 
     name: ClassVar[str]
+    shows: ClassVar[str]  # what `show` returns, as a heading
+    uses: ClassVar[Mapping[str, str]]  # commands that suit a trained run, {run} in its place -> what for
     config: type[Config]
     files: ClassVar[tuple[DataFile, ...]]
+
+    @abstractmethod
+    def learner(self, about: AboutType) -> str:
+        """What learns, in words: `"a language model of characters"`."""
 
     @abstractmethod
     def gather(self, config: Config) -> Gathered[AboutType, Data]:
@@ -174,6 +189,18 @@ class Kind(ABC, Generic[Config, AboutType, Data]):
         Raises:
             DataError: there are none, or others than it can read.
         """
+
+    def predict(
+        self, config: Config, about: AboutType, model: nn.Module, places: Sequence[str]
+    ) -> Iterator[Prediction]:
+        """What the model says of the data in these places, which need no answers.
+
+        Raises:
+            ConfigError: it is of a kind that says nothing of data.
+            DataError: there are none, or others than it can read.
+        """
+        del config, about, model, places
+        raise ConfigError(f"--task {self.name} learns nothing that could be predicted of a file")
 
     @abstractmethod
     def look(self, config: Config, about: AboutType, data: Data, model: nn.Module, asked: Asked) -> Seen:

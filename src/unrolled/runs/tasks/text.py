@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 from torch import nn
@@ -63,6 +64,15 @@ class TextKind(Kind[TextConfig, AboutText, Texts]):
     """Truncated backpropagation through time over one long text, or several."""
 
     name = "text"
+    shows = "what it writes"
+    uses = MappingProxyType(
+        {
+            "unrolled sample {run} --temperature 0.7": "let it write",
+            "unrolled look {run}": "what is inside: a report with pictures",
+            "unrolled eval {run} FILE": "how well it predicts another text",
+            "unrolled train FILE --minutes 5": "learn a text of yours",
+        }
+    )
     config = TextConfig
     files = (
         DataFile(
@@ -71,6 +81,10 @@ class TextKind(Kind[TextConfig, AboutText, Texts]):
         DataFile(ABOUT, 1 << 20, "Name a folder or a pattern in the place of many files"),
         DataFile(TEXT, None),
     )
+
+    def learner(self, about: AboutText) -> str:
+        """What learns, in words."""
+        return f"a language model of {about.unit}s"
 
     def gather(self, config: TextConfig) -> Gathered[AboutText, Texts]:
         """Read the texts, and encode them; what was encoded before comes from the cache."""

@@ -1,0 +1,191 @@
+"""Sequences with a class: tables of texts, a folder for each class, .ts time series, arrays. Knows files, no ids.
+
+What is read is either text or numbers, the same in all files of a run.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from unrolled.data.decoding import characters
+from unrolled.data.ragged import Array
+from unrolled.data.sources import Place, Source
+from unrolled.data.tables import Wanted, columns_of, is_table, lines_of
+from unrolled.errors import DataError
+
+_TEXT, _LABEL = ("text", "sentence", "review", "phrase", "input"), ("label", "class", "sentiment", "target", "category")
+_MOST = 1 << 31  # bytes of arrays in one file
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A text, or numbers `[T, C]`; the name of its class; and where it stands: `"reviews.tsv, line 12"`."""
+
+    value: str | Array
+    label: str
+    where: str
+
+
+def labelled(
+    places: Sequence[Place], text: Wanted = None, label: Wanted = None, *, has_labels: bool = True
+) -> list[Labelled]:
+    """All examples in these places.
+
+    A .tsv or .csv is a table with a column of texts and one of labels (`text` and `label` name them, or count them from
+    1); a .ts holds time series (sktime's format); an .npz has arrays `x` `[N, T]` or `[N, T, C]` and `y` `[N]`, and
+    `lengths` `[N]` where they differ; in a folder, each folder in it is a class, each file in that a text. Without
+    `has_labels` no labels are read: they are empty.
+
+    Raises:
+        DataError: nothing there, something else, or texts beside numbers; with the file and the line.
+    """
+    columns = (text, label) if has_labels else (text,)
+    found = [one for place in places for one in _of_place(place, columns)]
+    if not found:
+        raise DataError(f"{', '.join(place.name for place in places)}: there is no example in it")
+    first = found[0]
+    for one in found:
+        if isinstance(one.value, str) != isinstance(first.value, str):
+            raise DataError(f"{one.where} and {first.where}: one is text, the other numbers. Train on one kind")
+        if not isinstance(one.value, str) and one.value.shape[1] != np.shape(first.value)[1]:
+            channels = one.value.shape[1], np.shape(first.value)[1]
+            raise DataError(f"{one.where} has {channels[0]} channels, {first.where} has {channels[1]}")
+    return found
+
+
+def _of_place(place: Place, columns: Sequence[Wanted]) -> Iterator[Labelled]:
+    """`columns`: of a text and, if labels are wanted, of its label."""
+    folder, has_labels = Path(place.name), len(columns) == 2
+    if (
+        has_labels
+        and folder.is_dir()
+        and not any(is_table(one) or _suffix(one) in (".ts", ".npz") for one in place.sources)
+    ):
+        for source in place.sources:
+            yield _of_class_folder(source, folder)
+        return
+    for source in place.sources:
+        if _suffix(source) == ".ts":
+            yield from _time_series(source, has_labels=has_labels)
+        elif _suffix(source) == ".npz":
+            yield from _arrays(source, has_labels=has_labels)
+        else:
+            yield from _table(source, columns)
+
+
+def _suffix(source: Source) -> str:
+    return source.path.suffix.lower()
+
+
+def _of_class_folder(source: Source, folder: Path) -> Labelled:
+    """A file in a folder that is called like its class."""
+    inner = source.path.relative_to(folder)
+    if len(inner.parts) != 2:
+        raise DataError(
+            f"{source.name}: in a folder of examples each class is a folder, and each file in it an example:"
+            f" {folder}/CLASS/FILE"
+        )
+    content = "".join(characters(source.blocks(), source.name)).strip()
+    if not content:
+        raise DataError(f"{source.name} is empty: there is nothing to classify in it")
+    return Labelled(content, inner.parts[0], source.name)
+
+
+def _table(source: Source, columns: Sequence[Wanted]) -> Iterator[Labelled]:
+    lines = list(lines_of(source))
+    if not lines:
+        raise DataError(f"{source.name} is empty: there is nothing to read in it")
+    usual = (_TEXT, _LABEL)[: len(columns)]
+    for line in zip(*columns_of(lines, columns, usual), strict=True):
+        for one, what in zip(line, ("text", "label"), strict=False):
+            if not one.cells[0].strip():
+                raise DataError(f"{one.where}: the {what} is empty. Fill it in, or remove the line")
+        text, *labels = (one.cells[0] for one in line)
+        yield Labelled(text, "".join(labels).strip(), line[0].where)
+
+
+def _time_series(source: Source, *, has_labels: bool) -> Iterator[Labelled]:
+    """A file .ts: a head with @, then a line a case: channels parted by colons, their numbers by commas, the class."""
+    lines = enumerate("".join(characters(source.blocks(), source.name)).splitlines(), 1)
+    told = ((f"{source.name}, line {number}", line.strip()) for number, line in lines)
+    kept = ((where, line) for where, line in told if line and not line.startswith("#"))
+    has_class = _head(source, kept)
+    if has_labels and not has_class:
+        raise DataError(f"{source.name}: it says no classes (@classLabel true ...): there is nothing to learn")
+    for where, line in kept:
+        channels, label = line.split(":"), ""
+        if has_class:
+            *channels, label = channels
+        if not channels or (has_labels and not label.strip()):
+            raise DataError(f"{where}: wanted numbers, a colon and the class")
+        values = _numbers([one.split(",") for one in channels], where)
+        yield Labelled(values, label.strip() if has_labels else "", where)
+
+
+def _head(source: Source, lines: Iterator[tuple[str, str]]) -> bool:
+    """Read the head of a .ts, to @data; whether each case says its class."""
+    has_class = False
+    for where, line in lines:
+        word, _, rest = line.lower().partition(" ")
+        if word == "@data":
+            return has_class
+        if not word.startswith("@"):
+            raise DataError(f"{where}: wanted @data before the first case")
+        if word == "@timestamps" and rest.startswith("true"):
+            raise DataError(f"{where}: series with time stamps are not read: give values at equal distances")
+        has_class = has_class or (word == "@classlabel" and rest.startswith("true"))
+    raise DataError(f"{source.name}: it has no @data: it is no .ts file, or it was cut off")
+
+
+def _numbers(channels: Sequence[Sequence[str]], where: str) -> Array:
+    """Channels of numbers as `[T, C]`."""
+    lengths = {len(one) for one in channels}
+    if len(lengths) > 1:
+        raise DataError(f"{where}: its channels have different lengths, {sorted(lengths)}: all need the same")
+    try:
+        values = np.array(channels, dtype=np.float32).T
+    except ValueError as error:
+        raise DataError(f"{where}: {str(error).split(': ')[-1]} is no number") from error
+    return _finite(values, where)
+
+
+def _finite(values: Array, where: str) -> Array:
+    if not np.isfinite(values).all():
+        step, channel = (int(one) for one in np.argwhere(~np.isfinite(values))[0][:2])
+        value = values[step, channel]
+        raise DataError(f"{where}: step {step}, channel {channel} is {value}: fill in what is missing, or leave it out")
+    return values
+
+
+def _arrays(source: Source, *, has_labels: bool) -> Iterator[Labelled]:
+    """An .npz of numpy."""
+    try:
+        with zipfile.ZipFile(source.path) as packed:
+            size = sum(one.file_size for one in packed.infolist())
+        if size > _MOST:
+            raise DataError(f"{source.name} holds {size:,} bytes of arrays: at most {_MOST:,} are read")
+        with np.load(source.path, allow_pickle=False) as archive:
+            names = set(archive.files)
+            if not names >= ({"x", "y"} if has_labels else {"x"}):
+                raise DataError(
+                    f"{source.name} holds {sorted(names)}: wanted x [N, T, C], y [N], and lengths [N] if any"
+                )
+            x = archive["x"]
+            y = archive["y"] if has_labels else np.full(len(x), "")
+            lengths = archive["lengths"] if "lengths" in names else np.full(len(x), x.shape[1] if x.ndim > 1 else 0)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(f"{source.name} is no .npz of arrays: {error}") from error
+    x = x[..., None] if x.ndim == 2 else x
+    if x.ndim != 3 or y.shape != (len(x),) or lengths.shape != (len(x),):
+        shapes = f"x {x.shape}, y {y.shape}, lengths {lengths.shape}"
+        raise DataError(f"{source.name}: {shapes} do not fit: wanted x [N, T] or [N, T, C], y [N], lengths [N]")
+    for row, (series, label, length) in enumerate(zip(x, y.tolist(), lengths.tolist(), strict=True)):
+        where = f"{source.name}, example {row}"
+        if not 1 <= length <= len(series):
+            raise DataError(f"{where}: its length is {length}, it has {len(series)} steps")
+        yield Labelled(_finite(series[: int(length)].astype(np.float32), where), str(label), where)

@@ -1,0 +1,82 @@
+"""A vocabulary of short texts: words, characters, or symbols between spaces. Knows no files and no models."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Pieces = Literal["words", "characters", "symbols"]
+
+UNKNOWN = "<unknown>"
+_WORD = re.compile(r"\w+(?:['\u2019-]\w+)*|[^\w\s]")
+_LARGEST = 1 << 20
+
+
+class Lexicon(BaseModel):
+    """What a text is cut into, and the pieces that are known. Id 0 stands for every piece that is not.
+
+    "words" are words and signs; "characters" are all characters; "symbols" is what stands between spaces (phonemes).
+    `lower`: capital letters are read as small ones.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    pieces: Pieces
+    lower: bool = False
+    entries: tuple[str, ...] = Field(min_length=1, max_length=_LARGEST)
+
+    @model_validator(mode="after")
+    def _different(self) -> Lexicon:
+        if self.entries[0] != UNKNOWN or len(set(self.entries)) != len(self.entries):
+            raise ValueError(f"the entries differ from each other, and the first is {UNKNOWN}")
+        return self
+
+    @classmethod
+    def of(cls, texts: Iterable[str], pieces: Pieces, size: int, *, lower: bool = False, fewest: int = 1) -> Lexicon:
+        """The most frequent pieces of these texts, `size` - 1 at most, each seen `fewest` times or more."""
+        counts = Counter(piece for text in texts for piece in cut(text, pieces, lower=lower))
+        counts.pop(UNKNOWN, None)
+        ranked = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
+        kept = [piece for piece, count in ranked[: size - 1] if count >= fewest]
+        return cls(pieces=pieces, lower=lower, entries=(UNKNOWN, *kept))
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    @property
+    def unit(self) -> str:
+        """What one piece is called."""
+        return self.pieces.removesuffix("s")
+
+    def cut(self, text: str) -> list[str]:
+        """The pieces of a text, known or not."""
+        return cut(text, self.pieces, lower=self.lower)
+
+    def encode(self, text: str) -> NDArray[np.int64]:
+        """The ids of its pieces; 0 for those that are not known."""
+        return np.array([self._places.get(piece, 0) for piece in self.cut(text)], dtype=np.int64)
+
+    def join(self, pieces: Sequence[str]) -> str:
+        """A text of these pieces."""
+        if self.pieces == "characters":
+            return "".join(pieces)
+        return " ".join(pieces)
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {piece: place for place, piece in enumerate(self.entries) if place}
+
+
+def cut(text: str, pieces: Pieces, *, lower: bool) -> list[str]:
+    """The pieces of a text."""
+    text = text.lower() if lower else text
+    if pieces == "characters":
+        return list(text)
+    return _WORD.findall(text) if pieces == "words" else text.split()

@@ -1,0 +1,87 @@
+"""What stands before the recurrent layers: ids become vectors, measured channels get one scale. Knows no text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from torch import Tensor, nn
+
+from unrolled.shapes import check_ids, check_shape
+
+
+class Symbols(nn.Module):
+    """Ids `[T, B]` to vectors `[T, B, D]`, with dropout on them.
+
+    `token_dropout`: the probability with which, while training, an id is read as id 0, the unknown one (Iyyer et al.
+    2015, "word dropout").
+    """
+
+    def __init__(self, count: int, width: int, dropout: float = 0.0, token_dropout: float = 0.0) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(count, width)
+        self.dropout = nn.Dropout(dropout)
+        self.token_dropout = token_dropout
+        self.width = width
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """The vectors.
+
+        Raises:
+            ShapeError: ids that are not whole numbers within the vocabulary.
+        """
+        ids = check_ids("ids", ids, self.embedding.num_embeddings)
+        if self.training and self.token_dropout:
+            ids = ids.masked_fill(torch.rand(ids.shape, device=ids.device) < self.token_dropout, 0)
+        vectors: Tensor = self.dropout(self.embedding(ids))
+        return vectors
+
+
+class Channels(nn.Module):
+    """Numbers `[T, B, C]` on one scale: each channel less its mean, over its deviation, in what was learned."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, mean: Sequence[float], deviation: Sequence[float], dropout: float = 0.0) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32))
+        self.register_buffer("deviation", torch.tensor(deviation, dtype=torch.float32))
+        self.dropout = nn.Dropout(dropout)
+        self.width = len(mean)
+
+    def forward(self, numbers: Tensor) -> Tensor:
+        """The channels, scaled.
+
+        Raises:
+            ShapeError: another number of channels.
+        """
+        check_shape("inputs", numbers.shape, ("T", "B", self.width))
+        scaled: Tensor = self.dropout((numbers - self.mean) / self.deviation)
+        return scaled
+
+
+class FrontConfig(BaseModel):
+    """What a model reads: one of `vocab_size` ids, or channels with these means and deviations."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    vocab_size: int = Field(default=0, ge=0)
+    embedding_size: int = Field(default=64, ge=1, le=1_000_000)
+    mean: tuple[float, ...] = ()
+    deviation: tuple[float, ...] = ()
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    token_dropout: float = Field(default=0.0, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> FrontConfig:
+        if bool(self.vocab_size) == bool(self.mean) or len(self.mean) != len(self.deviation):
+            raise ValueError("a model reads ids or channels: give a vocab_size, or means and deviations")
+        return self
+
+    def made(self) -> Symbols | Channels:
+        """The module."""
+        if self.vocab_size:
+            return Symbols(self.vocab_size, self.embedding_size, self.dropout, self.token_dropout)
+        return Channels(self.mean, self.deviation, self.dropout)

@@ -1,0 +1,59 @@
+"""What is seen in a classifier while it reads examples: units that tell the class, gates, gradients."""
+
+from __future__ import annotations
+
+from itertools import chain
+
+import numpy as np
+
+from unrolled.data import Examples, Lexicon
+from unrolled.inspection import Label, account_of
+from unrolled.inspection import open as opened
+from unrolled.models import Classifier
+from unrolled.runs.tasks.kind import Asked, Seen
+
+_MOST = 20_000  # steps: each is kept for every unit of every value, padding included
+_CLASSES = 12  # that are looked for
+
+
+def look_at_classes(
+    classes: tuple[str, ...], lexicon: Lexicon | None, examples: Examples, model: Classifier, name: str, asked: Asked
+) -> Seen:
+    """Look at a classifier while it reads these examples, or as many as do not become too many steps."""
+    examples = examples.pick(np.arange(_fitting(examples, min(asked.most, _MOST))))
+    lengths = examples.inputs.lengths.tolist()
+    batch = examples.batch(np.arange(len(examples)))
+    labels = _labels(classes, examples)
+    symbols = [] if lexicon is None else list(chain.from_iterable(_written(lexicon, one) for one in _rows(examples)))
+    inputs = (batch.inputs, batch.lengths)
+    made = account_of(opened(model), *inputs, symbols=symbols, labels=labels, lengths=lengths, say=asked.say)
+    return Seen(f"{name}, {len(examples)} examples", sum(lengths), made)
+
+
+def _fitting(examples: Examples, most: int) -> int:
+    """How many of the first examples have at most so many steps, padded; one at least."""
+    longest = np.maximum.accumulate(examples.inputs.lengths)
+    return max(1, int((longest * np.arange(1, len(examples) + 1) <= most).sum()))
+
+
+def _rows(examples: Examples) -> list[list[int]]:
+    return [examples.inputs[row].tolist() for row in range(len(examples))]
+
+
+def _written(lexicon: Lexicon, ids: list[int]) -> list[str]:
+    """The pieces of an example, each with what parts it from the next; the last one ends the line."""
+    space = "" if lexicon.pieces == "characters" else " "
+    pieces = [lexicon.entries[one] + space for one in ids]
+    return [*pieces[:-1], pieces[-1] + "\n"]
+
+
+def _labels(classes: tuple[str, ...], examples: Examples) -> list[Label]:
+    """Of each class, whether a step is in an example of it; and how far each step is from the end."""
+    truth = np.repeat(examples.targets.values, examples.inputs.lengths)
+    left = np.concatenate([np.arange(length, 0, -1) for length in examples.inputs.lengths])
+    found = [
+        Label(f"class {name}", f"in an example of the class {name}", (truth == place).astype(np.float64))
+        for place, name in enumerate(classes[:_CLASSES])
+    ]
+    ends = Label("end", "how far the example's end is", left.astype(np.float64))
+    return [one for one in (*found, ends) if one.varies]

@@ -1,0 +1,87 @@
+"""How good a classifier is, and what it says of examples. Reads them, changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+
+from unrolled.data import Examples
+from unrolled.models import Classifier, evaluating
+from unrolled.training import scores
+
+_AT_ONCE = 256  # examples that are read side by side
+_TOLD = 20  # classes
+
+Probabilities = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ClassScore:
+    """How good a classifier is on so many examples.
+
+    `nats`: the loss per example. `calibration_error`: how far confidence is from accuracy in the mean, 0 to 1.
+    `confusion[truth][predicted]` counts, in the order of `classes`.
+    """
+
+    accuracy: float
+    macro_f1: float
+    calibration_error: float
+    nats: float
+    examples: int
+    classes: tuple[str, ...]
+    confusion: tuple[tuple[int, ...], ...]
+
+    def rows(self) -> dict[str, str]:
+        """The same for reading."""
+        table = np.array(self.confusion)
+        each = scores.f1_of_each(table)
+        rows = {
+            "accuracy": f"{self.accuracy:.4f}",
+            "macro F1": f"{self.macro_f1:.4f}",
+            "calibration error": f"{self.calibration_error:.4f}",
+            "nats per example": f"{self.nats:.4f}",
+            "examples": f"{self.examples:,}",
+        }
+        for place, name in enumerate(self.classes[:_TOLD]):
+            taken = [one for one in np.argsort(-table[place], kind="stable")[:3] if table[place, one]]
+            told = ", ".join(f"{self.classes[one]} {table[place, one]:,}" for one in taken)
+            rows[f"  {name}"] = f"{table[place].sum():,}, F1 {each[place]:.3f}" + (f"; taken for {told}" * bool(taken))
+        return rows
+
+
+@torch.no_grad()
+def probabilities_of(
+    model: Classifier, examples: Examples, should_stop: Callable[[], bool] = lambda: False
+) -> Probabilities | None:
+    """The probabilities `[N, K]` of the classes; None if it was told to stop."""
+    device = next(model.parameters()).device
+    found = np.zeros((len(examples), model.config.classes))
+    with evaluating(model):
+        for rows in examples.in_order(_AT_ONCE):
+            if should_stop():
+                return None
+            batch = examples.batch(rows).to(device)
+            found[rows] = F.softmax(model(batch.inputs, batch.lengths).double(), dim=1).cpu().numpy()
+    return found
+
+
+def score_of(examples: Examples, probabilities: Probabilities, classes: tuple[str, ...]) -> ClassScore:
+    """How good these probabilities `[N, K]` are."""
+    truth = examples.targets.values.astype(np.int64)
+    table = scores.confusion(truth, probabilities.argmax(axis=1), len(classes))
+    with np.errstate(divide="ignore"):
+        nats = float(-np.log(probabilities[np.arange(len(truth)), truth]).mean())
+    return ClassScore(
+        accuracy=scores.accuracy(table),
+        macro_f1=scores.macro_f1(table),
+        calibration_error=scores.calibration_error(probabilities, truth),
+        nats=nats,
+        examples=len(examples),
+        classes=classes,
+        confusion=tuple(map(tuple, table.tolist())),
+    )

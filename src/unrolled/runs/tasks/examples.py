@@ -1,0 +1,126 @@
+"""What kinds of work on independent examples share: how they are stored, split, and told of. Knows no models."""
+
+from __future__ import annotations
+
+import os
+from abc import abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import ClassVar, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from unrolled.data import Examples, read_examples, stored_examples
+from unrolled.errors import DataError
+from unrolled.runs.config import RunConfig
+from unrolled.runs.events import Told
+from unrolled.runs.tasks.kind import Contents, DataFile, Gathered, Kind
+
+_ABOUT, _EXAMPLES = "data.json", "examples.safetensors"
+
+Rows = NDArray[np.int64]
+
+
+class ExamplesConfig(RunConfig):
+    """The options of every kind of work on examples."""
+
+    val_frac: float = Field(default=0.1, ge=0, lt=1, description="share of the data held out; 0: none")
+    split_seed: int = Field(default=0, ge=0, lt=2**63, description="of which examples are held out")
+    evaluations: int = Field(default=10, ge=1, le=10**12, description="how often what is held out is read")
+
+    def rows(self, count: int) -> tuple[Rows, Rows]:
+        """Which of so many examples are learned, and which are held out."""
+        order = np.random.default_rng(self.split_seed).permutation(count)
+        held_out = round(count * self.val_frac)
+        return np.sort(order[held_out:]), np.sort(order[:held_out])
+
+
+class AboutExamples(BaseModel):
+    """What all of them say of their data."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: int = Field(default=1, ge=1, le=1)
+    name: str
+    examples: int = Field(ge=1)
+
+    @field_validator("name")
+    @classmethod
+    def _can_be_written(cls, name: str) -> str:
+        """A name of a file that is no UTF-8 is kept readable."""
+        return os.fsencode(name).decode("utf-8", "replace")
+
+    @property
+    def unit(self) -> str:
+        """What losses are counted by."""
+        return "example"
+
+
+Config = TypeVar("Config", bound=ExamplesConfig)
+AboutType = TypeVar("AboutType", bound=AboutExamples)
+
+
+class ExamplesKind(Kind[Config, AboutType, Examples], Generic[Config, AboutType]):
+    """A kind of work whose data are examples: `data.json` says what they are, `examples.safetensors` holds them."""
+
+    about_type: type[AboutType]
+    files: ClassVar[tuple[DataFile, ...]] = (
+        DataFile(_ABOUT, 1 << 27, "Give a smaller --vocab-size"),
+        DataFile(_EXAMPLES, None),
+    )
+    uses = MappingProxyType(
+        {
+            "unrolled predict {run} FILE": "what it says of other examples",
+            "unrolled eval {run} FILE": "how good it is on others whose answers are known",
+            "unrolled look {run}": "what is inside: a report with pictures",
+        }
+    )
+    shows = "what it says of examples that are held out"
+
+    @abstractmethod
+    def described(self, about: AboutType) -> str:
+        """What the examples are, in words: `"20,000 different words, 2 classes"`."""
+
+    def stored(self, about: AboutType, examples: Examples) -> Gathered[AboutType, Examples]:
+        """Examples that were read, and how a run keeps them."""
+
+        def contents() -> Contents:
+            return {_ABOUT: [about.model_dump_json().encode("utf-8")], _EXAMPLES: [stored_examples(examples)]}
+
+        return Gathered(about, examples, contents)
+
+    def about(self, files: Mapping[str, bytes], sizes: Mapping[str, int]) -> AboutType:
+        """What `contents` wrote of them."""
+        del sizes
+        return self.about_type.model_validate_json(files[_ABOUT])
+
+    def data(self, folder: Path, about: AboutType) -> Examples:
+        """The examples."""
+        examples = read_examples(folder / _EXAMPLES)
+        if len(examples) != about.examples:
+            raise DataError(f"{folder / _EXAMPLES} has {len(examples)} examples, {about.examples} were stored")
+        return examples
+
+    def parted(self, config: Config, about: AboutType, data: Examples) -> tuple[Examples, Examples | None]:
+        """What is learned, and what is held out, if anything.
+
+        Raises:
+            DataError: nothing is left for one of them.
+        """
+        learned, held_out = config.rows(len(data))
+        if not len(learned) or (config.val_frac and not len(held_out)):
+            raise DataError(
+                f"{about.name} has {len(data)} examples: too few to learn some and hold {config.val_frac:g} of them"
+                " out. Give more, or another --val-frac"
+            )
+        return data.pick(learned), data.pick(held_out) if len(held_out) else None
+
+    def told(self, config: Config, about: AboutType, task: object) -> Told:
+        """How many examples, of what."""
+        del task
+        held_out = len(config.rows(about.examples)[1])
+        words = f"{about.name}: {about.examples:,} examples, {self.described(about)}; {held_out:,} are held out"
+        return Told(about.unit, about.examples - held_out, held_out, words)

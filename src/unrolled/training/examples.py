@@ -1,0 +1,75 @@
+"""Independent examples in batches, whatever is learned of them: a class, tags, a translation. Knows no symbols."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from torch import Tensor, nn
+
+from unrolled.data import PADDING, Batches, Examples
+from unrolled.engine import State
+from unrolled.training.task import Evaluation, StepLoss
+
+ShouldStop = Callable[[], bool]
+
+
+class Learner(Protocol):
+    """A model that learns examples."""
+
+    def losses(self, inputs: Tensor, lengths: Tensor, targets: Tensor) -> Tensor:
+        """Nats for each target that is no padding, `[n]`, in the order of the targets `[U, B]`."""
+        ...
+
+
+class ExamplesTask:
+    """A model, the examples that it learns, and how it is measured on others.
+
+    Args:
+        model: an `nn.Module` that is a `Learner`.
+        learned: the examples.
+        held_out: those that it is measured on, if any.
+        batch_size: B.
+        seed: of the order in which examples are read.
+        loss_of_guessing: of a model that knows nothing, in nats per target.
+        measure: the loss and the scores on what is held out; None if it was told to stop.
+        weights: of each kind of target in the loss while training, `[K]`; None: all count the same.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        learned: Examples,
+        held_out: Examples | None,
+        batch_size: int,
+        *,
+        seed: int,
+        loss_of_guessing: float,
+        measure: Callable[[ShouldStop], Evaluation | None],
+        weights: Tensor | None = None,
+    ) -> None:
+        self.model = model
+        self.learned = learned
+        self.shown = learned if held_out is None else held_out
+        self.carried: State = {}
+        self.loss_of_guessing = loss_of_guessing
+        self.has_held_out = held_out is not None
+        self._measure = measure
+        self._weights = weights
+        self._batches = Batches(learned.inputs.lengths, batch_size, seed)
+        self.steps_per_epoch = len(self._batches)
+
+    def loss(self, step: int) -> StepLoss:
+        """The mean nats per target of the batch of that step."""
+        batch = self.learned.batch(self._batches.at(step)).to(next(self.model.parameters()).device)
+        losses = self.model.losses(batch.inputs, batch.lengths, batch.targets)  # type: ignore[operator]
+        count = losses.numel()
+        if self._weights is not None:
+            targets = batch.targets[batch.targets != PADDING]
+            weights = self._weights.to(losses)[targets]
+            losses = losses * weights * (count / weights.sum())
+        return StepLoss(losses.mean(), 1, count, {})
+
+    def evaluate(self, should_stop: ShouldStop) -> Evaluation | None:
+        """The loss and the scores on what is held out; None if it was told to stop."""
+        return self._measure(should_stop)

@@ -1,0 +1,295 @@
+"""`--task classify`: from files to a run, and everything that a run can do."""
+
+import json
+import random
+
+import numpy as np
+import pytest
+import torch
+
+from unrolled import (
+    ClassifyConfig,
+    ConfigError,
+    DataError,
+    RunError,
+    evaluate,
+    load,
+    look,
+    predict,
+    sample,
+    train,
+    use_engine,
+)
+from unrolled.data import found, labelled
+from unrolled.runs import Prepared, Sampled, resume, tried
+from unrolled.runs.folder import RunFolder
+from unrolled.training import Evaluated, Evaluation, ExamplesTask, Stepped
+
+GOOD, BAD = ["lovely", "fine", "bright", "warm"], ["awful", "dull", "grey", "cold"]
+
+
+def _sentences(count, seed=0):
+    numbers = random.Random(seed)
+    for _ in range(count):
+        label = numbers.choice(["good", "bad"])
+        words = [numbers.choice(["the", "a", "day", "film", "sea", "was"]) for _ in range(numbers.randint(1, 9))]
+        words.insert(numbers.randint(0, len(words)), numbers.choice(GOOD if label == "good" else BAD))
+        yield label, " ".join(words)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    place = tmp_path_factory.mktemp("classify")
+    rows = list(_sentences(300))
+    (place / "days.tsv").write_text("label\ttext\n" + "".join(f"{label}\t{text}\n" for label, text in rows))
+    (place / "days.csv").write_text("rating,words\n" + "".join(f'{label},"{text}, yes"\n' for label, text in rows))
+    numbers = np.random.default_rng(0)
+    with (place / "waves.ts").open("w") as file:
+        file.write("# made here\n@problemName waves\n@univariate false\n@classLabel true up down\n@data\n")
+        for one in range(120):
+            ramp = np.linspace(0, 1, numbers.integers(5, 12)) * (1 if one % 2 else -1)
+            channels = [ramp + 0.1 * numbers.standard_normal(len(ramp)), 100 + numbers.standard_normal(len(ramp))]
+            told = [",".join(f"{x:.4f}" for x in channel) for channel in channels]
+            file.write(":".join([*told, "up" if one % 2 else "down"]) + "\n")
+    for label in ("good", "bad"):
+        (place / "tree" / label).mkdir(parents=True)
+    for number, (label, text) in enumerate(rows[:80]):
+        (place / "tree" / label / f"{number}.txt").write_text(text)
+    x, y = numbers.standard_normal((60, 8)), np.arange(60) % 3
+    np.savez(place / "arrays.npz", x=x + 2 * y[:, None], y=y, lengths=numbers.integers(3, 9, 60))
+    return place
+
+
+def _config(data, **options):
+    settings = {
+        "steps": 120, "hidden_size": 12, "embedding_size": 8, "batch_size": 16, "evaluations": 3, "samples": 2,
+        "learning_rate": 0.02, "dropout": 0.1,
+    }  # fmt: skip
+    return ClassifyConfig(data=[str(data)], **settings | options)
+
+
+@pytest.mark.parametrize("engine", ["auto", "reference"])
+def test_a_run_from_a_table(folder, tmp_path, engine):
+    events = []
+    with use_engine(engine):
+        path = train(_config(folder / "days.tsv"), tmp_path / "run", listen=events.append)
+    prepared = next(one for one in events if isinstance(one, Prepared))
+    assert (prepared.train, prepared.held_out, prepared.unit) == (270, 30, "example")
+    assert "2 classes (bad, good)" in prepared.words
+    last = [one for one in events if isinstance(one, Evaluated)][-1]
+    assert last.scores["accuracy"] > 0.9
+    assert "is good: " in [one for one in events if isinstance(one, Sampled)][-1].text
+    score = evaluate(path, str(folder / "days.tsv"))
+    assert score.accuracy > 0.95
+    assert score.examples == 300
+    assert sum(map(sum, score.confusion)) == 300
+    assert json.loads(json.dumps(score.rows()))["accuracy"] == f"{score.accuracy:.4f}"
+    (tmp_path / "new.txt").write_text("the film was lovely\na dull day\n")
+    said = list(predict(path, str(tmp_path / "new.txt")))
+    assert [one.label for one in said] == ["good", "bad"]
+    assert said[0].where == "the film was lovely"
+    assert sum(said[0].probabilities.values()) == pytest.approx(1)
+    (one,) = tried(tmp_path)
+    assert (one.unit, one.remark) == ("example", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("days.csv", {"text_column": "words", "label_column": "1"}),
+        ("days.tsv", {"tokens": "characters", "lower": False, "class_weights": "balanced", "steps": 10}),
+        ("tree", {}),
+        ("waves.ts", {"pooling": "last"}),
+        ("arrays.npz", {"pooling": "attention", "bidirectional": False}),
+    ],
+)
+def test_every_form(folder, tmp_path, name, options):
+    path = train(_config(folder / name, **options), tmp_path / "run")
+    score = evaluate(path, str(folder / name))
+    assert score.accuracy > (0.9 if options.get("steps") != 10 else 0.4)
+    assert load(path).config.data == (str(folder / name),)
+
+
+def test_what_is_held_out_is_not_learned(folder, tmp_path):
+    """Neither by the weights, nor by the vocabulary; and another seed of training holds out the same."""
+    with found([str(folder / "days.tsv")]) as places:
+        every = labelled(places)
+    for seed in (1, 2):
+        path = train(_config(folder / "days.tsv", seed=seed, steps=2, samples=0), tmp_path / "run", overwrite=True)
+        identity = RunFolder.at(path).identity()
+        learned, held_out = identity.config.rows(300)
+        assert held_out[:3].tolist() == identity.config.rows(300)[1][:3].tolist()
+        assert len(set(learned) | set(held_out)) == 300
+        known = {word for row in learned for word in every[row].value.split()}
+        assert set(identity.about.lexicon.entries[1:]) == known
+    assert _config("x", split_seed=3).rows(300)[1].tolist() != held_out.tolist()
+
+
+@pytest.mark.parametrize("name", ["days.tsv", "waves.ts"])
+def test_resume_is_exact(folder, tmp_path, name):
+    def config():
+        return _config(folder / name, dropout=0.3, token_dropout=0.1, num_layers=2, samples=0)
+
+    whole = load(train(config(), tmp_path / "whole")).model.state_dict()
+    events = []
+    stop = lambda: any(isinstance(one, Stepped) and one.step == 23 for one in events)
+    path = train(config(), tmp_path / "cut", listen=events.append, should_stop=stop)
+    assert load(path).step == 23
+    resumed = load(resume(path)).model.state_dict()
+    assert all(torch.equal(value, resumed[key]) for key, value in whole.items())
+
+
+def test_the_best_is_chosen_by_accuracy(folder, tmp_path, monkeypatch):
+    said = iter([(0.5, 0.7), (0.9, 0.8), (0.7, 0.8), (0.1, 0.6)])
+
+    def evaluated(task, should_stop):
+        nats, accuracy = next(said)
+        return Evaluation(nats, {"accuracy": accuracy}, "accuracy")
+
+    monkeypatch.setattr(ExamplesTask, "evaluate", evaluated)
+    path = train(_config(folder / "days.tsv", evaluations=4, steps=40), tmp_path / "run")
+    assert load(path, best=True).step == 30, "of equal scores the lower loss"
+
+
+def test_looking_into_one(folder, tmp_path):
+    path = train(_config(folder / "days.tsv", val_frac=0.5, samples=0, steps=150), tmp_path / "run")
+    seen = look(path)
+    assert seen.account.symbols[-1].endswith("\n")
+    assert seen.steps == len(seen.account.symbols) == len(seen.account.units[0].values)
+    assert {one.name for one in seen.account.labels} == {"class bad", "class good", "end"}
+    assert "a classifier of 2 classes" in seen.report()
+    assert look(path, [str(folder / "days.tsv")]).steps > seen.steps
+    with pytest.raises(ConfigError, match=r"labels of one.s own are for text"):
+        look(path, labels={"x": "y"})
+
+
+def test_looking_at_series(folder, tmp_path):
+    path = train(_config(folder / "waves.ts", samples=0), tmp_path / "run")
+    assert look(path).account.symbols == []
+
+
+def _table(text):
+    return {"bad.tsv": text}
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("", r"bad\.tsv is empty"),
+        ("label\ttext\n", "there is no example"),
+        ("good\ta film\n" * 20, "all 20 examples have the class"),
+        ("label\ttext\ngood\ta film\nbad\n", r"bad\.tsv, line 3 has 1 columns, the first line of that file 2"),
+        ("label\ttext\ngood\ta film\nbad\t  \n", r"bad\.tsv, line 3: the text is empty"),
+        ("label\ttext\ngood\ta film\n \ta day\n", r"bad\.tsv, line 3: the label is empty"),
+        ("a film\na day\n", r"there are 1 columns, and column 2 was asked for"),
+        ("label\ttext\ngood\ta film\nbad\ta day\n", "too few to learn some and hold 0.1 of them out"),
+        (b"good\ta film\nbad\t\xff\xfe\n", "UTF-8"),
+    ],
+)
+def test_bad_tables(tmp_path, content, told):
+    (tmp_path / "bad.tsv").write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(DataError, match=told):
+        train(_config(tmp_path / "bad.tsv"), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"text_column": "wrds"}, r"there is no column 'wrds'.*Did you mean 'words'"),
+        ({"label_column": "7"}, "column 7 was asked for"),
+        ({"text_column": "rating", "label_column": "rating"}, "one column was asked for twice"),
+    ],
+)
+def test_columns_that_are_not_there(folder, tmp_path, options, told):
+    with pytest.raises(DataError, match=told):
+        train(_config(folder / "days.csv", **options), tmp_path / "run")
+
+
+HEAD = "@classLabel true a b\n@data\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("1,2:a\n", r"bad\.ts, line 1: wanted @data"),
+        ("@problemName x\n", "it has no @data"),
+        ("@timeStamps true\n@data\n", "time stamps"),
+        ("@data\n1,2\n", "it says no classes"),
+        (HEAD + "a\n", r"bad\.ts, line 3: wanted numbers, a colon and the class"),
+        (HEAD + "1,2:\n", r"bad\.ts, line 3: wanted numbers, a colon and the class"),
+        (HEAD + "1,x:a\n", r"bad\.ts, line 3: 'x' is no number"),
+        (HEAD + "1,nan,3:a\n", r"bad\.ts, line 3: step 1, channel 0 is nan"),
+        (HEAD + "1,?,3:a\n", r"bad\.ts, line 3: '\?' is no number"),
+        (HEAD + "1,2:1,2,3:a\n", r"line 3: its channels have different lengths, \[2, 3\]"),
+        (HEAD + "1,2:1,2:a\n1,2:b\n", r"line 4 has 1 channels, .*line 3 has 2"),
+    ],
+)
+def test_bad_series(tmp_path, content, told):
+    (tmp_path / "bad.ts").write_text(content)
+    with pytest.raises(DataError, match=told):
+        train(_config(tmp_path / "bad.ts"), tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("arrays", "told"),
+    [
+        ({"x": np.zeros((4, 3))}, "wanted x"),
+        ({"x": np.zeros(4), "y": np.arange(4)}, "do not fit"),
+        ({"x": np.zeros((4, 3)), "y": np.arange(5)}, "do not fit"),
+        ({"x": np.zeros((4, 3)), "y": np.arange(4), "lengths": np.array([1, 2, 3, 9])}, "example 3: its length is 9"),
+        ({"x": np.full((4, 3), np.inf), "y": np.arange(4)}, "example 0: step 0, channel 0 is inf"),
+        ({"x": np.array([[object()]]), "y": np.arange(1)}, "no .npz of arrays"),
+    ],
+)
+def test_bad_arrays(tmp_path, arrays, told):
+    np.savez(tmp_path / "bad.npz", **arrays)
+    with pytest.raises(DataError, match=told):
+        train(_config(tmp_path / "bad.npz"), tmp_path / "run")
+
+
+def test_other_bad_input(folder, tmp_path):
+    (tmp_path / "bad.npz").write_bytes(b"PK\x03\x04 no zip")
+    with pytest.raises(DataError, match="no .npz of arrays"):
+        train(_config(tmp_path / "bad.npz"), tmp_path / "run")
+    with pytest.raises(DataError, match="one is text, the other numbers"):
+        train(ClassifyConfig(data=[str(folder / "days.tsv"), str(folder / "waves.ts")]), tmp_path / "run")
+    with pytest.raises(DataError, match="each class is a folder"):
+        (tmp_path / "flat").mkdir()
+        (tmp_path / "flat" / "a.txt").write_text("a film")
+        train(_config(tmp_path / "flat"), tmp_path / "run")
+    with pytest.raises(DataError, match="is empty"):
+        (tmp_path / "deep" / "good").mkdir(parents=True)
+        (tmp_path / "deep" / "good" / "a.txt").write_text("\n")
+        train(_config(tmp_path / "deep"), tmp_path / "run")
+    with pytest.raises(DataError, match="classes of what"):
+        train(ClassifyConfig(), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_using_it_wrongly(folder, tmp_path):
+    path = train(_config(folder / "days.tsv", steps=3, samples=0), tmp_path / "run")
+    (tmp_path / "new.tsv").write_text("label\ttext\nmiddling\ta day\n")
+    with pytest.raises(
+        DataError, match=r"new\.tsv, line 2: the class 'middling' was not among those learned: bad, good"
+    ):
+        evaluate(path, str(tmp_path / "new.tsv"))
+    with pytest.raises(DataError, match="is numbers, and texts were learned"):
+        evaluate(path, str(folder / "waves.ts"))
+    with pytest.raises(ConfigError, match="does not write text: it was trained with --task classify"):
+        list(sample(path))
+    series = train(_config(folder / "waves.ts", steps=3, samples=0), tmp_path / "series")
+    with pytest.raises(DataError, match="has 1 channels, 2 were learned"):
+        evaluate(series, str(folder / "arrays.npz"))
+    with pytest.raises(RunError, match="it has no vocabulary"):
+        load(series).vocabulary
+
+
+def test_a_text_run_predicts_nothing(tmp_path):
+    from unrolled import TextConfig
+
+    (tmp_path / "text.txt").write_text("the cat sat on the mat.\n" * 40)
+    small = {"steps": 2, "hidden_size": 4, "batch_size": 2, "seq_length": 8, "samples": 0}
+    path = train(TextConfig(data=[str(tmp_path / "text.txt")], **small), tmp_path / "run")
+    with pytest.raises(ConfigError, match="learns nothing that could be predicted"):
+        list(predict(path, str(tmp_path / "text.txt")))
