@@ -14,6 +14,7 @@ from unrolled import DataError, LanguageModel, LanguageModelConfig, TrainingErro
 from unrolled.data import Streams, reading
 from unrolled.training import (
     Evaluated,
+    Evaluation,
     Finished,
     Planned,
     SampleDue,
@@ -204,6 +205,17 @@ def test_a_rate_that_falls_already_is_left_alone(monkeypatch):
     trainer = _trainer(steps=None, minutes=1.0, samples=0, decay=1.0)
     _slow(monkeypatch, trainer, time, 0.1)
     assert len(_of(Planned, list(trainer.run()))) == 1
+
+
+def test_patience(monkeypatch):
+    """The third of six evaluations is the best: two more do not reach it, and training is over."""
+    losses = iter([5.0, 4.0, 3.0, 3.5, 3.1, 1.0])
+    trainer = _trainer(steps=60, evaluations=6, patience=2, samples=0)
+    monkeypatch.setattr(type(trainer.task), "evaluate", lambda task, should_stop: Evaluation(next(losses)))
+    events = list(trainer.run())
+    assert (events[-1].step, events[-1].reason) == (50, "patience")
+    assert trainer.progress.best.step == 30
+    assert trainer.is_done()
 
 
 def test_samples_are_due_before_the_steps_are_known(monkeypatch):

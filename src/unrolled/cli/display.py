@@ -106,6 +106,7 @@ class _Lines:
     def _print_finished(self, event: Finished) -> None:
         ends = {
             "done": "training is done",
+            "patience": "nothing got better, so training ends",
             "time": "the time is over, before all steps were made",
             "interrupted": "stopped, and saved",
         }

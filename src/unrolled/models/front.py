@@ -39,16 +39,19 @@ class Symbols(nn.Module):
 
 
 class Channels(nn.Module):
-    """Numbers `[T, B, C]` on one scale: each channel less its mean, over its deviation, in what was learned."""
+    """Numbers `[T, B, C]` on one scale: each channel less its mean, over its deviation, in what was learned.
+
+    `noise`: deviations of the normal noise that is added while training.
+    """
 
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, mean: Sequence[float], deviation: Sequence[float], dropout: float = 0.0) -> None:
+    def __init__(self, mean: Sequence[float], deviation: Sequence[float], noise: float = 0.0) -> None:
         super().__init__()
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32))
         self.register_buffer("deviation", torch.tensor(deviation, dtype=torch.float32))
-        self.dropout = nn.Dropout(dropout)
+        self.noise = noise
         self.width = len(mean)
 
     def forward(self, numbers: Tensor) -> Tensor:
@@ -58,8 +61,8 @@ class Channels(nn.Module):
             ShapeError: another number of channels.
         """
         check_shape("inputs", numbers.shape, ("T", "B", self.width))
-        scaled: Tensor = self.dropout((numbers - self.mean) / self.deviation)
-        return scaled
+        scaled = (numbers - self.mean) / self.deviation
+        return scaled + self.noise * torch.randn_like(scaled) if self.training and self.noise else scaled
 
 
 class FrontConfig(BaseModel):
@@ -73,6 +76,7 @@ class FrontConfig(BaseModel):
     deviation: tuple[float, ...] = ()
     dropout: float = Field(default=0.0, ge=0, lt=1)
     token_dropout: float = Field(default=0.0, ge=0, lt=1)
+    noise: float = Field(default=0.0, ge=0, allow_inf_nan=False)
 
     @model_validator(mode="after")
     def _one_of_both(self) -> FrontConfig:
@@ -84,4 +88,4 @@ class FrontConfig(BaseModel):
         """The module."""
         if self.vocab_size:
             return Symbols(self.vocab_size, self.embedding_size, self.dropout, self.token_dropout)
-        return Channels(self.mean, self.deviation, self.dropout)
+        return Channels(self.mean, self.deviation, self.noise)

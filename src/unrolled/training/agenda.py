@@ -50,14 +50,23 @@ class Agenda:
                 f" {MOST:,}"
             )
         self.progress.total = total
+        self.progress.since_best = 0
         self.progress.evaluations = self._config.evaluations if self._has_held_out else 0
         self._is_limited = False
 
     @property
     def has_ended(self) -> bool:
-        """Whether all steps are made, or the time is over."""
-        is_over_time = self._is_limited and self._clock.elapsed > _OVERTIME * self._limit
-        return self.progress.step == self.progress.total or is_over_time
+        """Whether training is over, for whatever reason."""
+        return bool(self.reason)
+
+    @property
+    def reason(self) -> str:
+        """Why training is over: "done", all steps are made; "patience", nothing got better; "time"; else empty."""
+        if self.progress.step == self.progress.total:
+            return "done"
+        if self._config.patience and self.progress.since_best >= self._config.patience:
+            return "patience"
+        return "time" if self._is_limited and self._clock.elapsed > _OVERTIME * self._limit else ""
 
     @property
     def share_done(self) -> float:

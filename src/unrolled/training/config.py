@@ -42,6 +42,9 @@ class TrainingConfig(BaseModel):
     epochs: float | None = Field(default=None, gt=0, le=1e6, description="how long: so often through the text")
     minutes: float | None = Field(default=None, gt=0, le=1e6, description="how long: about so many")
     evaluations: int = Field(default=6, ge=1, le=MOST, description="how often the held-out text is read")
+    patience: int = Field(
+        default=0, ge=0, le=MOST, description="evaluations without a better one, after which training stops; 0: never"
+    )
     samples: int = Field(default=5, ge=0, le=1000, description="how many samples show the training's progress")
     precision: Literal["float32", "bf16", "float64"] = Field(
         default="float32", description="bf16: weights are float32, matrices are multiplied in bfloat16"

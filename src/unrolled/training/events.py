@@ -44,7 +44,7 @@ class SampleDue:
 
 @dataclass(frozen=True)
 class Finished:
-    """Training ended: `reason` is "done", "interrupted" or "time"."""
+    """Training ended: `reason` is "done", "patience", "time" or "interrupted"."""
 
     step: int
     reason: str

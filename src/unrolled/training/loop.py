@@ -65,7 +65,7 @@ class Trainer(Generic[TaskType]):
         while True:
             yield from self._look(should_stop)
             if self.is_done():
-                reason = "done" if self.progress.step == self.progress.total else "time"
+                reason = self._agenda.reason
                 break
             if should_stop():
                 reason = "interrupted"
@@ -161,8 +161,9 @@ class Trainer(Generic[TaskType]):
         progress.evaluated_at = progress.step
         if progress.step:
             here = Best(step=progress.step, loss=loss, score=found.score)
-            if progress.best is None or here.merit > progress.best.merit:
-                progress.best = here
+            is_better = progress.best is None or here.merit > progress.best.merit
+            progress.best = here if is_better else progress.best
+            progress.since_best = 0 if is_better else progress.since_best + 1
         self._clock.seconds_per_evaluation = time.monotonic() - started
         yield Evaluated(progress.step, loss, self._clock.elapsed, found.scores)
 

@@ -30,7 +30,7 @@ class Progress(BaseModel):
 
     `looked_until` is the share that was done when the trainer last looked what was due: what lies between it and the
     share that is done now has become due. `evaluated_at` and `sampled_at` are the steps after which that was last
-    done, -1: never.
+    done, -1: never. `since_best` counts the evaluations since the best one.
     """
 
     model_config = ConfigDict(extra="forbid", validate_assignment=True)
@@ -44,6 +44,7 @@ class Progress(BaseModel):
     elapsed: float = Field(default=0.0, ge=0, allow_inf_nan=False, description="seconds")
     first_loss: float | None = Field(default=None, allow_inf_nan=False)
     best: Best | None = None
+    since_best: int = Field(default=0, ge=0, le=MOST)
 
     @model_validator(mode="after")
     def _nothing_ahead(self) -> Progress:

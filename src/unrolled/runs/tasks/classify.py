@@ -44,6 +44,9 @@ class ClassifyConfig(ExamplesConfig):
         default="none", description="in the loss: all the same, or the rarer the more"
     )
     token_dropout: float = Field(default=0.0, ge=0, lt=1, description="share of words read as unknown while training")
+    noise: float = Field(
+        default=0.0, ge=0, le=1e3, description="deviations of what is added to measured numbers while training"
+    )
     hidden_size: int = Field(default=64, ge=1, le=1_000_000, description="units")
     embedding_size: int = Field(default=64, ge=1, le=1_000_000, description="of words and characters")
     learning_rate: float = Field(default=3e-3, gt=0, le=1e3)
@@ -114,7 +117,8 @@ class ClassifyKind(ExamplesKind[ClassifyConfig, AboutClassified]):
             embedding_size=config.embedding_size,
             mean=about.mean,
             deviation=about.deviation,
-            dropout=0.0 if about.lexicon is None else config.dropout,
+            dropout=config.dropout,
+            noise=config.noise,
             token_dropout=config.token_dropout,
         )
         sizes = ClassifierConfig(
