@@ -31,7 +31,19 @@ if TYPE_CHECKING:
     from unrolled.inspection import open as open  # noqa: A004 (unrolled.open)
     from unrolled.layers import GRU, LSTM, RNN, Recurrent
     from unrolled.models import LanguageModel, LanguageModelConfig
-    from unrolled.runs import ClassifyConfig, TextConfig, evaluate, load, look, predict, preset, resume, sample, train
+    from unrolled.runs import (
+        ClassifyConfig,
+        TagConfig,
+        TextConfig,
+        evaluate,
+        load,
+        look,
+        predict,
+        preset,
+        resume,
+        sample,
+        train,
+    )
 
 _ROOMS = {
     "engine": ("Noise", "use_engine"),
@@ -45,7 +57,8 @@ _ROOMS = {
     "layers": ("GRU", "LSTM", "RNN", "Recurrent"),
     "models": ("LanguageModel", "LanguageModelConfig"),
     "runs": (
-        "ClassifyConfig", "TextConfig", "evaluate", "load", "look", "predict", "preset", "resume", "sample", "train",
+        "ClassifyConfig", "TagConfig", "TextConfig", "evaluate", "load", "look", "predict", "preset", "resume",
+        "sample", "train",
     ),
 }  # fmt: skip
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
@@ -54,9 +67,9 @@ _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 __all__ = [
     "GRU", "LSTM", "RNN", "Cell", "CellError", "CheckpointError", "ClassifyConfig", "ConfigError", "DataError",
     "EquationError", "GenerationError", "Graph", "GraphError", "LanguageModel", "LanguageModelConfig", "Noise",
-    "Recurrent", "RunError", "ShapeError", "Strategy", "TextConfig", "TraceError", "TrainingError", "UnrolledError",
-    "cell", "cells", "evaluate", "generate", "intervene", "load", "look", "ops", "predict", "preset", "resume",
-    "sample", "trace", "train", "use_engine",
+    "Recurrent", "RunError", "ShapeError", "Strategy", "TagConfig", "TextConfig", "TraceError", "TrainingError",
+    "UnrolledError", "cell", "cells", "evaluate", "generate", "intervene", "load", "look", "ops", "predict", "preset",
+    "resume", "sample", "trace", "train", "use_engine",
 ]  # fmt: skip
 
 

@@ -81,7 +81,7 @@ def test_a_run_from_a_table(folder, tmp_path, engine):
     assert "is good: " in [one for one in events if isinstance(one, Sampled)][-1].text
     score = evaluate(path, str(folder / "days.tsv"))
     assert score.accuracy > 0.95
-    assert score.examples == 300
+    assert (score.count, score.unit) == (300, "example")
     assert sum(map(sum, score.confusion)) == 300
     assert json.loads(json.dumps(score.rows()))["accuracy"] == f"{score.accuracy:.4f}"
     (tmp_path / "new.txt").write_text("the film was lovely\na dull day\n")

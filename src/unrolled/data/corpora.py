@@ -16,6 +16,7 @@ from pathlib import Path
 from unrolled import files
 from unrolled.data.fetching import Corpus
 from unrolled.data.labelled_corpora import LABELLED
+from unrolled.data.moving_digits import VIDEOS
 from unrolled.data.places import cache_folder
 from unrolled.data.text_corpora import TEXTS
 from unrolled.errors import DataError, did_you_mean
@@ -23,7 +24,7 @@ from unrolled.errors import DataError, did_you_mean
 Say = Callable[[str], None]
 
 
-_CORPORA = (*TEXTS, *LABELLED)
+_CORPORA = (*TEXTS, *LABELLED, *VIDEOS)
 
 
 def names() -> list[str]:
@@ -76,7 +77,7 @@ def fetch(name: str, say: Say = lambda _: None) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".new-") as temporary:
-            text = "".join(corpus.make(Path(temporary))).encode()
+            text = b"".join(one.encode() if isinstance(one, str) else one for one in corpus.make(Path(temporary)))
             found = hashlib.sha256(text).hexdigest()
             if corpus.sha256 not in (None, found):
                 raise DataError(f"what was made of {corpus.origin} has the SHA-256 {found}, not {corpus.sha256}")

@@ -24,7 +24,7 @@ class Batch:
     """B examples side by side.
 
     Attributes:
-        inputs: ids `[T, B]` (int64), or numbers `[T, B, ...]`; zero behind each end.
+        inputs: ids `[T, B]` (int64), or numbers (float32) `[T, B, ...]`; zero behind each end.
         lengths: of the inputs, `[B]`.
         targets: ids `[U, B]`, `PADDING` behind each end.
     """
@@ -56,7 +56,7 @@ class Examples:
         """Some of them, side by side."""
         inputs = torch.from_numpy(self.inputs.padded(rows, 0))
         return Batch(
-            inputs if inputs.is_floating_point() else inputs.long(),
+            inputs.float() if inputs.is_floating_point() or inputs.dtype == torch.uint8 else inputs.long(),
             torch.from_numpy(self.inputs.lengths[rows]),
             torch.from_numpy(self.targets.padded(rows, PADDING)).long(),
         )

@@ -13,10 +13,11 @@ from unrolled.errors import DataError
 
 @dataclass(frozen=True)
 class Corpus:
-    """Data that can be fetched, as one text file.
+    """Data that can be fetched, as one file.
 
-    `sha256` is that of the text made of it; None where the source is signed and not pinned. `make` downloads into
-    a folder and gives the text in pieces. `ending`: of the file: what it is. `use`: how a model learns it.
+    `sha256` is that of the file made of it; None where the source is signed and not pinned, or pinned and made into
+    arrays. `make` downloads into a folder and gives the file in pieces. `ending`: of the file: what it is. `use`: how a
+    model learns it.
     """
 
     name: str
@@ -25,7 +26,7 @@ class Corpus:
     licence: str
     size: str
     sha256: str | None
-    make: Callable[[Path], Iterator[str]]
+    make: Callable[[Path], Iterator[str | bytes]]
     ending: str = ".txt"
     use: str = "unrolled train {name}"
 

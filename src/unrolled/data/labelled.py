@@ -5,13 +5,13 @@ What is read is either text or numbers, the same in all files of a run.
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from unrolled.data.arrays import arrays_of, check_lengths, finite
 from unrolled.data.decoding import characters
 from unrolled.data.ragged import Array
 from unrolled.data.sources import Place, Source
@@ -19,7 +19,6 @@ from unrolled.data.tables import Wanted, columns_of, is_table, lines_of
 from unrolled.errors import DataError
 
 _TEXT, _LABEL = ("text", "sentence", "review", "phrase", "input"), ("label", "class", "sentiment", "target", "category")
-_MOST = 1 << 31  # bytes of arrays in one file
 
 
 @dataclass(frozen=True)
@@ -151,41 +150,17 @@ def _numbers(channels: Sequence[Sequence[str]], where: str) -> Array:
         values = np.array(channels, dtype=np.float32).T
     except ValueError as error:
         raise DataError(f"{where}: {str(error).split(': ')[-1]} is no number") from error
-    return _finite(values, where)
-
-
-def _finite(values: Array, where: str) -> Array:
-    if not np.isfinite(values).all():
-        step, channel = (int(one) for one in np.argwhere(~np.isfinite(values))[0][:2])
-        value = values[step, channel]
-        raise DataError(f"{where}: step {step}, channel {channel} is {value}: fill in what is missing, or leave it out")
-    return values
+    return finite(values, where)
 
 
 def _arrays(source: Source, *, has_labels: bool) -> Iterator[Labelled]:
-    """An .npz of numpy."""
-    try:
-        with zipfile.ZipFile(source.path) as packed:
-            size = sum(one.file_size for one in packed.infolist())
-        if size > _MOST:
-            raise DataError(f"{source.name} holds {size:,} bytes of arrays: at most {_MOST:,} are read")
-        with np.load(source.path, allow_pickle=False) as archive:
-            names = set(archive.files)
-            if not names >= ({"x", "y"} if has_labels else {"x"}):
-                raise DataError(
-                    f"{source.name} holds {sorted(names)}: wanted x [N, T, C], y [N], and lengths [N] if any"
-                )
-            x = archive["x"]
-            y = archive["y"] if has_labels else np.full(len(x), "")
-            lengths = archive["lengths"] if "lengths" in names else np.full(len(x), x.shape[1] if x.ndim > 1 else 0)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{source.name} is no .npz of arrays: {error}") from error
-    x = x[..., None] if x.ndim == 2 else x
-    if x.ndim != 3 or y.shape != (len(x),) or lengths.shape != (len(x),):
-        shapes = f"x {x.shape}, y {y.shape}, lengths {lengths.shape}"
-        raise DataError(f"{source.name}: {shapes} do not fit: wanted x [N, T] or [N, T, C], y [N], lengths [N]")
-    for row, (series, label, length) in enumerate(zip(x, y.tolist(), lengths.tolist(), strict=True)):
+    arrays = arrays_of(source, ("x", "y") if has_labels else ("x",), ("lengths",))
+    x = arrays["x"][..., None] if arrays["x"].ndim == 2 else arrays["x"]
+    y = arrays.get("y", np.full(len(x), ""))
+    if x.ndim != 3 or y.shape != (len(x),):
+        shapes = f"x {arrays['x'].shape}, y {y.shape}"
+        raise DataError(f"{source.name}: {shapes} do not fit: wanted x [N, T] or [N, T, C], y [N]")
+    lengths = check_lengths(source, arrays.get("lengths"), len(x), x.shape[1])
+    for row, (series, label, length) in enumerate(zip(x, y.tolist(), lengths, strict=True)):
         where = f"{source.name}, example {row}"
-        if not 1 <= length <= len(series):
-            raise DataError(f"{where}: its length is {length}, it has {len(series)} steps")
-        yield Labelled(_finite(series[: int(length)].astype(np.float32), where), str(label), where)
+        yield Labelled(finite(series[:length].astype(np.float32), where), str(label), where)

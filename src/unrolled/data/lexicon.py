@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Pieces = Literal["words", "characters", "symbols"]
+Pieces = Literal["words", "characters", "symbols", "lines"]
 
 UNKNOWN = "<unknown>"
 _WORD = re.compile(r"\w+(?:['\u2019-]\w+)*|[^\w\s]")
@@ -22,7 +22,8 @@ _LARGEST = 1 << 20
 class Lexicon(BaseModel):
     """What a text is cut into, and the pieces that are known. Id 0 stands for every piece that is not.
 
-    "words" are words and signs; "characters" are all characters; "symbols" is what stands between spaces (phonemes).
+    "words" are words and signs; "characters" are all characters; "symbols" is what stands between spaces (phonemes);
+    "lines" are lines, as words that were cut by somebody else.
     `lower`: capital letters are read as small ones.
     """
 
@@ -53,7 +54,7 @@ class Lexicon(BaseModel):
     @property
     def unit(self) -> str:
         """What one piece is called."""
-        return self.pieces.removesuffix("s")
+        return "word" if self.pieces == "lines" else self.pieces.removesuffix("s")
 
     def cut(self, text: str) -> list[str]:
         """The pieces of a text, known or not."""
@@ -61,13 +62,15 @@ class Lexicon(BaseModel):
 
     def encode(self, text: str) -> NDArray[np.int64]:
         """The ids of its pieces; 0 for those that are not known."""
-        return np.array([self._places.get(piece, 0) for piece in self.cut(text)], dtype=np.int64)
+        return self.ids(self.cut(text))
+
+    def ids(self, pieces: Sequence[str]) -> NDArray[np.int64]:
+        """The ids of pieces; 0 for those that are not known."""
+        return np.array([self._places.get(piece, 0) for piece in pieces], dtype=np.int64)
 
     def join(self, pieces: Sequence[str]) -> str:
         """A text of these pieces."""
-        if self.pieces == "characters":
-            return "".join(pieces)
-        return " ".join(pieces)
+        return ("" if self.pieces == "characters" else " ").join(pieces)
 
     @cached_property
     def _places(self) -> dict[str, int]:
@@ -79,4 +82,6 @@ def cut(text: str, pieces: Pieces, *, lower: bool) -> list[str]:
     text = text.lower() if lower else text
     if pieces == "characters":
         return list(text)
+    if pieces == "lines":
+        return text.split("\n")
     return _WORD.findall(text) if pieces == "words" else text.split()

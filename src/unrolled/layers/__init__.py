@@ -1,5 +1,6 @@
 """Recurrent layers as nn.Modules: a cell over a sequence. Knows no tasks and no text."""
 
+from unrolled.layers.convolution import Blocks, ImageEncoder
 from unrolled.layers.drop_in import GRU, LSTM, RNN
 from unrolled.layers.drop_in_cells import GRUCell, LSTMCell, RNNCell
 from unrolled.layers.pooling import Pool, Pooling, within
@@ -8,6 +9,6 @@ from unrolled.layers.stepper import Stepper
 from unrolled.layers.watching import Watchable, watching
 
 __all__ = [
-    "GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "Pool", "Pooling", "RNNCell", "Recurrent", "Stepper", "Watchable",
-    "watching", "within",
+    "GRU", "LSTM", "RNN", "Blocks", "GRUCell", "ImageEncoder", "LSTMCell", "Pool", "Pooling", "RNNCell", "Recurrent",
+    "Stepper", "Watchable", "watching", "within",
 ]  # fmt: skip

@@ -4,5 +4,9 @@ from unrolled.models.classifier import Classifier, ClassifierConfig
 from unrolled.models.front import FrontConfig
 from unrolled.models.language_model import LanguageModel, LanguageModelConfig
 from unrolled.models.mode import evaluating
+from unrolled.models.tagger import Tagger, TaggerConfig
 
-__all__ = ["Classifier", "ClassifierConfig", "FrontConfig", "LanguageModel", "LanguageModelConfig", "evaluating"]
+__all__ = [
+    "Classifier", "ClassifierConfig", "FrontConfig", "LanguageModel", "LanguageModelConfig", "Tagger", "TaggerConfig",
+    "evaluating",
+]  # fmt: skip

@@ -8,6 +8,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
+from unrolled.layers import Blocks, ImageEncoder
 from unrolled.shapes import check_ids, check_shape
 
 
@@ -65,13 +66,46 @@ class Channels(nn.Module):
         return scaled + self.noise * torch.randn_like(scaled) if self.training and self.noise else scaled
 
 
+class Frames(nn.Module):
+    """Images `[T, B, C, height, width]` to vectors `[T, B, width]`: scaled as `Channels`, each through an encoder."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(
+        self, shape: tuple[int, int, int], width: int, blocks: Blocks, mean: Sequence[float], deviation: Sequence[float]
+    ) -> None:
+        super().__init__()
+        self.shape = shape
+        self.width = width
+        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32)[:, None, None])
+        self.register_buffer("deviation", torch.tensor(deviation, dtype=torch.float32)[:, None, None])
+        self.encoder = ImageEncoder(*shape, width, blocks)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """The vectors.
+
+        Raises:
+            ShapeError: images of another size.
+        """
+        check_shape("inputs", images.shape, ("T", "B", *self.shape))
+        scaled = (images - self.mean) / self.deviation
+        vectors: Tensor = self.encoder(scaled.flatten(0, 1))
+        return vectors.view(*images.shape[:2], self.width)
+
+
 class FrontConfig(BaseModel):
-    """What a model reads: one of `vocab_size` ids, or channels with these means and deviations."""
+    """What a model reads: one of `vocab_size` ids, or channels with these means and deviations, of numbers or frames.
+
+    `frame`: channels, height and width of a frame; None: the channels are numbers. `embedding_size`: of ids and frames.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     vocab_size: int = Field(default=0, ge=0)
     embedding_size: int = Field(default=64, ge=1, le=1_000_000)
+    frame: tuple[int, int, int] | None = None
+    blocks: Blocks = "residual"
     mean: tuple[float, ...] = ()
     deviation: tuple[float, ...] = ()
     dropout: float = Field(default=0.0, ge=0, lt=1)
@@ -84,8 +118,10 @@ class FrontConfig(BaseModel):
             raise ValueError("a model reads ids or channels: give a vocab_size, or means and deviations")
         return self
 
-    def made(self) -> Symbols | Channels:
+    def made(self) -> Symbols | Channels | Frames:
         """The module."""
         if self.vocab_size:
             return Symbols(self.vocab_size, self.embedding_size, self.dropout, self.token_dropout)
+        if self.frame is not None:
+            return Frames(self.frame, self.embedding_size, self.blocks, self.mean, self.deviation)
         return Channels(self.mean, self.deviation, self.noise)

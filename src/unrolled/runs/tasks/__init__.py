@@ -6,12 +6,13 @@ from typing import Any
 from unrolled.errors import ConfigError, did_you_mean
 from unrolled.runs.tasks.classify import ClassifyConfig, ClassifyKind
 from unrolled.runs.tasks.kind import About, Asked, DataFile, Gathered, Kind, Observer, Prediction, Score, ShouldStop
+from unrolled.runs.tasks.tag import TagConfig, TagKind
 from unrolled.runs.tasks.text import AboutText, TextKind, text_model, text_task
 from unrolled.runs.tasks.text_config import TextConfig
 
 AnyKind = Kind[Any, Any, Any]
 
-KINDS: Mapping[str, AnyKind] = {kind.name: kind for kind in (TextKind(), ClassifyKind())}
+KINDS: Mapping[str, AnyKind] = {kind.name: kind for kind in (TextKind(), ClassifyKind(), TagKind())}
 DEFAULT = TextKind.name
 
 
@@ -29,6 +30,6 @@ def kind_of(task: object) -> AnyKind:
 
 __all__ = [
     "DEFAULT", "KINDS", "About", "AboutText", "AnyKind", "Asked", "ClassifyConfig", "ClassifyKind", "DataFile",
-    "Gathered", "Kind", "Observer", "Prediction", "Score", "ShouldStop", "TextConfig", "TextKind", "kind_of",
-    "text_model", "text_task",
+    "Gathered", "Kind", "Observer", "Prediction", "Score", "ShouldStop", "TagConfig", "TagKind", "TextConfig",
+    "TextKind", "kind_of", "text_model", "text_task",
 ]  # fmt: skip

@@ -20,7 +20,14 @@ from unrolled.layers import Pooling
 from unrolled.models import Classifier, ClassifierConfig, FrontConfig
 from unrolled.runs.tasks.classify_look import look_at_classes
 from unrolled.runs.tasks.classify_score import ClassScore, probabilities_of, score_of
-from unrolled.runs.tasks.examples import AboutExamples, ExamplesConfig, ExamplesKind
+from unrolled.runs.tasks.examples import (
+    AboutExamples,
+    ExamplesConfig,
+    ExamplesKind,
+    check_classes,
+    numbers_of_classes,
+    scale_of,
+)
 from unrolled.runs.tasks.kind import Asked, Gathered, Seen, ShouldStop
 from unrolled.training import Evaluation, ExamplesTask
 
@@ -93,12 +100,7 @@ class ClassifyKind(ExamplesKind[ClassifyConfig, AboutClassified]):
         with found(config.data) as places:
             every = labelled(places, config.text_column, config.label_column)
             name = ", ".join(place.name for place in places)
-        classes = tuple(sorted({one.label for one in every}))
-        if len(classes) < 2:
-            raise DataError(
-                f"{name}: all {len(every):,} examples have the class {classes[0]!r}: there is nothing to learn. Give"
-                " examples of two or more"
-            )
+        classes = check_classes((one.label for one in every), name, f"{len(every):,} examples have the class")
         about = _about(config, name, classes, every)
         return self.stored(about, _examples(about, every))
 
@@ -142,7 +144,7 @@ class ClassifyKind(ExamplesKind[ClassifyConfig, AboutClassified]):
             probabilities = probabilities_of(model, held_out, should_stop)
             if probabilities is None:
                 return None
-            score = score_of(held_out, probabilities, about.classes)
+            score = score_of(held_out, probabilities, about.classes, about.unit)
             return Evaluation(score.nats, {"accuracy": score.accuracy, "macro F1": score.macro_f1}, "accuracy")
 
         return ExamplesTask(
@@ -183,7 +185,7 @@ class ClassifyKind(ExamplesKind[ClassifyConfig, AboutClassified]):
             examples = _examples(about, labelled(sources, config.text_column, config.label_column))
         probabilities = probabilities_of(model, examples)
         assert probabilities is not None, "nobody says stop"
-        return score_of(examples, probabilities, about.classes)
+        return score_of(examples, probabilities, about.classes, about.unit)
 
     def predict(
         self, config: ClassifyConfig, about: AboutClassified, model: nn.Module, places: Sequence[str]
@@ -224,15 +226,8 @@ def _about(config: ClassifyConfig, name: str, classes: tuple[str, ...], every: S
     if texts:
         lexicon = Lexicon.of(texts, config.tokens, config.vocab_size, lower=config.lower)
         return AboutClassified(name=name, examples=len(every), classes=classes, lexicon=lexicon)
-    numbers = np.concatenate([one for one in values if not isinstance(one, str)]).astype(np.float64)
-    deviation = numbers.std(axis=0)
-    return AboutClassified(
-        name=name,
-        examples=len(every),
-        classes=classes,
-        mean=tuple(numbers.mean(axis=0).tolist()),
-        deviation=tuple(np.where(deviation > 0, deviation, 1.0).tolist()),
-    )
+    mean, deviation = scale_of(one for one in values if not isinstance(one, str))
+    return AboutClassified(name=name, examples=len(every), classes=classes, mean=mean, deviation=deviation)
 
 
 def _examples(about: AboutClassified, every: Sequence[Labelled]) -> Examples:
@@ -242,12 +237,7 @@ def _examples(about: AboutClassified, every: Sequence[Labelled]) -> Examples:
         DataError: a class that is not known, texts for channels, or another number of them.
     """
     inputs = Ragged.of(_numbers(about, one) for one in every)
-    places = {name: place for place, name in enumerate(about.classes)}
-    for one in every:
-        if one.label not in places:
-            listed = ", ".join(about.classes[:20])
-            raise DataError(f"{one.where}: the class {one.label!r} was not among those learned: {listed}")
-    return Examples(inputs, Ragged.of(np.array([[places[one.label]] for one in every], dtype=np.int32)))
+    return Examples(inputs, Ragged.of(numbers_of_classes([one.label], about.classes, one.where) for one in every))
 
 
 def _numbers(about: AboutClassified, one: Labelled) -> NDArray[np.int32] | NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""What is seen in a classifier while it reads examples: units that tell the class, gates, gradients."""
+"""What is seen in a classifier or a tagger while it reads: units that tell the class, gates, gradients."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from unrolled.data import Examples, Lexicon
 from unrolled.inspection import Label, account_of
 from unrolled.inspection import open as opened
-from unrolled.models import Classifier
+from unrolled.models import Classifier, Tagger
 from unrolled.runs.tasks.kind import Asked, Seen
 
 _MOST = 20_000  # steps: each is kept for every unit of every value, padding included
@@ -17,9 +17,14 @@ _CLASSES = 12  # that are looked for
 
 
 def look_at_classes(
-    classes: tuple[str, ...], lexicon: Lexicon | None, examples: Examples, model: Classifier, name: str, asked: Asked
+    classes: tuple[str, ...],
+    lexicon: Lexicon | None,
+    examples: Examples,
+    model: Classifier | Tagger,
+    name: str,
+    asked: Asked,
 ) -> Seen:
-    """Look at a classifier while it reads these examples, or as many as do not become too many steps."""
+    """Look at a model while it reads these examples, or as many as do not become too many steps."""
     examples = examples.pick(np.arange(_fitting(examples, min(asked.most, _MOST))))
     lengths = examples.inputs.lengths.tolist()
     batch = examples.batch(np.arange(len(examples)))
@@ -48,11 +53,13 @@ def _written(lexicon: Lexicon, ids: list[int]) -> list[str]:
 
 
 def _labels(classes: tuple[str, ...], examples: Examples) -> list[Label]:
-    """Of each class, whether a step is in an example of it; and how far each step is from the end."""
-    truth = np.repeat(examples.targets.values, examples.inputs.lengths)
+    """Of each class, whether a step is of it, or in an example of it; and how far each step is from the end."""
+    of_steps = len(examples.targets.values) == len(examples.inputs.values)
+    truth = examples.targets.values if of_steps else np.repeat(examples.targets.values, examples.inputs.lengths)
+    what = "at a step of the class" if of_steps else "in an example of the class"
     left = np.concatenate([np.arange(length, 0, -1) for length in examples.inputs.lengths])
     found = [
-        Label(f"class {name}", f"in an example of the class {name}", (truth == place).astype(np.float64))
+        Label(f"class {name}", f"{what} {name}", (truth == place).astype(np.float64))
         for place, name in enumerate(classes[:_CLASSES])
     ]
     ends = Label("end", "how far the example's end is", left.astype(np.float64))

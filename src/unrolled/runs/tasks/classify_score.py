@@ -22,9 +22,9 @@ Probabilities = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class ClassScore:
-    """How good a classifier is on so many examples.
+    """How good a classifier is on so many examples, or a tagger on so many steps (`unit` says which).
 
-    `nats`: the loss per example. `calibration_error`: how far confidence is from accuracy in the mean, 0 to 1.
+    `nats`: the loss of each in the mean. `calibration_error`: how far confidence is from accuracy in the mean, 0 to 1.
     `confusion[truth][predicted]` counts, in the order of `classes`.
     """
 
@@ -32,7 +32,8 @@ class ClassScore:
     macro_f1: float
     calibration_error: float
     nats: float
-    examples: int
+    count: int
+    unit: str
     classes: tuple[str, ...]
     confusion: tuple[tuple[int, ...], ...]
 
@@ -44,8 +45,8 @@ class ClassScore:
             "accuracy": f"{self.accuracy:.4f}",
             "macro F1": f"{self.macro_f1:.4f}",
             "calibration error": f"{self.calibration_error:.4f}",
-            "nats per example": f"{self.nats:.4f}",
-            "examples": f"{self.examples:,}",
+            f"nats per {self.unit}": f"{self.nats:.4f}",
+            f"{self.unit}s": f"{self.count:,}",
         }
         for place, name in enumerate(self.classes[:_TOLD]):
             taken = [one for one in np.argsort(-table[place], kind="stable")[:3] if table[place, one]]
@@ -70,8 +71,8 @@ def probabilities_of(
     return found
 
 
-def score_of(examples: Examples, probabilities: Probabilities, classes: tuple[str, ...]) -> ClassScore:
-    """How good these probabilities `[N, K]` are."""
+def score_of(examples: Examples, probabilities: Probabilities, classes: tuple[str, ...], unit: str) -> ClassScore:
+    """How good these probabilities `[N, K]` are of the examples' targets, N in all."""
     truth = examples.targets.values.astype(np.int64)
     table = scores.confusion(truth, probabilities.argmax(axis=1), len(classes))
     with np.errstate(divide="ignore"):
@@ -81,7 +82,8 @@ def score_of(examples: Examples, probabilities: Probabilities, classes: tuple[st
         macro_f1=scores.macro_f1(table),
         calibration_error=scores.calibration_error(probabilities, truth),
         nats=nats,
-        examples=len(examples),
+        count=len(truth),
+        unit=unit,
         classes=classes,
         confusion=tuple(map(tuple, table.tolist())),
     )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from unrolled.runs.config import RunConfig
 from unrolled.runs.events import Told
 from unrolled.runs.tasks.kind import Contents, DataFile, Gathered, Kind
 
+_LISTED = 20  # classes that an error names
 _ABOUT, _EXAMPLES = "data.json", "examples.safetensors"
 
 Rows = NDArray[np.int64]
@@ -57,6 +58,50 @@ class AboutExamples(BaseModel):
     def unit(self) -> str:
         """What losses are counted by."""
         return "example"
+
+
+def scale_of(values: Iterable[NDArray[np.float32]]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """The mean and the deviation of each channel of numbers `[T, C]`, or of frames `[T, C, height, width]`.
+
+    A channel that never changes has the deviation 1.
+    """
+    count = 0.0
+    sums: Any = 0.0
+    squares: Any = 0.0
+    for one in values:
+        others = tuple(place for place in range(one.ndim) if place != 1)
+        count += one.size / one.shape[1]
+        sums = sums + one.sum(axis=others, dtype=np.float64)
+        squares = squares + np.square(one, dtype=np.float64).sum(axis=others)
+    mean = sums / count
+    deviation = np.sqrt(np.maximum(squares / count - mean**2, 0.0))
+    return tuple(mean.tolist()), tuple(np.where(deviation > 1e-12, deviation, 1.0).tolist())
+
+
+def check_classes(names: Iterable[str], name: str, what: str) -> tuple[str, ...]:
+    """The classes that occur, in the order of their names.
+
+    Raises:
+        DataError: fewer than two.
+    """
+    classes = tuple(sorted(set(names)))
+    if len(classes) < 2:
+        raise DataError(f"{name}: all {what} {classes[0]!r}: there is nothing to learn. Give examples of two or more")
+    return classes
+
+
+def numbers_of_classes(labels: Sequence[str], classes: tuple[str, ...], where: str) -> NDArray[np.int32]:
+    """The place of each label among the classes.
+
+    Raises:
+        DataError: one is not among them.
+    """
+    places = {name: place for place, name in enumerate(classes)}
+    for label in labels:
+        if label not in places:
+            listed = ", ".join(classes[:_LISTED])
+            raise DataError(f"{where}: the class {label!r} was not among those learned: {listed}")
+    return np.array([places[label] for label in labels], dtype=np.int32)
 
 
 Config = TypeVar("Config", bound=ExamplesConfig)

@@ -1,0 +1,88 @@
+"""Sequences with a label for every step: words in lines, arrays of numbers or frames. Knows files, no ids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from unrolled.data.arrays import arrays_of, check_lengths, finite
+from unrolled.data.decoding import characters
+from unrolled.data.ragged import Array
+from unrolled.data.sources import Place, Source
+from unrolled.errors import DataError
+
+
+@dataclass(frozen=True)
+class Tagged:
+    """Words, or numbers `[T, C]`, or frames `[T, C, height, width]`; a label for each step; and where it stands."""
+
+    value: tuple[str, ...] | Array
+    labels: tuple[str, ...]
+    where: str
+
+
+def tagged(places: Sequence[Place], *, has_labels: bool = True) -> list[Tagged]:
+    """All sequences in these places.
+
+    An .npz has arrays `x`, numbers `[N, T, C]`, or frames `[N, T, height, width]` or `[N, T, C, height, width]`, and
+    `y` `[N, T]`, and `lengths` `[N]` where they differ. Any other file is text: a word, a tab and its label a line, an
+    empty line between sequences. Without `has_labels` no labels are read: there are none.
+
+    Raises:
+        DataError: nothing there, something else, or words beside numbers; with the file and the line.
+    """
+    found = [one for place in places for source in place.sources for one in _of_source(source, has_labels=has_labels)]
+    if not found:
+        raise DataError(f"{', '.join(place.name for place in places)}: there is no sequence in it")
+    first = found[0]
+    for one in found:
+        if isinstance(one.value, tuple) != isinstance(first.value, tuple):
+            raise DataError(f"{one.where} and {first.where}: one is words, the other numbers. Train on one kind")
+        if not isinstance(one.value, tuple) and one.value.shape[1:] != np.shape(first.value)[1:]:
+            shapes = one.value.shape[1:], np.shape(first.value)[1:]
+            raise DataError(f"{one.where}: a step is {shapes[0]}, in {first.where} {shapes[1]}")
+    return found
+
+
+def _of_source(source: Source, *, has_labels: bool) -> Iterator[Tagged]:
+    if source.path.suffix.lower() == ".npz":
+        yield from _arrays(source, has_labels=has_labels)
+    else:
+        yield from _lines(source, has_labels=has_labels)
+
+
+def _lines(source: Source, *, has_labels: bool) -> Iterator[Tagged]:
+    """Words and labels, a line each."""
+    words: list[str] = []
+    labels: list[str] = []
+    start = 0
+    text = "".join(characters(source.blocks(), source.name))
+    for number, line in enumerate([*text.splitlines(), ""], 1):
+        if line.strip():
+            word, tab, label = line.partition("\t")
+            if has_labels and not (tab and word.strip() and label.strip()):
+                raise DataError(f"{source.name}, line {number}: wanted a word, a tab and its label, got {line[:40]!r}")
+            start = start or number
+            words.append(word.strip())
+            labels.append(label.strip())
+        elif words:
+            yield Tagged(tuple(words), tuple(labels) if has_labels else (), f"{source.name}, line {start}")
+            words, labels, start = [], [], 0
+
+
+def _arrays(source: Source, *, has_labels: bool) -> Iterator[Tagged]:
+    arrays = arrays_of(source, ("x", "y") if has_labels else ("x",), ("lengths",))
+    x = arrays["x"] if arrays["x"].dtype == np.uint8 else arrays["x"].astype(np.float32)  # (bytes stay small)
+    x = x[:, :, None] if x.ndim == 4 else x
+    if x.ndim not in (3, 5) or not x.size:
+        raise DataError(f"{source.name}: x is {arrays['x'].shape}: wanted [N, T, C], or frames [N, T, height, width]")
+    y = arrays.get("y", np.zeros(x.shape[:2]))
+    if y.shape != x.shape[:2]:
+        raise DataError(f"{source.name}: y is {y.shape}, and x {x.shape}: wanted a label for each step, {x.shape[:2]}")
+    lengths = check_lengths(source, arrays.get("lengths"), len(x), x.shape[1])
+    for row, length in enumerate(lengths):
+        where = f"{source.name}, example {row}"
+        labels = tuple(str(one) for one in y[row, :length].tolist()) if has_labels else ()
+        yield Tagged(finite(x[row, :length], where), labels, where)

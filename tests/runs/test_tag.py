@@ -1,0 +1,175 @@
+"""`--task tag`: from files to a run, and everything that a run can do."""
+
+import numpy as np
+import pytest
+import torch
+
+from unrolled import ConfigError, DataError, TagConfig, evaluate, load, look, predict, train, use_engine
+from unrolled.data.moving_digits import videos
+from unrolled.runs import Prepared, Sampled, resume
+from unrolled.training import Evaluated, Stepped
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Words that are tagged by the word before; ramps that go up or down; squares of light that come and stay."""
+    place = tmp_path_factory.mktemp("tag")
+    numbers = np.random.default_rng(0)
+    with (place / "words.tsv").open("w") as file:
+        for _ in range(120):
+            before = "start"
+            for word in numbers.choice(["sea", "day", "sun"], numbers.integers(2, 9)):
+                file.write(f"{word}\tafter-{before}\n")
+                before = word
+            file.write("\n")
+    steps = numbers.standard_normal((80, 9, 1)).cumsum(axis=1)
+    np.savez(place / "ramps.npz", x=steps, y=(steps[..., 0] > 0).astype(int), lengths=numbers.integers(3, 10, 80))
+    x, y = np.zeros((80, 6, 8, 8), dtype=np.uint8), np.zeros((80, 6), dtype=int)
+    for row in range(80):
+        kind, start = row % 3, numbers.integers(0, 4)
+        x[row, start, 2 * kind : 2 * kind + 2, 2:6] = 200
+        y[row, start:] = kind + 1
+    np.savez(place / "lights.npz", x=x, y=y)
+    return place
+
+
+def _config(data, **options):
+    settings = {
+        "steps": 150, "hidden_size": 16, "embedding_size": 8, "batch_size": 16, "evaluations": 3, "samples": 2,
+        "learning_rate": 0.02, "dropout": 0.0,
+    }  # fmt: skip
+    return TagConfig(data=[str(data)], **settings | options)
+
+
+@pytest.mark.parametrize("engine", ["auto", "reference"])
+def test_a_run_on_words(folder, tmp_path, engine):
+    events = []
+    with use_engine(engine):
+        path = train(_config(folder / "words.tsv"), tmp_path / "run", listen=events.append)
+    prepared = next(one for one in events if isinstance(one, Prepared))
+    assert (prepared.train, prepared.held_out, prepared.unit) == (108, 12, "step")
+    assert "4 labels (after-day, after-sea, after-start, after-sun)" in prepared.words
+    assert [one for one in events if isinstance(one, Evaluated)][-1].scores["accuracy"] > 0.95
+    assert "after-start, after-" in [one for one in events if isinstance(one, Sampled)][-1].text
+    (tmp_path / "new.txt").write_text("sun\nday\nsea\n\nday\n")
+    said = list(predict(path, str(tmp_path / "new.txt")))
+    assert [one.labels for one in said] == [("after-start", "after-sun", "after-day"), ("after-start",)]
+    assert said[0].line() == "after-start after-sun after-day\tsun day sea"
+
+
+@pytest.mark.parametrize(("name", "unit"), [("ramps.npz", "step"), ("lights.npz", "frame")])
+def test_numbers_and_frames(folder, tmp_path, name, unit):
+    path = train(_config(folder / name), tmp_path / "run")
+    score = evaluate(path, str(folder / name))
+    assert score.accuracy > 0.95
+    assert score.unit == unit
+    assert load(path).about.unit == unit
+    (first, *_) = predict(path, str(folder / name))
+    assert first.where.endswith(f"{name}, example 0")
+
+
+def test_frame_by_frame_it_says_the_same(folder, tmp_path):
+    run = load(train(_config(folder / "lights.npz", samples=0), tmp_path / "run"))
+    with np.load(folder / "lights.npz") as arrays:
+        frames = torch.from_numpy(arrays["x"][:5]).float().transpose(0, 1)[:, :, None]
+    with torch.no_grad():
+        whole = run.model(frames, torch.full((5,), 6))
+        state = None
+        for step, frame in enumerate(frames):
+            logits, state = run.model.step(frame, state)
+            torch.testing.assert_close(logits, whole[step], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["words.tsv", "lights.npz"])
+def test_resume_is_exact(folder, tmp_path, name):
+    def config():
+        return _config(folder / name, dropout=0.3, samples=0, steps=30)
+
+    whole = load(train(config(), tmp_path / "whole")).model.state_dict()
+    events = []
+    stop = lambda: any(isinstance(one, Stepped) and one.step == 13 for one in events)
+    path = train(config(), tmp_path / "cut", listen=events.append, should_stop=stop)
+    assert load(path).step == 13
+    resumed = load(resume(path)).model.state_dict()
+    assert all(torch.equal(value, resumed[key]) for key, value in whole.items())
+
+
+@pytest.mark.parametrize("name", ["words.tsv", "lights.npz"])
+def test_looking_into_one(folder, tmp_path, name):
+    path = train(_config(folder / name, samples=0, val_frac=0.5), tmp_path / "run")
+    assert look(path).steps < 400, "too few to find cells in"
+    seen = look(path, [str(folder / name)])
+    assert "tagger of 4 labels" in seen.report()
+    assert seen.account.labels[0].what.startswith("at a step of the class")
+    with pytest.raises(ConfigError, match=r"labels of one.s own are for text"):
+        look(path, labels={"x": "y"})
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("", "there is no sequence"),
+        ("\n\n", "there is no sequence"),
+        ("sea\tA\nday\n", r"bad\.txt, line 2: wanted a word, a tab and its label, got 'day'"),
+        ("sea\tA\n\nday\t \n", r"bad\.txt, line 3: wanted a word"),
+        ("\tA\n", r"bad\.txt, line 1: wanted a word"),
+        ("sea\tA\n" * 4, "all 4 steps have the label 'A'"),
+        ("sea\tA\nday\tB\n", "too few to learn some"),
+        (b"sea\t\xff\n", "UTF-8"),
+    ],
+)
+def test_bad_words(tmp_path, content, told):
+    (tmp_path / "bad.txt").write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(DataError, match=told):
+        train(_config(tmp_path / "bad.txt"), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("arrays", "told"),
+    [
+        ({"x": np.zeros((4, 3, 2))}, "wanted x, y"),
+        ({"x": np.zeros((4, 3)), "y": np.zeros((4, 3))}, r"x is \(4, 3\): wanted"),
+        ({"x": np.zeros((4, 3, 2)), "y": np.zeros(4)}, r"y is \(4,\), and x"),
+        ({"x": np.zeros((4, 3, 0)), "y": np.zeros((4, 3))}, "wanted"),
+        ({"x": np.zeros((2, 3, 2)), "y": np.zeros((2, 3)), "lengths": np.array([0, 2])}, "example 0: its length is 0"),
+        ({"x": np.zeros((2, 3, 2)), "y": np.zeros((2, 3)), "lengths": np.array([0.5, 2])}, "wanted 2 whole numbers"),
+        ({"x": np.full((2, 3, 2), np.nan), "y": np.zeros((2, 3))}, "example 0: step 0, channel 0 is nan"),
+    ],
+)
+def test_bad_arrays(tmp_path, arrays, told):
+    np.savez(tmp_path / "bad.npz", **arrays)
+    with pytest.raises(DataError, match=told):
+        train(_config(tmp_path / "bad.npz"), tmp_path / "run")
+
+
+def test_using_it_wrongly(folder, tmp_path):
+    path = train(_config(folder / "words.tsv", steps=3, samples=0), tmp_path / "run")
+    (tmp_path / "new.txt").write_text("sea\tbefore\n")
+    with pytest.raises(DataError, match=r"new\.txt, line 1: the class 'before' was not among those learned"):
+        evaluate(path, str(tmp_path / "new.txt"))
+    with pytest.raises(DataError, match="is numbers, and words were learned"):
+        evaluate(path, str(folder / "ramps.npz"))
+    lights = train(_config(folder / "lights.npz", steps=3, samples=0), tmp_path / "lights")
+    with pytest.raises(DataError, match=r"a step is \(1,\), \(1, 8, 8\) were learned"):
+        evaluate(lights, str(folder / "ramps.npz"))
+    with pytest.raises(DataError, match="one is words, the other numbers"):
+        train(TagConfig(data=[str(folder / "words.tsv"), str(folder / "ramps.npz")]), tmp_path / "both")
+    with pytest.raises(DataError, match="labels of what"):
+        train(TagConfig(), tmp_path / "none")
+
+
+def test_moving_digits():
+    """The digit is there in the first frame; where it is hidden its label stays; nothing leaves the picture."""
+    images = np.random.default_rng(0).integers(1, 255, (20, 28, 28)).astype(np.uint8)
+    labels = np.arange(20) % 10
+    made, again = (videos(images, labels, 30, 5) for _ in range(2))
+    assert made["x"].shape == (30, 20, 32, 32)
+    assert all(np.array_equal(made[name], again[name]) for name in made)
+    pixels = (made["x"] > 0).sum(axis=(2, 3))
+    assert (pixels[:, 0] >= 14 * 14 - 20).all()
+    hidden = pixels <= 4 * 6 * 6
+    assert 0.1 < hidden.mean() < 0.4
+    changes = (made["y"][:, 1:] != made["y"][:, :-1]).sum(axis=1)
+    assert (changes <= 1).all()
+    assert changes.sum() > 20
