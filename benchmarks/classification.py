@@ -93,9 +93,9 @@ def tf_idf() -> float:
     learned, held_out = ClassifyConfig(data=("movie-reviews",)).rows(len(every))
     vectors = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
     x = vectors.fit_transform([every[row].value for row in learned])
-    model = LogisticRegression(C=10, max_iter=1000).fit(x, [every[row].label for row in learned])
+    model = LogisticRegression(C=10, max_iter=1000).fit(x, [every[row].labels[0] for row in learned])
     return float(model.score(vectors.transform([every[row].value for row in held_out]),
-                             [every[row].label for row in held_out]))  # fmt: skip
+                             [every[row].labels[0] for row in held_out]))  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -113,7 +113,7 @@ def test_looking_into_one(folder, tmp_path, name):
         ("sea\tA\nday\n", r"bad\.txt, line 2: wanted a word, a tab and its label, got 'day'"),
         ("sea\tA\n\nday\t \n", r"bad\.txt, line 3: wanted a word"),
         ("\tA\n", r"bad\.txt, line 1: wanted a word"),
-        ("sea\tA\n" * 4, "all 4 steps have the label 'A'"),
+        ("sea\tA\n" * 4, "all 4 have the label 'A'"),
         ("sea\tA\nday\tB\n", "too few to learn some"),
         (b"sea\t\xff\n", "UTF-8"),
     ],
@@ -148,7 +148,7 @@ def test_using_it_wrongly(folder, tmp_path):
     (tmp_path / "new.txt").write_text("sea\tbefore\n")
     with pytest.raises(DataError, match=r"new\.txt, line 1: the class 'before' was not among those learned"):
         evaluate(path, str(tmp_path / "new.txt"))
-    with pytest.raises(DataError, match="is numbers, and words were learned"):
+    with pytest.raises(DataError, match="is numbers, and texts were learned"):
         evaluate(path, str(folder / "ramps.npz"))
     lights = train(_config(folder / "lights.npz", steps=3, samples=0), tmp_path / "lights")
     with pytest.raises(DataError, match=r"a step is \(1,\), \(1, 8, 8\) were learned"):

@@ -9,12 +9,12 @@ from unrolled.data.ragged import Ragged
 from unrolled.data.sources import Place, default_corpus, found
 from unrolled.data.stored import Ids, StoredIds, Text, first
 from unrolled.data.streams import PADDING, Chunk, Streams, reading, side_by_side, split
-from unrolled.data.tagged import Tagged, tagged
+from unrolled.data.tagged import tagged
 from unrolled.data.vocabulary import Decoder, Symbols, Tokens, Vocabulary
 
 __all__ = [
     "PADDING", "Batch", "Batches", "Chunk", "Decoder", "Encoded", "Examples", "Ids", "Labelled", "Lexicon", "Mix",
-    "Pieces", "Place", "Ragged", "StoredIds", "Streams", "Symbols", "Tagged", "Text", "TextFile", "Tokens",
+    "Pieces", "Place", "Ragged", "StoredIds", "Streams", "Symbols", "Text", "TextFile", "Tokens",
     "Vocabulary", "corpora", "decoding", "default_corpus", "encode", "encode_with", "first", "found", "labelled",
     "read_examples", "read_vocabulary", "reading", "side_by_side", "split", "stored_examples", "tagged", "texts_of",
 ]  # fmt: skip

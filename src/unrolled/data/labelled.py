@@ -23,10 +23,13 @@ _TEXT, _LABEL = ("text", "sentence", "review", "phrase", "input"), ("label", "cl
 
 @dataclass(frozen=True)
 class Labelled:
-    """A text, or numbers `[T, C]`; the name of its class; and where it stands: `"reviews.tsv, line 12"`."""
+    """A text, numbers `[T, C]` or frames `[T, C, height, width]`; its labels; where it stands: `"days.tsv, line 12"`.
+
+    Labels are one, its class, or one for each step; none where nobody asked for them.
+    """
 
     value: str | Array
-    label: str
+    labels: tuple[str, ...]
     where: str
 
 
@@ -38,7 +41,7 @@ def labelled(
     A .tsv or .csv is a table with a column of texts and one of labels (`text` and `label` name them, or count them from
     1); a .ts holds time series (sktime's format); an .npz has arrays `x` `[N, T]` or `[N, T, C]` and `y` `[N]`, and
     `lengths` `[N]` where they differ; in a folder, each folder in it is a class, each file in that a text. Without
-    `has_labels` no labels are read: they are empty.
+    `has_labels` no labels are read: there are none.
 
     Raises:
         DataError: nothing there, something else, or texts beside numbers; with the file and the line.
@@ -92,7 +95,7 @@ def _of_class_folder(source: Source, folder: Path) -> Labelled:
     content = "".join(characters(source.blocks(), source.name)).strip()
     if not content:
         raise DataError(f"{source.name} is empty: there is nothing to classify in it")
-    return Labelled(content, inner.parts[0], source.name)
+    return Labelled(content, (inner.parts[0],), source.name)
 
 
 def _table(source: Source, columns: Sequence[Wanted]) -> Iterator[Labelled]:
@@ -105,7 +108,7 @@ def _table(source: Source, columns: Sequence[Wanted]) -> Iterator[Labelled]:
             if not one.cells[0].strip():
                 raise DataError(f"{one.where}: the {what} is empty. Fill it in, or remove the line")
         text, *labels = (one.cells[0] for one in line)
-        yield Labelled(text, "".join(labels).strip(), line[0].where)
+        yield Labelled(text, tuple(one.strip() for one in labels), line[0].where)
 
 
 def _time_series(source: Source, *, has_labels: bool) -> Iterator[Labelled]:
@@ -123,7 +126,7 @@ def _time_series(source: Source, *, has_labels: bool) -> Iterator[Labelled]:
         if not channels or (has_labels and not label.strip()):
             raise DataError(f"{where}: wanted numbers, a colon and the class")
         values = _numbers([one.split(",") for one in channels], where)
-        yield Labelled(values, label.strip() if has_labels else "", where)
+        yield Labelled(values, (label.strip(),) if has_labels else (), where)
 
 
 def _head(source: Source, lines: Iterator[tuple[str, str]]) -> bool:
@@ -163,4 +166,4 @@ def _arrays(source: Source, *, has_labels: bool) -> Iterator[Labelled]:
     lengths = check_lengths(source, arrays.get("lengths"), len(x), x.shape[1])
     for row, (series, label, length) in enumerate(zip(x, y.tolist(), lengths, strict=True)):
         where = f"{source.name}, example {row}"
-        yield Labelled(finite(series[:length].astype(np.float32), where), str(label), where)
+        yield Labelled(finite(series[:length].astype(np.float32), where), (str(label),) if has_labels else (), where)

@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from unrolled.data.arrays import arrays_of, check_lengths, finite
 from unrolled.data.decoding import characters
-from unrolled.data.ragged import Array
+from unrolled.data.labelled import Labelled
 from unrolled.data.sources import Place, Source
 from unrolled.errors import DataError
 
 
-@dataclass(frozen=True)
-class Tagged:
-    """Words, or numbers `[T, C]`, or frames `[T, C, height, width]`; a label for each step; and where it stands."""
-
-    value: tuple[str, ...] | Array
-    labels: tuple[str, ...]
-    where: str
-
-
-def tagged(places: Sequence[Place], *, has_labels: bool = True) -> list[Tagged]:
-    """All sequences in these places.
+def tagged(places: Sequence[Place], *, has_labels: bool = True) -> list[Labelled]:
+    """All sequences in these places; words are a text with a word a line.
 
     An .npz has arrays `x`, numbers `[N, T, C]`, or frames `[N, T, height, width]` or `[N, T, C, height, width]`, and
     `y` `[N, T]`, and `lengths` `[N]` where they differ. Any other file is text: a word, a tab and its label a line, an
@@ -38,22 +28,22 @@ def tagged(places: Sequence[Place], *, has_labels: bool = True) -> list[Tagged]:
         raise DataError(f"{', '.join(place.name for place in places)}: there is no sequence in it")
     first = found[0]
     for one in found:
-        if isinstance(one.value, tuple) != isinstance(first.value, tuple):
+        if isinstance(one.value, str) != isinstance(first.value, str):
             raise DataError(f"{one.where} and {first.where}: one is words, the other numbers. Train on one kind")
-        if not isinstance(one.value, tuple) and one.value.shape[1:] != np.shape(first.value)[1:]:
+        if not isinstance(one.value, str) and one.value.shape[1:] != np.shape(first.value)[1:]:
             shapes = one.value.shape[1:], np.shape(first.value)[1:]
             raise DataError(f"{one.where}: a step is {shapes[0]}, in {first.where} {shapes[1]}")
     return found
 
 
-def _of_source(source: Source, *, has_labels: bool) -> Iterator[Tagged]:
+def _of_source(source: Source, *, has_labels: bool) -> Iterator[Labelled]:
     if source.path.suffix.lower() == ".npz":
         yield from _arrays(source, has_labels=has_labels)
     else:
         yield from _lines(source, has_labels=has_labels)
 
 
-def _lines(source: Source, *, has_labels: bool) -> Iterator[Tagged]:
+def _lines(source: Source, *, has_labels: bool) -> Iterator[Labelled]:
     """Words and labels, a line each."""
     words: list[str] = []
     labels: list[str] = []
@@ -68,11 +58,11 @@ def _lines(source: Source, *, has_labels: bool) -> Iterator[Tagged]:
             words.append(word.strip())
             labels.append(label.strip())
         elif words:
-            yield Tagged(tuple(words), tuple(labels) if has_labels else (), f"{source.name}, line {start}")
+            yield Labelled("\n".join(words), tuple(labels) if has_labels else (), f"{source.name}, line {start}")
             words, labels, start = [], [], 0
 
 
-def _arrays(source: Source, *, has_labels: bool) -> Iterator[Tagged]:
+def _arrays(source: Source, *, has_labels: bool) -> Iterator[Labelled]:
     arrays = arrays_of(source, ("x", "y") if has_labels else ("x",), ("lengths",))
     x = arrays["x"] if arrays["x"].dtype == np.uint8 else arrays["x"].astype(np.float32)  # (bytes stay small)
     x = x[:, :, None] if x.ndim == 4 else x
@@ -85,4 +75,4 @@ def _arrays(source: Source, *, has_labels: bool) -> Iterator[Tagged]:
     for row, length in enumerate(lengths):
         where = f"{source.name}, example {row}"
         labels = tuple(str(one) for one in y[row, :length].tolist()) if has_labels else ()
-        yield Tagged(finite(x[row, :length], where), labels, where)
+        yield Labelled(finite(x[row, :length], where), labels, where)

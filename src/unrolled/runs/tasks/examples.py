@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Generic, TypeVar
@@ -19,7 +19,6 @@ from unrolled.runs.config import RunConfig
 from unrolled.runs.events import Told
 from unrolled.runs.tasks.kind import Contents, DataFile, Gathered, Kind
 
-_LISTED = 20  # classes that an error names
 _ABOUT, _EXAMPLES = "data.json", "examples.safetensors"
 
 Rows = NDArray[np.int64]
@@ -76,32 +75,6 @@ def scale_of(values: Iterable[NDArray[np.float32]]) -> tuple[tuple[float, ...], 
     mean = sums / count
     deviation = np.sqrt(np.maximum(squares / count - mean**2, 0.0))
     return tuple(mean.tolist()), tuple(np.where(deviation > 1e-12, deviation, 1.0).tolist())
-
-
-def check_classes(names: Iterable[str], name: str, what: str) -> tuple[str, ...]:
-    """The classes that occur, in the order of their names.
-
-    Raises:
-        DataError: fewer than two.
-    """
-    classes = tuple(sorted(set(names)))
-    if len(classes) < 2:
-        raise DataError(f"{name}: all {what} {classes[0]!r}: there is nothing to learn. Give examples of two or more")
-    return classes
-
-
-def numbers_of_classes(labels: Sequence[str], classes: tuple[str, ...], where: str) -> NDArray[np.int32]:
-    """The place of each label among the classes.
-
-    Raises:
-        DataError: one is not among them.
-    """
-    places = {name: place for place, name in enumerate(classes)}
-    for label in labels:
-        if label not in places:
-            listed = ", ".join(classes[:_LISTED])
-            raise DataError(f"{where}: the class {label!r} was not among those learned: {listed}")
-    return np.array([places[label] for label in labels], dtype=np.int32)
 
 
 Config = TypeVar("Config", bound=ExamplesConfig)

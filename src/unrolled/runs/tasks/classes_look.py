@@ -5,11 +5,11 @@ from __future__ import annotations
 from itertools import chain
 
 import numpy as np
+from torch import nn
 
 from unrolled.data import Examples, Lexicon
 from unrolled.inspection import Label, account_of
 from unrolled.inspection import open as opened
-from unrolled.models import Classifier, Tagger
 from unrolled.runs.tasks.kind import Asked, Seen
 
 _MOST = 20_000  # steps: each is kept for every unit of every value, padding included
@@ -20,7 +20,7 @@ def look_at_classes(
     classes: tuple[str, ...],
     lexicon: Lexicon | None,
     examples: Examples,
-    model: Classifier | Tagger,
+    model: nn.Module,
     name: str,
     asked: Asked,
 ) -> Seen:

@@ -1,4 +1,4 @@
-"""How good a classifier is, and what it says of examples. Reads them, changes nothing."""
+"""How good a model is whose answers are classes, and what it says of examples. Reads them, changes nothing."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from torch import nn
 
 from unrolled.data import Examples
-from unrolled.models import Classifier, evaluating
+from unrolled.models import evaluating
 from unrolled.training import scores
 
-_AT_ONCE = 256  # examples that are read side by side
+_AT_ONCE = 64  # examples that are read side by side
 _TOLD = 20  # classes
 
 Probabilities = NDArray[np.float64]
@@ -57,17 +58,24 @@ class ClassScore:
 
 @torch.no_grad()
 def probabilities_of(
-    model: Classifier, examples: Examples, should_stop: Callable[[], bool] = lambda: False
+    model: nn.Module, examples: Examples, classes: int, should_stop: Callable[[], bool] = lambda: False
 ) -> Probabilities | None:
-    """The probabilities `[N, K]` of the classes; None if it was told to stop."""
+    """The probabilities of the classes for every target, `[targets in all, K]`; None if it was told to stop.
+
+    The model gives logits `[B, K]` for examples of one target each, or `[U, B, K]`.
+    """
     device = next(model.parameters()).device
-    found = np.zeros((len(examples), model.config.classes))
+    starts, ends = examples.targets.starts, examples.targets.ends
+    found = np.zeros((len(examples.targets.values), classes))
     with evaluating(model):
         for rows in examples.in_order(_AT_ONCE):
             if should_stop():
                 return None
             batch = examples.batch(rows).to(device)
-            found[rows] = F.softmax(model(batch.inputs, batch.lengths).double(), dim=1).cpu().numpy()
+            logits = model(batch.inputs, batch.lengths).double()
+            said = F.softmax(logits.view(-1, len(rows), classes), dim=2).cpu().numpy()
+            for place, row in enumerate(rows):
+                found[starts[row] : ends[row]] = said[: ends[row] - starts[row], place]
     return found
 
 

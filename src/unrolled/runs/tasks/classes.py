@@ -1,0 +1,254 @@
+"""What "classify" and "tag" share: sequences of texts, numbers or frames, and answers that are classes. No layers."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor, nn
+
+from unrolled.data import Examples, Labelled, Lexicon, Pieces, Place, Ragged, found
+from unrolled.errors import ConfigError, DataError
+from unrolled.models import FrontConfig
+from unrolled.runs.tasks.classes_look import look_at_classes
+from unrolled.runs.tasks.classes_score import ClassScore, Probabilities, probabilities_of, score_of
+from unrolled.runs.tasks.examples import AboutExamples, ExamplesConfig, ExamplesKind, scale_of
+from unrolled.runs.tasks.kind import Asked, Gathered, Prediction, Seen, ShouldStop
+from unrolled.training import Evaluation, ExamplesTask
+
+_LISTED = 8  # classes that are named
+_LISTED_IN_ERRORS = 20
+
+
+class ClassesConfig(ExamplesConfig):
+    """The options of both."""
+
+    vocab_size: int = Field(default=20_000, ge=2, le=1_000_000, description="of words")
+    lower: bool = Field(default=True, description="capital letters are read as small ones")
+    token_dropout: float = Field(default=0.0, ge=0, lt=1, description="share of words read as unknown while training")
+    noise: float = Field(
+        default=0.0, ge=0, le=1e3, description="deviations of what is added to measured numbers while training"
+    )
+    embedding_size: int = Field(default=64, ge=1, le=1_000_000, description="of words, characters and frames")
+    learning_rate: float = Field(default=3e-3, gt=0, le=1e3)
+
+    @property
+    def pieces(self) -> Pieces:
+        """What texts are cut into."""
+        raise NotImplementedError
+
+
+class AboutClasses(AboutExamples):
+    """The classes, how many answers there are in all, and the vocabulary of texts, or the scale of numbers.
+
+    `frame`: channels, height and width of frames; None: numbers, or texts.
+    """
+
+    classes: tuple[str, ...] = Field(min_length=2, max_length=100_000)
+    answers: int = Field(ge=1)
+    lexicon: Lexicon | None = None
+    frame: tuple[int, int, int] | None = None
+    mean: tuple[float, ...] = ()
+    deviation: tuple[float, ...] = ()
+
+
+Config = TypeVar("Config", bound=ClassesConfig)
+AboutType = TypeVar("AboutType", bound=AboutClasses)
+
+
+class ClassesKind(ExamplesKind[Config, AboutType], Generic[Config, AboutType]):
+    """A kind of work whose model gives logits of classes: `[B, K]` for each sequence, or `[T, B, K]` for each step."""
+
+    wanted: ClassVar[str]  # what to say where no data are named
+    answer: ClassVar[str]  # what a class is called: "class", "label"
+    shown: ClassVar[int]  # examples of which `show` tells
+
+    @abstractmethod
+    def answers(self, length: int) -> int:
+        """How many answers a sequence of that length has."""
+
+    @abstractmethod
+    def read(self, config: Config, places: Sequence[Place], *, has_labels: bool) -> list[Labelled]:
+        """The sequences in these places.
+
+        Raises:
+            DataError: there are none, or something else.
+        """
+
+    @abstractmethod
+    def predicted(self, about: AboutType, one: Labelled, probabilities: Probabilities) -> Prediction:
+        """What the model says of a sequence: the probabilities `[answers, K]`."""
+
+    @abstractmethod
+    def line(self, about: AboutType, ids: NDArray[Any], truth: NDArray[Any], probabilities: Probabilities) -> str:
+        """The same in a line, beside the truth."""
+
+    def weights(self, config: Config, learned: Examples, classes: int) -> Tensor | None:
+        """Of each class in the loss; None: all count the same."""
+        del config, learned, classes
+        return None
+
+    def gather(self, config: Config) -> Gathered[AboutType, Examples]:
+        """Read all sequences; the vocabulary and the scale come from those that are learned."""
+        if not config.data:
+            raise DataError(self.wanted)
+        with found(config.data) as places:
+            every = self.read(config, places, has_labels=True)
+            name = ", ".join(place.name for place in places)
+        about = self._about(config, name, every)
+        return self.stored(about, _examples(about, every))
+
+    def _about(self, config: Config, name: str, every: Sequence[Labelled]) -> AboutType:
+        answers = sum(len(one.labels) for one in every)
+        classes = tuple(sorted({label for one in every for label in one.labels}))
+        if len(classes) < 2:
+            raise DataError(
+                f"{name}: all {answers:,} have the {self.answer} {classes[0]!r}: there is nothing to learn. Give"
+                " examples of two or more"
+            )
+        facts: dict[str, Any] = {"name": name, "examples": len(every), "classes": classes, "answers": answers}
+        values = [every[row].value for row in config.rows(len(every))[0]]
+        texts = [one for one in values if isinstance(one, str)]
+        if texts:
+            facts["lexicon"] = Lexicon.of(texts, config.pieces, config.vocab_size, lower=config.lower)
+        elif values:
+            numbers = [one for one in values if not isinstance(one, str)]
+            facts["mean"], facts["deviation"] = scale_of(numbers)
+            facts["frame"] = numbers[0].shape[1:] if numbers[0].ndim > 2 else None
+        else:
+            raise DataError(f"{name} has {len(every)} examples: none is left with --val-frac {config.val_frac:g}")
+        return self.about_type(**facts)
+
+    def described(self, about: AboutType) -> str:
+        """Words, channels or frames, and the classes."""
+        if about.lexicon is not None:
+            what = f"{len(about.lexicon):,} different {about.lexicon.unit}s"
+        elif about.frame is not None:
+            what = "frames of {} x {} x {}".format(*about.frame)
+        else:
+            what = f"{len(about.mean)} channels"
+        more = " ..." if len(about.classes) > _LISTED else ""
+        plural = "classes" if self.answer == "class" else f"{self.answer}s"
+        return f"{what}, {len(about.classes)} {plural} ({', '.join(about.classes[:_LISTED])}{more})"
+
+    def front(self, config: Config, about: AboutType, **more: Any) -> FrontConfig:
+        """What reads such sequences."""
+        return FrontConfig(
+            vocab_size=0 if about.lexicon is None else len(about.lexicon),
+            embedding_size=config.embedding_size,
+            frame=about.frame,
+            mean=about.mean,
+            deviation=about.deviation,
+            dropout=config.dropout,
+            token_dropout=config.token_dropout,
+            noise=config.noise,
+            **more,
+        )
+
+    def task(self, config: Config, about: AboutType, data: Examples, model: nn.Module) -> ExamplesTask:
+        """All examples but those held out."""
+        learned, held_out = self.parted(config, about, data)
+
+        def measure(should_stop: ShouldStop) -> Evaluation | None:
+            assert held_out is not None
+            probabilities = probabilities_of(model, held_out, len(about.classes), should_stop)
+            if probabilities is None:
+                return None
+            score = score_of(held_out, probabilities, about.classes, about.unit)
+            return Evaluation(score.nats, {"accuracy": score.accuracy, "macro F1": score.macro_f1}, "accuracy")
+
+        return ExamplesTask(
+            model,
+            learned,
+            held_out,
+            config.batch_size,
+            seed=config.seed,
+            loss_of_guessing=math.log(len(about.classes)),
+            measure=measure,
+            weights=self.weights(config, learned, len(about.classes)),
+        )
+
+    def show(self, config: Config, about: AboutType, task: object, step: int, should_stop: ShouldStop) -> str | None:
+        """What it says of a few examples, and what they are."""
+        del config, step
+        assert isinstance(task, ExamplesTask)
+        few = task.shown.pick(range(min(self.shown, len(task.shown))))
+        probabilities = probabilities_of(task.model, few, len(about.classes), should_stop)
+        if probabilities is None:
+            return None
+        of_each = Ragged(probabilities, few.targets.ends)
+        rows = range(len(few))
+        return "\n".join(self.line(about, few.inputs[row], few.targets[row], of_each[row]) for row in rows)
+
+    def evaluate(self, config: Config, about: AboutType, model: nn.Module, places: Sequence[str]) -> ClassScore:
+        """How good it is on other examples."""
+        with found(places) as sources:
+            examples = _examples(about, self.read(config, sources, has_labels=True))
+        probabilities = probabilities_of(model, examples, len(about.classes))
+        assert probabilities is not None, "nobody says stop"
+        return score_of(examples, probabilities, about.classes, about.unit)
+
+    def predict(
+        self, config: Config, about: AboutType, model: nn.Module, places: Sequence[str]
+    ) -> Iterator[Prediction]:
+        """What it says of each example."""
+        with found(places) as sources:
+            every = self.read(config, sources, has_labels=False)
+        inputs = Ragged.of(_numbers(about, one) for one in every)
+        answers = [self.answers(length) for length in inputs.lengths.tolist()]
+        unknown = Ragged(np.zeros(sum(answers), dtype=np.int32), np.cumsum(answers))
+        probabilities = probabilities_of(model, Examples(inputs, unknown), len(about.classes))
+        assert probabilities is not None, "nobody says stop"
+        of_each = Ragged(probabilities, unknown.ends)
+        for row, one in enumerate(every):
+            yield self.predicted(about, one, of_each[row])
+
+    def look(self, config: Config, about: AboutType, data: Examples, model: nn.Module, asked: Asked) -> Seen:
+        """What is seen while it reads held-out examples, or those that the user names."""
+        if asked.labels:
+            raise ConfigError(f"labels of one's own are for text: what is looked for here is each {self.answer}")
+        name, examples = f"{about.name}, held out", self.parted(config, about, data)[1]
+        if asked.places:
+            with found(asked.places) as sources:
+                examples = _examples(about, self.read(config, sources, has_labels=True))
+                name = ", ".join(place.name for place in sources)
+        if examples is None:
+            raise ConfigError("nothing was held out that could be read: name examples, --text FILE")
+        return look_at_classes(about.classes, about.lexicon, examples, model, name, asked)
+
+
+def _examples(about: AboutClasses, every: Sequence[Labelled]) -> Examples:
+    """The sequences as numbers.
+
+    Raises:
+        DataError: a class that is not known, texts for numbers, or steps of another shape.
+    """
+    inputs = Ragged.of(_numbers(about, one) for one in every)
+    places = {name: place for place, name in enumerate(about.classes)}
+    for one in every:
+        for label in one.labels:
+            if label not in places:
+                listed = ", ".join(about.classes[:_LISTED_IN_ERRORS])
+                raise DataError(f"{one.where}: the class {label!r} was not among those learned: {listed}")
+    return Examples(inputs, Ragged.of(np.array([places[label] for label in one.labels], np.int32) for one in every))
+
+
+def _numbers(about: AboutClasses, one: Labelled) -> NDArray[Any]:
+    """The ids of a text, or the numbers of a series, or of frames."""
+    is_text = isinstance(one.value, str)
+    if is_text != (about.lexicon is not None):
+        given, learned = ("text", "numbers") if is_text else ("numbers", "texts")
+        raise DataError(f"{one.where} is {given}, and {learned} were learned")
+    if isinstance(one.value, str):
+        assert about.lexicon is not None
+        ids = about.lexicon.encode(one.value).astype(np.int32)
+        return ids if len(ids) else np.zeros(1, dtype=np.int32)  # (a text of spaces has no word)
+    wanted = about.frame or (len(about.mean),)
+    if one.value.shape[1:] != wanted:
+        raise DataError(f"{one.where}: a step is {one.value.shape[1:]}, {wanted} were learned")
+    return one.value
