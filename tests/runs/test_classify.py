@@ -1,10 +1,12 @@
 """`--task classify`: from files to a run, and everything that a run can do."""
 
+import hashlib
 import json
 import random
 
 import numpy as np
 import pytest
+import safetensors.numpy
 import torch
 
 from unrolled import (
@@ -20,9 +22,10 @@ from unrolled import (
     train,
     use_engine,
 )
-from unrolled.data import found, labelled
+from unrolled.data import Examples, Ragged, found, labelled
+from unrolled.models import Classifier, ClassifierConfig, FrontConfig
 from unrolled.runs import Prepared, Sampled, resume, tried
-from unrolled.runs.folder import RunFolder
+from unrolled.runs.tasks import ClassifyKind
 from unrolled.training import Evaluated, Evaluation, ExamplesTask, Stepped
 
 GOOD, BAD = ["lovely", "fine", "bright", "warm"], ["awful", "dull", "grey", "cold"]
@@ -111,24 +114,30 @@ def test_every_form(folder, tmp_path, name, options):
 
 
 def test_what_is_held_out_is_not_learned(folder, tmp_path):
-    """Neither by the weights, nor by the vocabulary; and another seed of training holds out the same."""
+    """Neither by the weights, nor by the vocabulary or the scale; and another seed of training holds out the same."""
     with found([str(folder / "days.tsv")]) as places:
         every = labelled(places)
-    for seed in (1, 2):
-        path = train(_config(folder / "days.tsv", seed=seed, steps=2, samples=0), tmp_path / "run", overwrite=True)
-        identity = RunFolder.at(path).identity()
-        learned, held_out = identity.config.rows(300)
-        assert held_out[:3].tolist() == identity.config.rows(300)[1][:3].tolist()
-        assert len(set(learned) | set(held_out)) == 300
-        known = {word for row in learned for word in every[row].value.split()}
-        assert set(identity.about.lexicon.entries[1:]) == known
+    learned, held_out = _config("x", seed=2).rows(300)
+    assert held_out.tolist() == _config("x", seed=1).rows(300)[1].tolist()
     assert _config("x", split_seed=3).rows(300)[1].tolist() != held_out.tolist()
+    assert sorted([*learned, *held_out]) == list(range(300))
+    other = ["a word that nobody has said" if row in held_out else one.value for row, one in enumerate(every)]
+    lines = [f"{one.labels[0]}\t{text}\n" for one, text in zip(every, other, strict=True)]
+    (tmp_path / "other.tsv").write_text("label\ttext\n" + "".join(lines))
+    runs = [
+        load(train(_config(data, steps=4, samples=0), tmp_path / name))
+        for name, data in (("a", folder / "days.tsv"), ("b", tmp_path / "other.tsv"))
+    ]
+    assert runs[0].about.lexicon == runs[1].about.lexicon
+    weights = [run.model.state_dict() for run in runs]
+    assert all(torch.equal(value, weights[1][name]) for name, value in weights[0].items())
 
 
 @pytest.mark.parametrize("name", ["days.tsv", "waves.ts"])
 def test_resume_is_exact(folder, tmp_path, name):
     def config():
-        return _config(folder / name, dropout=0.3, token_dropout=0.1, num_layers=2, samples=0)
+        more = {"dropout": 0.3, "token_dropout": 0.1, "noise": 0.2, "class_weights": "balanced", "patience": 9}
+        return _config(folder / name, num_layers=2, samples=0, **more)
 
     whole = load(train(config(), tmp_path / "whole")).model.state_dict()
     events = []
@@ -235,7 +244,7 @@ def test_bad_series(tmp_path, content, told):
     ("arrays", "told"),
     [
         ({"x": np.zeros((4, 3))}, "wanted x"),
-        ({"x": np.zeros(4), "y": np.arange(4)}, "do not fit"),
+        ({"x": np.zeros(4), "y": np.arange(4)}, "wanted real numbers"),
         ({"x": np.zeros((4, 3)), "y": np.arange(5)}, "do not fit"),
         ({"x": np.zeros((4, 3)), "y": np.arange(4), "lengths": np.array([1, 2, 3, 9])}, "example 3: its length is 9"),
         ({"x": np.full((4, 3), np.inf), "y": np.arange(4)}, "example 0: step 0, channel 0 is inf"),
@@ -293,3 +302,56 @@ def test_a_text_run_predicts_nothing(tmp_path):
     path = train(TextConfig(data=[str(tmp_path / "text.txt")], **small), tmp_path / "run")
     with pytest.raises(ConfigError, match="learns nothing that could be predicted"):
         list(predict(path, str(tmp_path / "text.txt")))
+
+
+def test_class_weights(folder, tmp_path):
+    """Of each class N / (K n_k): the loss of a batch is the weighted mean of its examples' losses."""
+    learned = Examples(
+        Ragged.of(np.full((6, 2), 1, np.int32)), Ragged.of(np.array([[0], [0], [0], [0], [0], [1]], np.int32))
+    )
+    weights = ClassifyKind().weights(_config("x", class_weights="balanced"), learned, 2)
+    assert weights.tolist() == pytest.approx([6 / (2 * 5), 6 / (2 * 1)])
+    model = Classifier(ClassifierConfig(front=FrontConfig(vocab_size=3), classes=2, hidden_size=4), "gru").eval()
+    task = ExamplesTask(model, learned, None, 6, seed=1, loss_of_guessing=0.7, measure=lambda _: None, weights=weights)
+    losses = model.losses(*(getattr(learned.batch(range(6)), name) for name in ("inputs", "lengths", "targets")))
+    wanted = (losses.detach().double() * weights[learned.targets.values]).sum() / weights[learned.targets.values].sum()
+    assert float(task.loss(0).nats.detach()) == pytest.approx(float(wanted), rel=1e-5)
+
+
+def test_patience_ends_a_run_and_it_is_listed_as_done(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(ExamplesTask, "evaluate", lambda task, stop: Evaluation(1.0, {"accuracy": 0.5}, "accuracy"))
+    path = train(_config(folder / "days.tsv", evaluations=6, patience=2, steps=60), tmp_path / "run")
+    assert load(path).step == 30
+    (one,) = tried(tmp_path)
+    assert (one.step, one.total, one.remark) == (30, 60, "")
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("data.json", {"lexicon": None}),
+        ("data.json", {"mean": [1.0], "deviation": [1.0]}),
+        ("data.json", {"classes": ["good", "good"]}),
+        ("data.json", {"examples": 299}),
+        ("examples.safetensors", {"inputs.values": lambda x: x + 10_000}),
+        ("examples.safetensors", {"inputs.values": lambda x: x.astype(np.float32)}),
+        ("examples.safetensors", {"inputs.ends": lambda x: x.astype(np.float64)}),
+        ("examples.safetensors", {"inputs.ends": lambda x: x[::-1].copy()}),
+        ("examples.safetensors", {"targets.values": lambda x: x + 9}),
+        ("examples.safetensors", {"targets.values": lambda x: x - 9}),
+    ],
+)
+def test_damage_that_a_manifest_vouches_for(folder, tmp_path, name, change):
+    path = train(_config(folder / "days.tsv", steps=3, samples=0), tmp_path / "run")
+    if name == "data.json":
+        content = json.dumps(json.loads((path / name).read_text()) | change).encode()
+    else:
+        arrays = safetensors.numpy.load_file(path / name)
+        content = safetensors.numpy.save({one: change.get(one, lambda x: x)(value) for one, value in arrays.items()})
+    (path / name).write_bytes(content)
+    manifest = json.loads((path / "manifest.json").read_text())
+    manifest["files"][name] = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    (path / "manifest.json").write_text(json.dumps(manifest, indent=1, sort_keys=True))
+    with pytest.raises(RunError):
+        resume(path, 6)
+    assert len(tried(tmp_path)) == 1

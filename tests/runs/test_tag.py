@@ -47,7 +47,9 @@ def test_a_run_on_words(folder, tmp_path, engine):
     with use_engine(engine):
         path = train(_config(folder / "words.tsv"), tmp_path / "run", listen=events.append)
     prepared = next(one for one in events if isinstance(one, Prepared))
-    assert (prepared.train, prepared.held_out, prepared.unit) == (108, 12, "step")
+    assert prepared.unit == "step"
+    assert prepared.train > 5 * prepared.held_out > 100
+    assert "120 examples" in prepared.words
     assert "4 labels (after-day, after-sea, after-start, after-sun)" in prepared.words
     assert [one for one in events if isinstance(one, Evaluated)][-1].scores["accuracy"] > 0.95
     assert "after-start, after-" in [one for one in events if isinstance(one, Sampled)][-1].text

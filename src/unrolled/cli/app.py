@@ -37,7 +37,7 @@ def _root(
 
 AsJson = Annotated[bool, typer.Option("--json", help="one JSON object a line, for programs")]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="the run's folder", show_default=False)]
-Best = Annotated[bool, typer.Option("--best", help="the weights with the lowest held-out loss, not the newest")]
+Best = Annotated[bool, typer.Option("--best", help="the weights that were best on what is held out, not the newest")]
 
 
 def print_json(values: Any) -> None:

@@ -146,7 +146,7 @@ def compare_command(
         for group in groups
     ]  # fmt: skip
     print(columns(("median nats", "range", "95 % interval", "runs", "what differs"), rows))
-    print("\nthe lowest held-out loss of each run; an interval of the median needs six seeds or more")
+    print("\nthe held-out loss of the best weights of each run; an interval of the median needs six seeds or more")
     if not groups[0].same_text:
         _warn("these runs hold out different texts, or count in different symbols: their losses do not compare")
 
@@ -176,7 +176,10 @@ def data_show_command(
     length: Annotated[int, typer.Option(min=1, help="how many characters")] = 1000,
 ) -> None:
     """Print the beginning of a corpus that was fetched."""
-    with corpora.text_of(name).open(encoding="utf-8") as file:
+    path = corpora.text_of(name)
+    if path.suffix == ".npz":
+        raise ConfigError(f"{name} is no text but arrays, in {path}: numpy.load shows them")
+    with path.open(encoding="utf-8") as file:
         print(printable(file.read(length)))
 
 

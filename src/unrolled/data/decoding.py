@@ -33,6 +33,16 @@ def characters(blocks: Iterable[bytes], name: str) -> Iterator[str]:
             yield text
 
 
+def lines_of(blocks: Iterable[bytes], name: str) -> list[str]:
+    """The lines of a text, without their ends: a newline, or a carriage return and a newline. Nothing else ends one.
+
+    Raises:
+        DataError: it is not UTF-8.
+    """
+    lines = "".join(characters(blocks, name)).split("\n")
+    return [line.removesuffix("\r") for line in (lines if lines[-1] else lines[:-1])]
+
+
 def whole_lines(texts: Iterable[str], longest: int = 1 << 20) -> Iterator[str]:
     """The same characters, cut behind ends of lines, so that no word is cut; a longer line is cut where it is."""
     held = ""

@@ -67,12 +67,6 @@ class Examples:
         for start in range(0, len(order), batch_size):
             yield order[start : start + batch_size]
 
-    def split(self, share: float, seed: int) -> tuple[Rows, Rows]:
-        """The rows that are learned, and those held out: a share of all, drawn by that seed."""
-        order = np.random.default_rng(seed).permutation(len(self))
-        held_out = round(len(self) * share)
-        return np.sort(order[held_out:]), np.sort(order[:held_out])
-
 
 class Batches:
     """Which examples are read in each step: all once an epoch, in an order of its own, those of like length together.
@@ -126,6 +120,8 @@ def read_examples(path: Path) -> Examples:
     except (OSError, KeyError, ValueError, safetensors.SafetensorError) as error:
         raise DataError(f"{path} holds no examples: {error}") from error
     for one in (inputs, targets):
+        if one.ends.dtype != np.int64 or one.values.ndim < 1:
+            raise DataError(f"{path} holds arrays of another type or shape than examples have")
         if one.ends.ndim != 1 or len(one) != len(inputs) or not len(one):
             raise DataError(f"{path} holds inputs and targets that do not belong together")
         if (one.lengths < 0).any() or one.ends[-1] != len(one.values):

@@ -5,6 +5,7 @@ What is read is either text or numbers, the same in all files of a run.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +14,14 @@ import numpy as np
 
 from unrolled.data.arrays import arrays_of, check_lengths, finite
 from unrolled.data.decoding import characters
+from unrolled.data.decoding import lines_of as text_lines
 from unrolled.data.ragged import Array
 from unrolled.data.sources import Place, Source
 from unrolled.data.tables import Wanted, columns_of, is_table, lines_of
 from unrolled.errors import DataError
 
-_TEXT, _LABEL = ("text", "sentence", "review", "phrase", "input"), ("label", "class", "sentiment", "target", "category")
+_TEXT = ("text", "sentence", "review", "phrase", "input")
+_LABEL = ("label", "class", "sentiment", "target", "category")
 
 
 @dataclass(frozen=True)
@@ -95,13 +98,17 @@ def _of_class_folder(source: Source, folder: Path) -> Labelled:
     content = "".join(characters(source.blocks(), source.name)).strip()
     if not content:
         raise DataError(f"{source.name} is empty: there is nothing to classify in it")
-    return Labelled(content, (inner.parts[0],), source.name)
+    label = os.fsencode(inner.parts[0]).decode("utf-8", "replace")
+    return Labelled(content, (label,), source.name)
 
 
 def _table(source: Source, columns: Sequence[Wanted]) -> Iterator[Labelled]:
     lines = list(lines_of(source))
     if not lines:
         raise DataError(f"{source.name} is empty: there is nothing to read in it")
+    if len(columns) == 1 and all(len(line.cells) == 1 for line in lines):  # texts alone, a line each
+        yield from (Labelled(line.cells[0], (), line.where) for line in lines)
+        return
     usual = (_TEXT, _LABEL)[: len(columns)]
     for line in zip(*columns_of(lines, columns, usual), strict=True):
         for one, what in zip(line, ("text", "label"), strict=False):
@@ -113,7 +120,7 @@ def _table(source: Source, columns: Sequence[Wanted]) -> Iterator[Labelled]:
 
 def _time_series(source: Source, *, has_labels: bool) -> Iterator[Labelled]:
     """A file .ts: a head with @, then a line a case: channels parted by colons, their numbers by commas, the class."""
-    lines = enumerate("".join(characters(source.blocks(), source.name)).splitlines(), 1)
+    lines = enumerate(text_lines(source.blocks(), source.name), 1)
     told = ((f"{source.name}, line {number}", line.strip()) for number, line in lines)
     kept = ((where, line) for where, line in told if line and not line.startswith("#"))
     has_class = _head(source, kept)

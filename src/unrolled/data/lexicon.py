@@ -1,4 +1,4 @@
-"""A vocabulary of short texts: words, characters, or symbols between spaces. Knows no files and no models."""
+"""A vocabulary of short texts: words, characters, or lines. Knows no files and no models."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Pieces = Literal["words", "characters", "symbols", "lines"]
+Pieces = Literal["words", "characters", "lines"]
 
 UNKNOWN = "<unknown>"
 _WORD = re.compile(r"\w+(?:['\u2019-]\w+)*|[^\w\s]")
@@ -22,8 +22,7 @@ _LARGEST = 1 << 20
 class Lexicon(BaseModel):
     """What a text is cut into, and the pieces that are known. Id 0 stands for every piece that is not.
 
-    "words" are words and signs; "characters" are all characters; "symbols" is what stands between spaces (phonemes);
-    "lines" are lines, as words that were cut by somebody else.
+    "words" are words and signs; "characters" are all characters; "lines" are lines: words that somebody else cut.
     `lower`: capital letters are read as small ones.
     """
 
@@ -40,13 +39,12 @@ class Lexicon(BaseModel):
         return self
 
     @classmethod
-    def of(cls, texts: Iterable[str], pieces: Pieces, size: int, *, lower: bool = False, fewest: int = 1) -> Lexicon:
-        """The most frequent pieces of these texts, `size` - 1 at most, each seen `fewest` times or more."""
+    def of(cls, texts: Iterable[str], pieces: Pieces, size: int, *, lower: bool = False) -> Lexicon:
+        """The most frequent pieces of these texts, `size` - 1 at most."""
         counts = Counter(piece for text in texts for piece in cut(text, pieces, lower=lower))
         counts.pop(UNKNOWN, None)
         ranked = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
-        kept = [piece for piece, count in ranked[: size - 1] if count >= fewest]
-        return cls(pieces=pieces, lower=lower, entries=(UNKNOWN, *kept))
+        return cls(pieces=pieces, lower=lower, entries=(UNKNOWN, *(piece for piece, _ in ranked[: size - 1])))
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -82,6 +80,4 @@ def cut(text: str, pieces: Pieces, *, lower: bool) -> list[str]:
     text = text.lower() if lower else text
     if pieces == "characters":
         return list(text)
-    if pieces == "lines":
-        return text.split("\n")
-    return _WORD.findall(text) if pieces == "words" else text.split()
+    return text.split("\n") if pieces == "lines" else _WORD.findall(text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -32,12 +33,12 @@ class Ragged:
     def __getitem__(self, row: int) -> Array:
         return self.values[self.starts[row] : self.ends[row]]
 
-    @property
+    @cached_property
     def starts(self) -> Rows:
         """Where each begins, `[N]`."""
         return np.concatenate([[0], self.ends[:-1]])
 
-    @property
+    @cached_property
     def lengths(self) -> Rows:
         """How long each is, `[N]`."""
         return np.diff(self.ends, prepend=0)

@@ -37,10 +37,10 @@ def lines_of(source: Source) -> Iterator[Line]:
         DataError: no UTF-8 text, or a quote that never ends.
     """
     ending = source.path.suffix.lower()
-    text = io.StringIO("".join(decoding.characters(source.blocks(), source.name)), newline="")
     if _ENDINGS.get(ending) == ",":
         csv.field_size_limit(_LONGEST)
-        reader = csv.reader(text, strict=True)
+        text = "".join(decoding.characters(source.blocks(), source.name))
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
         try:
             for cells in reader:
                 if cells:
@@ -48,53 +48,76 @@ def lines_of(source: Source) -> Iterator[Line]:
         except csv.Error as error:
             raise DataError(f"{source.name}, line {reader.line_num}: {error}") from error
         return
-    for number, line in enumerate(text.read().splitlines(), 1):
+    for number, line in enumerate(decoding.lines_of(source.blocks(), source.name), 1):
         if line.strip():
             yield Line(f"{source.name}, line {number}", tuple(line.split("\t")))
 
 
 def columns_of(lines: Sequence[Line], wanted: Sequence[Wanted], usual: Sequence[Sequence[str]]) -> list[list[Line]]:
-    """Of each column that is wanted, its cells, a line each. A head line is read as one where it names a column.
+    """Of each column that is wanted, its cells, a line each.
+
+    The first line is a head where `wanted` names a column, or where it consists of single words of which one is a usual
+    name. Without a head, or a name, columns stand in the order in which they are wanted.
 
     Args:
         lines: of a table, at least one.
-        wanted: the name of each column, or its number; None: one of its usual names, else its place.
+        wanted: the name of each column, or its number; None: one of its usual names, else what is left.
         usual: the names that each of them often has, small.
 
     Raises:
-        DataError: no such column, or a line with another number of columns.
+        DataError: no such column, several that it could be, or a line with another number of columns.
     """
     head = lines[0]
     names = [cell.strip().lower() for cell in head.cells]
-    places = [
-        _place(head, names, one, place, known) for place, (one, known) in enumerate(zip(wanted, usual, strict=True))
-    ]
-    if len(set(places)) < len(places):
+    places = [None if one is None else _asked(head, names, one) for one in wanted]
+    is_named = any(one is not None and not one.isdecimal() for one in wanted)
+    known = {name for of_one in usual for name in of_one}
+    has_head = is_named or (known.intersection(names) != set() and not any(" " in name for name in names))
+    found = _others(head, names, places, usual, has_head=has_head)
+    if len(set(found)) < len(found):
         raise DataError(f"{head.where}: one column was asked for twice, give different ones")
-    given = {one.strip().lower() for one in wanted if one is not None}
-    has_head = any(names[place] in {*known, *given} for place, known in zip(places, usual, strict=True))
     rows = lines[1:] if has_head else lines
     for line in rows:
         if len(line.cells) != len(names):
             raise DataError(
                 f"{line.where} has {len(line.cells)} columns, the first line of that file {len(names)}: mend the line"
             )
-    return [[Line(line.where, (line.cells[place],)) for line in rows] for place in places]
+    return [[Line(line.where, (line.cells[place],)) for line in rows] for place in found]
 
 
-def _place(head: Line, names: Sequence[str], wanted: Wanted, place: int, usual: Sequence[str]) -> int:
-    """Where a column stands."""
-    if wanted is None:
-        found = next((names.index(one) for one in usual if one in names), place)
-    elif wanted.strip().lower() in names:
-        found = names.index(wanted.strip().lower())
-    elif wanted.isdecimal() and wanted != "0":
-        found = int(wanted) - 1
-    else:
+def _asked(head: Line, names: Sequence[str], wanted: str) -> int:
+    """Where the column stands that the user asked for, by number or by name."""
+    if wanted.isdecimal() and wanted.isascii():
+        if not 1 <= int(wanted) <= len(names):
+            raise DataError(f"{head.where}: there are {len(names)} columns, and column {wanted} was asked for")
+        return int(wanted) - 1
+    if wanted.strip().lower() not in names:
         raise DataError(
             f"{head.where}: there is no column {wanted!r}. Its columns are {', '.join(map(repr, head.cells))[:200]};"
             f" a number counts them from 1.{did_you_mean(wanted, head.cells)}"
         )
-    if found >= len(names):
-        raise DataError(f"{head.where}: there are {len(names)} columns, and column {found + 1} was asked for")
-    return found
+    return names.index(wanted.strip().lower())
+
+
+def _others(
+    head: Line, names: Sequence[str], places: list[int | None], usual: Sequence[Sequence[str]], *, has_head: bool
+) -> list[int]:
+    """All places: those that nobody asked for by their usual names, else what is left for them."""
+    if has_head:
+        for number, known in enumerate(usual):
+            if places[number] is None:
+                places[number] = next((names.index(one) for one in known if one in names), None)
+    found = list(places)
+    for number, place in enumerate(places):
+        if place is None:
+            free = [one for one in range(len(names)) if one not in found]
+            if not free:
+                raise DataError(f"{head.where}: there are {len(names)} columns, and column {number + 1} was asked for")
+            if has_head and len(free) > 1:
+                listed = ", ".join(map(repr, head.cells))[:200]
+                raise DataError(
+                    f"{head.where}: which column is the {usual[number][0]}? There are {listed}: name it with"
+                    f" --{usual[number][0]}-column"
+                )
+            found[number] = free[0]
+    return [one for one in found if one is not None]

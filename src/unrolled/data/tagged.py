@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from unrolled.data.arrays import arrays_of, check_lengths, finite
-from unrolled.data.decoding import characters
+from unrolled.data.decoding import lines_of
 from unrolled.data.labelled import Labelled
 from unrolled.data.sources import Place, Source
 from unrolled.errors import DataError
@@ -48,8 +48,7 @@ def _lines(source: Source, *, has_labels: bool) -> Iterator[Labelled]:
     words: list[str] = []
     labels: list[str] = []
     start = 0
-    text = "".join(characters(source.blocks(), source.name))
-    for number, line in enumerate([*text.splitlines(), ""], 1):
+    for number, line in enumerate([*lines_of(source.blocks(), source.name), ""], 1):
         if line.strip():
             word, tab, label = line.partition("\t")
             if has_labels and not (tab and word.strip() and label.strip()):

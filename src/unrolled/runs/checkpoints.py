@@ -5,7 +5,7 @@ state.safetensors    the states carried along the streams, and what the optimise
 state.json           where training stands
 manifest.json        what the three must be
 
-Kept are the newest, the one before it, and the one with the lowest held-out loss.
+Kept are the newest, the one before it, and the one that was best on what is held out.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ More = TypeVar("More")
 
 
 class Standing(BaseModel):
-    """Where training stands. `best` is the number of the checkpoint with the lowest held-out loss, if there is one."""
+    """Where training stands. `best` is the number of the one that was best on what is held out, if any."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -15,15 +15,19 @@ from unrolled import files
 from unrolled.errors import RunError
 from unrolled.runs.config import RunConfig
 from unrolled.runs.folder import RunFolder
+from unrolled.training import Progress
 
 _CONFIDENCE = 0.95
 _WITHOUT_EFFECT = ("seed", "samples", "sample_length", "sample_temperature", "save_minutes", "divergence")
-_WHAT_IS_READ = ("task", "data", "mix", "tokens", "vocab_size", "val_frac", "split")  # what held-out losses are of
+_WHAT_IS_READ = (  # what held-out losses are of
+    "task", "data", "mix", "tokens", "vocab_size", "val_frac", "split", "split_seed", "lower", "text_column",
+    "label_column",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Tried:
-    """A run in a line. `best_loss`: the lowest held-out loss, mean nats per `unit`; `elapsed`: seconds of training."""
+    """A run in a line. `best_loss`: of the best weights, held out, mean nats per `unit`; `elapsed`: seconds."""
 
     path: str
     cell: str
@@ -41,7 +45,7 @@ class Tried:
 
 @dataclass(frozen=True)
 class Group:
-    """Runs that differ in nothing but the seed, and their lowest held-out losses, mean nats per token.
+    """Runs that differ in nothing but the seed, and the held-out losses of their best weights, mean nats per token.
 
     `same_text` is false where not all groups read, and hold out, the same: then their losses do not compare.
 
@@ -126,8 +130,13 @@ def _tried(path: Path) -> Tried:
     return Tried(
         *facts, progress.step, progress.total, unit,
         None if best is None else best.loss, None if best is None else best.step,
-        progress.elapsed, _remark(folder, progress.step == progress.total),
+        progress.elapsed, _remark(folder, _is_done(identity.config, progress)),
     )  # fmt: skip
+
+
+def _is_done(config: RunConfig, progress: Progress) -> bool:
+    has_lost_patience = bool(config.patience) and progress.since_best >= config.patience
+    return progress.step == progress.total or has_lost_patience
 
 
 def _remark(folder: RunFolder, is_done: bool) -> str:

@@ -51,6 +51,8 @@ class Identity:
             return model_on_meta(self.config, self.make).state_dict()
         except ConfigError as error:
             raise RunError(f"the run does not fit this machine: {error}") from error
+        except ValueError as error:
+            raise RunError(f"the run's data make no model: {error}") from error
 
 
 class RunFolder:

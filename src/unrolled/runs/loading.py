@@ -44,7 +44,7 @@ class Run:
         """
         found = getattr(self.about, "vocabulary", None)
         if found is None:
-            raise RunError(f"{self.path} was not trained on text: it has no vocabulary")
+            raise RunError(f"{self.path} was not trained on text: it has no vocabulary of a text")
         vocabulary: Vocabulary = found
         return vocabulary
 

@@ -110,7 +110,7 @@ def look(
         places: files, folders or patterns that a run reads; none: what was held out of its own text.
         characters: how many it reads at most.
         labels: of your own, see `inspection.labels_of`; also the path of a file with a number for each character.
-        best: the weights with the lowest held-out loss.
+        best: the weights that were best on what is held out.
         say: is told what is going on.
         warn: is told what is to be known of the run.
 

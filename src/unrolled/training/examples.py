@@ -50,6 +50,7 @@ class ExamplesTask:
     ) -> None:
         self.model = model
         self.learned = learned
+        self.held_out = held_out
         self.shown = learned if held_out is None else held_out
         self.carried: State = {}
         self.loss_of_guessing = loss_of_guessing

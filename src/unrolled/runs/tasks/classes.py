@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from unrolled.data import Examples, Labelled, Lexicon, Pieces, Place, Ragged, found
@@ -21,6 +22,7 @@ from unrolled.runs.tasks.examples import AboutExamples, ExamplesConfig, Examples
 from unrolled.runs.tasks.kind import Asked, Gathered, Prediction, Seen, ShouldStop
 from unrolled.training import Evaluation, ExamplesTask
 
+_MOST_CLASSES = 1_000
 _LISTED = 8  # classes that are named
 _LISTED_IN_ERRORS = 20
 
@@ -30,7 +32,7 @@ class ClassesConfig(ExamplesConfig):
 
     vocab_size: int = Field(default=20_000, ge=2, le=1_000_000, description="of words")
     lower: bool = Field(default=True, description="capital letters are read as small ones")
-    token_dropout: float = Field(default=0.0, ge=0, lt=1, description="share of words read as unknown while training")
+    token_dropout: float = Field(default=0.05, ge=0, lt=1, description="share of words read as unknown while training")
     noise: float = Field(
         default=0.0, ge=0, le=1e3, description="deviations of what is added to measured numbers while training"
     )
@@ -49,12 +51,25 @@ class AboutClasses(AboutExamples):
     `frame`: channels, height and width of frames; None: numbers, or texts.
     """
 
-    classes: tuple[str, ...] = Field(min_length=2, max_length=100_000)
+    classes: tuple[str, ...] = Field(min_length=2, max_length=_MOST_CLASSES)
     answers: int = Field(ge=1)
     lexicon: Lexicon | None = None
     frame: tuple[int, int, int] | None = None
     mean: tuple[float, ...] = ()
     deviation: tuple[float, ...] = ()
+
+    @model_validator(mode="after")
+    def _belong_together(self) -> AboutClasses:
+        """Texts have a vocabulary, everything else a scale; classes differ."""
+        is_scale = len(self.mean) == len(self.deviation) and all(map(math.isfinite, self.mean))
+        is_scale = is_scale and all(0 < one < math.inf for one in self.deviation)
+        if not is_scale or bool(self.mean) == (self.lexicon is not None):
+            raise ValueError("texts have a vocabulary, numbers and frames a scale: one of both is wanted")
+        if self.frame is not None and (len(self.mean) != self.frame[0] or min(self.frame) < 1):
+            raise ValueError(f"frames of {self.frame} have no scale of {len(self.mean)} channels")
+        if len(set(self.classes)) < len(self.classes):
+            raise ValueError("a class stands twice")
+        return self
 
 
 Config = TypeVar("Config", bound=ClassesConfig)
@@ -111,6 +126,11 @@ class ClassesKind(ExamplesKind[Config, AboutType], Generic[Config, AboutType]):
                 f"{name}: all {answers:,} have the {self.answer} {classes[0]!r}: there is nothing to learn. Give"
                 " examples of two or more"
             )
+        if len(classes) > _MOST_CLASSES:
+            raise DataError(
+                f"{name}: there are {len(classes):,} different {self.answer} names, at most {_MOST_CLASSES:,} can be"
+                " learned: is it the right column?"
+            )
         facts: dict[str, Any] = {"name": name, "examples": len(every), "classes": classes, "answers": answers}
         values = [every[row].value for row in config.rows(len(every))[0]]
         texts = [one for one in values if isinstance(one, str)]
@@ -123,6 +143,22 @@ class ClassesKind(ExamplesKind[Config, AboutType], Generic[Config, AboutType]):
         else:
             raise DataError(f"{name} has {len(every)} examples: none is left with --val-frac {config.val_frac:g}")
         return self.about_type(**facts)
+
+    def data(self, folder: Path, about: AboutType) -> Examples:
+        """The examples, if they are what a model of them can read."""
+        examples = super().data(folder, about)
+        values, targets = examples.inputs.values, examples.targets
+        known = len(about.classes)
+        fits = values.shape[1:] == (about.frame or (len(about.mean),)) and values.dtype in (np.float32, np.uint8)
+        if about.lexicon is not None:
+            fits = values.ndim == 1 and values.dtype == np.int32
+            fits = fits and bool(((values >= 0) & (values < len(about.lexicon))).all())
+        fits = fits and targets.values.dtype == np.int32 and targets.values.ndim == 1
+        fits = fits and bool(((targets.values >= 0) & (targets.values < known)).all())
+        answers = [self.answers(length) for length in examples.inputs.lengths.tolist()]
+        if not fits or targets.lengths.tolist() != answers or examples.inputs.lengths.min() < 1:
+            raise DataError(f"the examples in {folder} are not those that its data.json tells of")
+        return examples
 
     def described(self, about: AboutType) -> str:
         """Words, channels or frames, and the classes."""

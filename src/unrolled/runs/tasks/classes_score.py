@@ -83,8 +83,8 @@ def score_of(examples: Examples, probabilities: Probabilities, classes: tuple[st
     """How good these probabilities `[N, K]` are of the examples' targets, N in all."""
     truth = examples.targets.values.astype(np.int64)
     table = scores.confusion(truth, probabilities.argmax(axis=1), len(classes))
-    with np.errstate(divide="ignore"):
-        nats = float(-np.log(probabilities[np.arange(len(truth)), truth]).mean())
+    of_truth = np.maximum(probabilities[np.arange(len(truth)), truth], np.finfo(np.float64).tiny)
+    nats = float(-np.log(of_truth).mean())
     return ClassScore(
         accuracy=scores.accuracy(table),
         macro_f1=scores.macro_f1(table),

@@ -56,7 +56,7 @@ class PredictedClass:
 
     def line(self) -> str:
         """The same for reading."""
-        return f"{self.label}\t{self.probabilities[self.label]:.3f}\t{self.where}"
+        return f"{self.label}\t{self.probabilities[self.label]:.3f}\t{' '.join(self.where.split())}"
 
 
 class ClassifyKind(ClassesKind[ClassifyConfig, AboutClasses]):

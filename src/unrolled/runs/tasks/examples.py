@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Generic, TypeVar
@@ -18,7 +18,9 @@ from unrolled.errors import DataError
 from unrolled.runs.config import RunConfig
 from unrolled.runs.events import Told
 from unrolled.runs.tasks.kind import Contents, DataFile, Gathered, Kind
+from unrolled.training import ExamplesTask
 
+_STILL = 1e-6  # of its mean: a channel that moves by less does not move
 _ABOUT, _EXAMPLES = "data.json", "examples.safetensors"
 
 Rows = NDArray[np.int64]
@@ -59,22 +61,19 @@ class AboutExamples(BaseModel):
         return "example"
 
 
-def scale_of(values: Iterable[NDArray[np.float32]]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def scale_of(values: Sequence[NDArray[Any]]) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """The mean and the deviation of each channel of numbers `[T, C]`, or of frames `[T, C, height, width]`.
 
     A channel that never changes has the deviation 1.
     """
-    count = 0.0
-    sums: Any = 0.0
-    squares: Any = 0.0
-    for one in values:
-        others = tuple(place for place in range(one.ndim) if place != 1)
-        count += one.size / one.shape[1]
-        sums = sums + one.sum(axis=others, dtype=np.float64)
-        squares = squares + np.square(one, dtype=np.float64).sum(axis=others)
-    mean = sums / count
-    deviation = np.sqrt(np.maximum(squares / count - mean**2, 0.0))
-    return tuple(mean.tolist()), tuple(np.where(deviation > 1e-12, deviation, 1.0).tolist())
+    others = tuple(place for place in range(values[0].ndim) if place != 1)
+    wide = (1, -1) + (1,) * (values[0].ndim - 2)
+    count = sum(one.size // one.shape[1] for one in values)
+    mean = sum(one.sum(axis=others, dtype=np.float64) for one in values) / count
+    spread = sum(np.square(one - mean.reshape(wide)).sum(axis=others) for one in values) / count
+    deviation = np.sqrt(spread)
+    moves = deviation > _STILL * np.maximum(1.0, np.abs(mean))
+    return tuple(mean.tolist()), tuple(np.where(moves, deviation, 1.0).tolist())
 
 
 Config = TypeVar("Config", bound=ExamplesConfig)
@@ -96,7 +95,7 @@ class ExamplesKind(Kind[Config, AboutType, Examples], Generic[Config, AboutType]
             "unrolled look {run}": "what is inside: a report with pictures",
         }
     )
-    shows = "what it says of examples that are held out"
+    shows = "what it says of examples"
 
     @abstractmethod
     def described(self, about: AboutType) -> str:
@@ -138,7 +137,8 @@ class ExamplesKind(Kind[Config, AboutType, Examples], Generic[Config, AboutType]
 
     def told(self, config: Config, about: AboutType, task: object) -> Told:
         """How many examples, of what."""
-        del task
+        assert isinstance(task, ExamplesTask)
         held_out = len(config.rows(about.examples)[1])
         words = f"{about.name}: {about.examples:,} examples, {self.described(about)}; {held_out:,} are held out"
-        return Told(about.unit, about.examples - held_out, held_out, words)
+        others = 0 if task.held_out is None else len(task.held_out.targets.values)
+        return Told(about.unit, len(task.learned.targets.values), others, words)

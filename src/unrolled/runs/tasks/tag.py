@@ -26,7 +26,6 @@ class TagConfig(ClassesConfig):
     lower: bool = Field(default=False, description="capital letters are read as small ones")
     bidirectional: bool = Field(default=False, description="read from the end, too")
     blocks: Blocks = Field(default="residual", description="of the convolutional network that reads frames")
-    token_dropout: float = Field(default=0.05, ge=0, lt=1, description="share of words read as unknown while training")
     batch_size: int = Field(default=32, ge=1, description="streams of text, or examples, read side by side")
     hidden_size: int = Field(default=128, ge=1, le=1_000_000, description="units")
     dropout: float = Field(default=0.2, ge=0, lt=1)
