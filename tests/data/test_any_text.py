@@ -243,7 +243,9 @@ def _empty_folder(folder):
     return [folder / "texts"]
 
 
-ANOTHER = "is not UTF-8 text: byte {} in line {}. Convert it to UTF-8, or read it as bytes: --tokens bytes"
+ANOTHER = (
+    "is not UTF-8 text: byte {} in line {}. Convert it to UTF-8 (--task text can read it as bytes: --tokens bytes)"
+)
 REFUSED = {
     "Latin-1": (_file("caf\u00e9\n".encode("latin-1")), "PLACE/text.txt " + ANOTHER.format("0xe9", 1)),
     "Latin-1 further down": (_file(b"a\nb\ncaf\xe9 x\n"), "PLACE/text.txt " + ANOTHER.format("0xe9", 3)),

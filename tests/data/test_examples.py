@@ -98,7 +98,7 @@ def _columns(tmp_path, text, wanted=(None, None), name="x.tsv"):
         ("Label\tText\ngood\ta day\n", (None, None), [("a day", "good")]),
         ("label\ttweet\ngood\ta day\n", (None, None), [("a day", "good")]),
         ("tweet\tid\tlabel\na day\t7\tgood\n", ("tweet", None), [("a day", "good")]),
-        ("a day\tlabel\n", (None, None), [("a day", "label")]),
+        ("a day\tlabel\nthe sea\tlabel\n", (None, None), [("a day", "label"), ("the sea", "label")]),
         ("1\tdull\n5\tgreat\n", ("2", "1"), [("dull", "1"), ("great", "5")]),
         ("2\tdull\n", ("2", "1"), [("dull", "2")]),
         ("good\ta day\n", ("2", None), [("a day", "good")]),
@@ -113,7 +113,7 @@ def test_columns(tmp_path, text, wanted, found_):
     ("text", "wanted", "told"),
     [
         ("id\tcomment\tlabel\n1\ta day\tgood\n", (None, None), "which column is the text.*--text-column"),
-        ("a day\n", (None, None), "there are 1 columns, and column 2 was asked for"),
+        ("a day\n", (None, None), "there are 1 columns, and no one for the label"),
         ("a\tb\n", ("3", None), "column 3 was asked for"),
         ("a\tb\n", ("0", None), "column 0 was asked for"),
         ("a\tb\n", ("1", "1"), "asked for twice"),

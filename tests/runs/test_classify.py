@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import os
 import random
+import threading
 
 import numpy as np
 import pytest
@@ -26,6 +28,7 @@ from unrolled.data import Examples, Ragged, found, labelled
 from unrolled.models import Classifier, ClassifierConfig, FrontConfig
 from unrolled.runs import Prepared, Sampled, resume, tried
 from unrolled.runs.tasks import ClassifyKind
+from unrolled.runs.tasks.examples import scale_of
 from unrolled.training import Evaluated, Evaluation, ExamplesTask, Stepped
 
 GOOD, BAD = ["lovely", "fine", "bright", "warm"], ["awful", "dull", "grey", "cold"]
@@ -190,7 +193,7 @@ def _table(text):
         ("label\ttext\ngood\ta film\nbad\n", r"bad\.tsv, line 3 has 1 columns, the first line of that file 2"),
         ("label\ttext\ngood\ta film\nbad\t  \n", r"bad\.tsv, line 3: the text is empty"),
         ("label\ttext\ngood\ta film\n \ta day\n", r"bad\.tsv, line 3: the label is empty"),
-        ("a film\na day\n", r"there are 1 columns, and column 2 was asked for"),
+        ("a film\na day\n", r"there are 1 columns, and no one for the label"),
         ("label\ttext\ngood\ta film\nbad\ta day\n", "too few to learn some and hold 0.1 of them out"),
         (b"good\ta film\nbad\t\xff\xfe\n", "UTF-8"),
     ],
@@ -249,6 +252,11 @@ def test_bad_series(tmp_path, content, told):
         ({"x": np.zeros((4, 3)), "y": np.arange(4), "lengths": np.array([1, 2, 3, 9])}, "example 3: its length is 9"),
         ({"x": np.full((4, 3), np.inf), "y": np.arange(4)}, "example 0: step 0, channel 0 is inf"),
         ({"x": np.array([[object()]]), "y": np.arange(1)}, "no .npz of arrays"),
+        ({"x": np.zeros((4, 3)), "y": np.array([0, 1, np.nan, 1])}, "example 2: its label is 'nan'"),
+        ({"x": np.zeros((4, 3)), "y": np.array(["a", "", "b", "a"])}, "example 1: its label is ''"),
+        ({"x": np.zeros((4, 3)), "y": np.array(["a", "b", "\ud800", "a"])}, "example 2: its label is"),
+        ({"x": np.full((4, 3), 1e300), "y": np.arange(4)}, "numbers up to 1.0e[+]300: scale them"),
+        ({"x": np.zeros((4, 3), complex), "y": np.arange(4)}, "wanted real numbers"),
     ],
 )
 def test_bad_arrays(tmp_path, arrays, told):
@@ -355,3 +363,39 @@ def test_damage_that_a_manifest_vouches_for(folder, tmp_path, name, change):
     with pytest.raises(RunError):
         resume(path, 6)
     assert len(tried(tmp_path)) == 1
+
+
+def test_folders(folder, tmp_path):
+    """A file of a class is an example, whatever it is called; what is no text is passed over."""
+    for label in ("good", "bad"):
+        (tmp_path / "tree" / label).mkdir(parents=True)
+        for number in range(10):
+            (tmp_path / "tree" / label / f"{number}.csv").write_text(f"the sea,\nis {label}\n")
+    (tmp_path / "tree" / "good" / "Thumbs.db").write_bytes(b"\xff\xfe\x00")
+    path = train(_config(tmp_path / "tree"), tmp_path / "run")
+    assert load(path).about.classes == ("bad", "good")
+    said = list(predict(path, str(tmp_path / "tree")))
+    assert [one.label for one in said] == ["bad"] * 10 + ["good"] * 10
+    assert said[0].line().count("\n") == 0
+
+
+def test_a_table_in_a_pipe_is_what_its_name_says(folder, tmp_path):
+    path = train(_config(folder / "days.csv", text_column="words", label_column="rating", steps=3), tmp_path / "run")
+    os.mkfifo(tmp_path / "pipe.csv")
+    writer = threading.Thread(target=lambda: (tmp_path / "pipe.csv").write_text((folder / "days.csv").read_text()))
+    writer.start()
+    assert evaluate(path, str(tmp_path / "pipe.csv")).count == 300
+    writer.join()
+
+
+def test_too_few_steps_to_look_at(folder, tmp_path):
+    path = train(_config(folder / "days.tsv", steps=3, samples=0), tmp_path / "run")
+    with pytest.raises(ConfigError, match="give at least 10"):
+        look(path, characters=5)
+
+
+def test_scales():
+    """Tiny numbers have one, a channel that never moves has 1."""
+    mean, deviation = scale_of([np.array([[1e-20, 100.1], [3e-20, 100.1]], np.float32)])
+    assert deviation == pytest.approx((1e-20, 1.0), rel=1e-3)
+    assert mean == pytest.approx((2e-20, 100.1), rel=1e-6)

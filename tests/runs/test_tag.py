@@ -115,6 +115,8 @@ def test_looking_into_one(folder, tmp_path, name):
         ("sea\tA\nday\n", r"bad\.txt, line 2: wanted a word, a tab and its label, got 'day'"),
         ("sea\tA\n\nday\t \n", r"bad\.txt, line 3: wanted a word"),
         ("\tA\n", r"bad\.txt, line 1: wanted a word"),
+        ("sea\tNN\tO\n", r"bad\.txt, line 1: wanted a word, a tab and its label"),
+        ("the sea\tA\n", r"bad\.txt, line 1: wanted one word a line"),
         ("sea\tA\n" * 4, "all 4 have the label 'A'"),
         ("sea\tA\nday\tB\n", "too few to learn some"),
         (b"sea\t\xff\n", "UTF-8"),

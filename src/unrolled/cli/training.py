@@ -17,6 +17,7 @@ from unrolled.cli.signals import Stopped, StopSignals
 from unrolled.errors import ConfigError
 from unrolled.runs import (
     DEFAULT,
+    KINDS,
     Listener,
     Prepared,
     RunConfig,
@@ -125,8 +126,13 @@ def _wanted(options: dict[str, Any], config: Path | None, preset_name: str | Non
             wanted = {name: value for name, value in wanted.items() if name not in LENGTHS}
         wanted |= more
     source = "the options" if config is None else f"the options, those in {config} included"
-    kind: type[RunConfig] = kind_of(wanted.get("task", DEFAULT)).config
-    return validated(kind, wanted, source, ConfigError)
+    kind = kind_of(wanted.get("task", DEFAULT))
+    for name in wanted:
+        others = [one.name for one in KINDS.values() if name in one.config.model_fields]
+        if others and kind.name not in others:
+            raise ConfigError(f"{source}: {name} is for --task {' and '.join(others)}, and this is --task {kind.name}")
+    made: RunConfig = validated(kind.config, wanted, source, ConfigError)
+    return made
 
 
 def _run(work: Callable[[Listener, StopSignals], Path], log: list[str] | None, *, as_json: bool) -> None:

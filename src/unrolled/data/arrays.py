@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -14,7 +15,9 @@ from unrolled.data.sources import Source
 from unrolled.errors import DataError
 
 _MOST = 1 << 31  # bytes of arrays in one file
-_BROKEN = (OSError, ValueError, EOFError, MemoryError, RuntimeError, NotImplementedError, zlib.error)
+_BROKEN = (
+    OSError, ValueError, TypeError, EOFError, MemoryError, RuntimeError, SyntaxError, zlib.error, tokenize.TokenError,
+)  # fmt: skip
 
 
 def arrays_of(source: Source, wanted: Sequence[str], perhaps: Sequence[str]) -> dict[str, Array]:
@@ -31,8 +34,13 @@ def arrays_of(source: Source, wanted: Sequence[str], perhaps: Sequence[str]) -> 
             if not names >= set(wanted):
                 raise DataError(f"{source.name} holds {sorted(names)}: wanted {', '.join(wanted)}")
             arrays = {name: archive[name] for name in (*wanted, *perhaps) if name in names}
+    except DataError:
+        raise
     except (*_BROKEN, zipfile.BadZipFile) as error:
-        raise DataError(f"{source.name} is no .npz of arrays: {error}") from error
+        raise DataError(
+            f"{source.name} is no .npz of arrays, or it is damaged ({type(error).__name__}): write it with numpy.savez,"
+            " numbers and texts only"
+        ) from error
     x = arrays["x"]
     if x.dtype.kind not in "biuf" or x.ndim < 2 or not x.size:
         raise DataError(f"{source.name}: x is {x.dtype} {x.shape}: wanted real numbers, [N, T] or with more dimensions")
@@ -81,3 +89,31 @@ def finite(values: Array, where: str) -> Array:
         channel = f", channel {place[0]}" if place else ""
         raise DataError(f"{where}: step {step}{channel} is {value}: fill in what is missing, or leave it out")
     return values
+
+
+def single(values: Array, where: str) -> Array:
+    """Numbers as float32; bytes stay bytes.
+
+    Raises:
+        DataError: one is none, or too large; says which.
+    """
+    if values.dtype == np.uint8:
+        return values
+    with np.errstate(over="ignore"):
+        made = finite(values, where).astype(np.float32)
+    if not np.isfinite(made).all():
+        raise DataError(f"{where}: it has numbers up to {np.abs(values).max():.1e}: scale them, at most 3.4e38 is kept")
+    return made
+
+
+def names_of(labels: Array, source: Source) -> Array:
+    """Labels as texts.
+
+    Raises:
+        DataError: one is missing (NaN, an empty text), or can be no name.
+    """
+    for place, one in np.ndenumerate(labels):
+        name = str(one)
+        if one != one or not name.strip() or not name.isprintable():
+            raise DataError(f"{source.name}, example {place[0]}: its label is {name!r}: give each a name, or a number")
+    return labels.astype(str)

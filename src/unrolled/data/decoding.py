@@ -23,8 +23,8 @@ def characters(blocks: Iterable[bytes], name: str) -> Iterator[str]:
         except UnicodeDecodeError as error:
             line += error.object.count(b"\n", 0, error.start)
             raise DataError(
-                f"{name} is not UTF-8 text: byte {error.object[error.start]:#04x} in line {line}. Convert it to UTF-8,"
-                " or read it as bytes: --tokens bytes"
+                f"{name} is not UTF-8 text: byte {error.object[error.start]:#04x} in line {line}. Convert it to UTF-8"
+                " (--task text can read it as bytes: --tokens bytes)"
             ) from error
         line += text.count("\n")
         if is_first and text:

@@ -117,11 +117,13 @@ def read_examples(path: Path) -> Examples:
     try:
         arrays = safetensors.numpy.load_file(path)
         inputs, targets = (Ragged(arrays[f"{name}.values"], arrays[f"{name}.ends"]) for name in ("inputs", "targets"))
-    except (OSError, KeyError, ValueError, safetensors.SafetensorError) as error:
+    except (OSError, KeyError, ValueError, TypeError, safetensors.SafetensorError) as error:
         raise DataError(f"{path} holds no examples: {error}") from error
     for one in (inputs, targets):
         if one.ends.dtype != np.int64 or one.values.ndim < 1:
             raise DataError(f"{path} holds arrays of another type or shape than examples have")
+        if one.values.dtype.kind == "f" and not np.isfinite(one.values).all():
+            raise DataError(f"{path} holds numbers that are not finite")
         if one.ends.ndim != 1 or len(one) != len(inputs) or not len(one):
             raise DataError(f"{path} holds inputs and targets that do not belong together")
         if (one.lengths < 0).any() or one.ends[-1] != len(one.values):

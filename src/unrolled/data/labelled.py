@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from unrolled.data.arrays import arrays_of, check_lengths, finite
+from unrolled.data.arrays import arrays_of, check_lengths, names_of, single
 from unrolled.data.decoding import characters
 from unrolled.data.decoding import lines_of as text_lines
 from unrolled.data.ragged import Array
 from unrolled.data.sources import Place, Source
-from unrolled.data.tables import Wanted, columns_of, is_table, lines_of
+from unrolled.data.tables import Wanted, columns_of, ending, is_table, lines_of
 from unrolled.errors import DataError
 
 _TEXT = ("text", "sentence", "review", "phrase", "input")
@@ -66,40 +66,41 @@ def labelled(
 def _of_place(place: Place, columns: Sequence[Wanted]) -> Iterator[Labelled]:
     """`columns`: of a text and, if labels are wanted, of its label."""
     folder, has_labels = Path(place.name), len(columns) == 2
-    if (
-        has_labels
-        and folder.is_dir()
-        and not any(is_table(one) or _suffix(one) in (".ts", ".npz") for one in place.sources)
-    ):
+    if folder.is_dir() and _has_a_folder_for_each_class(place, folder):
         for source in place.sources:
-            yield _of_class_folder(source, folder)
+            yield from _of_class_folder(source, folder, has_labels=has_labels)
         return
     for source in place.sources:
-        if _suffix(source) == ".ts":
+        if ending(source) == ".ts":
             yield from _time_series(source, has_labels=has_labels)
-        elif _suffix(source) == ".npz":
+        elif ending(source) == ".npz":
             yield from _arrays(source, has_labels=has_labels)
         else:
             yield from _table(source, columns)
 
 
-def _suffix(source: Source) -> str:
-    return source.path.suffix.lower()
+def _has_a_folder_for_each_class(place: Place, folder: Path) -> bool:
+    """Whether nothing but folders stands in it, or nothing that is a table, a series or an array."""
+    is_deep = all(len(one.path.relative_to(folder).parts) == 2 for one in place.sources)
+    return is_deep or not any(is_table(one) or ending(one) in (".ts", ".npz") for one in place.sources)
 
 
-def _of_class_folder(source: Source, folder: Path) -> Labelled:
-    """A file in a folder that is called like its class."""
+def _of_class_folder(source: Source, folder: Path, *, has_labels: bool) -> Iterator[Labelled]:
+    """A file in a folder that is called like its class; one that is no text is passed over."""
     inner = source.path.relative_to(folder)
     if len(inner.parts) != 2:
         raise DataError(
             f"{source.name}: in a folder of examples each class is a folder, and each file in it an example:"
             f" {folder}/CLASS/FILE"
         )
-    content = "".join(characters(source.blocks(), source.name)).strip()
+    try:
+        content = "".join(characters(source.blocks(), source.name)).strip()
+    except DataError:
+        return
     if not content:
         raise DataError(f"{source.name} is empty: there is nothing to classify in it")
     label = os.fsencode(inner.parts[0]).decode("utf-8", "replace")
-    return Labelled(content, (label,), source.name)
+    yield Labelled(content, (label,) if has_labels else (), source.name)
 
 
 def _table(source: Source, columns: Sequence[Wanted]) -> Iterator[Labelled]:
@@ -140,7 +141,7 @@ def _head(source: Source, lines: Iterator[tuple[str, str]]) -> bool:
     """Read the head of a .ts, to @data; whether each case says its class."""
     has_class = False
     for where, line in lines:
-        word, _, rest = line.lower().partition(" ")
+        word, rest = (*line.lower().split(None, 1), "")[:2]
         if word == "@data":
             return has_class
         if not word.startswith("@"):
@@ -157,20 +158,20 @@ def _numbers(channels: Sequence[Sequence[str]], where: str) -> Array:
     if len(lengths) > 1:
         raise DataError(f"{where}: its channels have different lengths, {sorted(lengths)}: all need the same")
     try:
-        values = np.array(channels, dtype=np.float32).T
+        values = np.array(channels, dtype=np.float64).T
     except ValueError as error:
         raise DataError(f"{where}: {str(error).split(': ')[-1]} is no number") from error
-    return finite(values, where)
+    return single(values, where)
 
 
 def _arrays(source: Source, *, has_labels: bool) -> Iterator[Labelled]:
     arrays = arrays_of(source, ("x", "y") if has_labels else ("x",), ("lengths",))
     x = arrays["x"][..., None] if arrays["x"].ndim == 2 else arrays["x"]
-    y = arrays.get("y", np.full(len(x), ""))
+    y = arrays.get("y", np.zeros(len(x)))
     if x.ndim != 3 or y.shape != (len(x),):
         shapes = f"x {arrays['x'].shape}, y {y.shape}"
         raise DataError(f"{source.name}: {shapes} do not fit: wanted x [N, T] or [N, T, C], y [N]")
     lengths = check_lengths(source, arrays.get("lengths"), len(x), x.shape[1])
-    for row, (series, label, length) in enumerate(zip(x, y.tolist(), lengths, strict=True)):
+    for row, (series, label, length) in enumerate(zip(x, names_of(y, source).tolist(), lengths, strict=True)):
         where = f"{source.name}, example {row}"
-        yield Labelled(finite(series[:length].astype(np.float32), where), (str(label),) if has_labels else (), where)
+        yield Labelled(single(series[:length], where), (label,) if has_labels else (), where)

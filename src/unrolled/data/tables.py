@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from unrolled.data import decoding
 from unrolled.data.sources import Source
@@ -25,9 +26,14 @@ class Line:
     cells: tuple[str, ...]
 
 
+def ending(source: Source) -> str:
+    """How its name ends, small: `".csv"`."""
+    return (source.path.suffix or PurePath(source.name).suffix).lower()
+
+
 def is_table(source: Source) -> bool:
     """Whether its name says that it is one."""
-    return source.path.suffix.lower() in _ENDINGS
+    return ending(source) in _ENDINGS
 
 
 def lines_of(source: Source) -> Iterator[Line]:
@@ -36,8 +42,7 @@ def lines_of(source: Source) -> Iterator[Line]:
     Raises:
         DataError: no UTF-8 text, or a quote that never ends.
     """
-    ending = source.path.suffix.lower()
-    if _ENDINGS.get(ending) == ",":
+    if _ENDINGS.get(ending(source)) == ",":
         csv.field_size_limit(_LONGEST)
         text = "".join(decoding.characters(source.blocks(), source.name))
         reader = csv.reader(io.StringIO(text, newline=""), strict=True)
@@ -56,8 +61,8 @@ def lines_of(source: Source) -> Iterator[Line]:
 def columns_of(lines: Sequence[Line], wanted: Sequence[Wanted], usual: Sequence[Sequence[str]]) -> list[list[Line]]:
     """Of each column that is wanted, its cells, a line each.
 
-    The first line is a head where `wanted` names a column, or where it consists of single words of which one is a usual
-    name. Without a head, or a name, columns stand in the order in which they are wanted.
+    The first line is a head where `wanted` names a column, where it has a usual name for each, or one such name and
+    nothing that stands again in its column. Without a head columns stand in the order in which they are wanted.
 
     Args:
         lines: of a table, at least one.
@@ -71,8 +76,7 @@ def columns_of(lines: Sequence[Line], wanted: Sequence[Wanted], usual: Sequence[
     names = [cell.strip().lower() for cell in head.cells]
     places = [None if one is None else _asked(head, names, one) for one in wanted]
     is_named = any(one is not None and not one.isdecimal() for one in wanted)
-    known = {name for of_one in usual for name in of_one}
-    has_head = is_named or (known.intersection(names) != set() and not any(" " in name for name in names))
+    has_head = is_named or _seems_a_head(lines, names, usual)
     found = _others(head, names, places, usual, has_head=has_head)
     if len(set(found)) < len(found):
         raise DataError(f"{head.where}: one column was asked for twice, give different ones")
@@ -83,6 +87,16 @@ def columns_of(lines: Sequence[Line], wanted: Sequence[Wanted], usual: Sequence[
                 f"{line.where} has {len(line.cells)} columns, the first line of that file {len(names)}: mend the line"
             )
     return [[Line(line.where, (line.cells[place],)) for line in rows] for place in found]
+
+
+def _seems_a_head(lines: Sequence[Line], names: Sequence[str], usual: Sequence[Sequence[str]]) -> bool:
+    known = [any(name in names for name in of_one) for of_one in usual]
+    if all(known) or not any(known):
+        return all(known)
+    return not any(
+        cell in {line.cells[place] for line in lines[1:] if len(line.cells) > place}
+        for place, cell in enumerate(lines[0].cells)
+    )
 
 
 def _asked(head: Line, names: Sequence[str], wanted: str) -> int:
@@ -112,7 +126,10 @@ def _others(
         if place is None:
             free = [one for one in range(len(names)) if one not in found]
             if not free:
-                raise DataError(f"{head.where}: there are {len(names)} columns, and column {number + 1} was asked for")
+                raise DataError(
+                    f"{head.where}: there are {len(names)} columns, and no one for the {usual[number][0]}: columns are"
+                    " parted by tabs, in a .csv by commas"
+                )
             if has_head and len(free) > 1:
                 listed = ", ".join(map(repr, head.cells))[:200]
                 raise DataError(

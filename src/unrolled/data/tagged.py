@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from unrolled.data.arrays import arrays_of, check_lengths, finite
+from unrolled.data.arrays import arrays_of, check_lengths, names_of, single
 from unrolled.data.decoding import lines_of
 from unrolled.data.labelled import Labelled
 from unrolled.data.sources import Place, Source
+from unrolled.data.tables import ending
 from unrolled.errors import DataError
 
 
@@ -37,7 +38,7 @@ def tagged(places: Sequence[Place], *, has_labels: bool = True) -> list[Labelled
 
 
 def _of_source(source: Source, *, has_labels: bool) -> Iterator[Labelled]:
-    if source.path.suffix.lower() == ".npz":
+    if ending(source) == ".npz":
         yield from _arrays(source, has_labels=has_labels)
     else:
         yield from _lines(source, has_labels=has_labels)
@@ -50,28 +51,36 @@ def _lines(source: Source, *, has_labels: bool) -> Iterator[Labelled]:
     start = 0
     for number, line in enumerate([*lines_of(source.blocks(), source.name), ""], 1):
         if line.strip():
-            word, tab, label = line.partition("\t")
-            if has_labels and not (tab and word.strip() and label.strip()):
-                raise DataError(f"{source.name}, line {number}: wanted a word, a tab and its label, got {line[:40]!r}")
+            word, label = _word(line, f"{source.name}, line {number}", has_labels=has_labels)
             start = start or number
-            words.append(word.strip())
-            labels.append(label.strip())
+            words.append(word)
+            labels.append(label)
         elif words:
             yield Labelled("\n".join(words), tuple(labels) if has_labels else (), f"{source.name}, line {start}")
             words, labels, start = [], [], 0
 
 
+def _word(line: str, where: str, *, has_labels: bool) -> tuple[str, str]:
+    """A word and its label."""
+    word, *rest = (cell.strip() for cell in line.split("\t"))
+    if has_labels and (len(rest) != 1 or not rest[0] or not word):
+        raise DataError(f"{where}: wanted a word, a tab and its label, got {line[:40]!r}")
+    if not word or " " in word:
+        raise DataError(f"{where}: wanted one word a line, and an empty line between sequences, got {line[:40]!r}")
+    return word, rest[0] if rest else ""
+
+
 def _arrays(source: Source, *, has_labels: bool) -> Iterator[Labelled]:
     arrays = arrays_of(source, ("x", "y") if has_labels else ("x",), ("lengths",))
-    x = arrays["x"] if arrays["x"].dtype == np.uint8 else arrays["x"].astype(np.float32)  # (bytes stay small)
-    x = x[:, :, None] if x.ndim == 4 else x
+    x = arrays["x"][:, :, None] if arrays["x"].ndim == 4 else arrays["x"]
     if x.ndim not in (3, 5) or not x.size:
         raise DataError(f"{source.name}: x is {arrays['x'].shape}: wanted [N, T, C], or frames [N, T, height, width]")
     y = arrays.get("y", np.zeros(x.shape[:2]))
     if y.shape != x.shape[:2]:
         raise DataError(f"{source.name}: y is {y.shape}, and x {x.shape}: wanted a label for each step, {x.shape[:2]}")
     lengths = check_lengths(source, arrays.get("lengths"), len(x), x.shape[1])
+    names = names_of(y, source)
     for row, length in enumerate(lengths):
         where = f"{source.name}, example {row}"
-        labels = tuple(str(one) for one in y[row, :length].tolist()) if has_labels else ()
-        yield Labelled(finite(x[row, :length], where), labels, where)
+        labels = tuple(names[row, :length].tolist()) if has_labels else ()
+        yield Labelled(single(x[row, :length], where), labels, where)

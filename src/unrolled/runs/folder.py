@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
 from torch import Tensor, nn
 
 from unrolled import files
@@ -144,7 +145,8 @@ class RunFolder:
             graph = Graph.from_json(folder.read(CELL, _LARGEST).decode())
             about = kind.about(small, {one.name: folder.size(one.name) for one in kind.files})
         except (GraphError, DataError, ValueError) as error:
-            raise RunError(f"the run in {self.path} is damaged: {error}") from error
+            told = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+            raise RunError(f"the run in {self.path} is damaged: {told}. Train it again") from error
         return Identity(kind, config, graph, about)
 
     def data(self, identity: Identity) -> Any:

@@ -130,7 +130,7 @@ class Trainer(Generic[TaskType]):
         if self.config.max_loss_ratio and loss > most:
             raise TrainingError(
                 f"training stopped in step {step}: the loss exploded, from {self.progress.first_loss:.2f} to"
-                f" {loss:.2f} nats per token. {advice}"
+                f" {loss:.2f} nats. {advice}"
             )
 
     def _look(self, should_stop: Callable[[], bool]) -> Iterator[Event]:

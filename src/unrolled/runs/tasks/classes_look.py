@@ -8,11 +8,13 @@ import numpy as np
 from torch import nn
 
 from unrolled.data import Examples, Lexicon
+from unrolled.errors import ConfigError
 from unrolled.inspection import Label, account_of
 from unrolled.inspection import open as opened
 from unrolled.runs.tasks.kind import Asked, Seen
 
 _MOST = 20_000  # steps: each is kept for every unit of every value, padding included
+_LEAST = 10
 _CLASSES = 12  # that are looked for
 
 
@@ -25,6 +27,8 @@ def look_at_classes(
     asked: Asked,
 ) -> Seen:
     """Look at a model while it reads these examples, or as many as do not become too many steps."""
+    if asked.most < _LEAST:
+        raise ConfigError(f"{asked.most} steps are too few to see anything: give at least {_LEAST}")
     examples = examples.pick(np.arange(_fitting(examples, min(asked.most, _MOST))))
     lengths = examples.inputs.lengths.tolist()
     batch = examples.batch(np.arange(len(examples)))

@@ -20,7 +20,7 @@ from unrolled.runs.events import Told
 from unrolled.runs.tasks.kind import Contents, DataFile, Gathered, Kind
 from unrolled.training import ExamplesTask
 
-_STILL = 1e-6  # of its mean: a channel that moves by less does not move
+_STILL = 1e-9  # of its mean: a channel that moves by less does not move
 _ABOUT, _EXAMPLES = "data.json", "examples.safetensors"
 
 Rows = NDArray[np.int64]
@@ -52,8 +52,9 @@ class AboutExamples(BaseModel):
     @field_validator("name")
     @classmethod
     def _can_be_written(cls, name: str) -> str:
-        """A name of a file that is no UTF-8 is kept readable."""
-        return os.fsencode(name).decode("utf-8", "replace")
+        """A name of a file that is no UTF-8, or that breaks lines, is kept readable."""
+        readable = os.fsencode(name).decode("utf-8", "replace")
+        return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in readable)
 
     @property
     def unit(self) -> str:
@@ -72,7 +73,7 @@ def scale_of(values: Sequence[NDArray[Any]]) -> tuple[tuple[float, ...], tuple[f
     mean = sum(one.sum(axis=others, dtype=np.float64) for one in values) / count
     spread = sum(np.square(one - mean.reshape(wide)).sum(axis=others) for one in values) / count
     deviation = np.sqrt(spread)
-    moves = deviation > _STILL * np.maximum(1.0, np.abs(mean))
+    moves = deviation > _STILL * np.abs(mean)
     return tuple(mean.tolist()), tuple(np.where(moves, deviation, 1.0).tolist())
 
 
