@@ -74,11 +74,7 @@ def unrolled(bad, monkeypatch, capsys):
 TRAIN = {
     "no such file": (["nowhere.txt"], "there is no file, folder or corpus nowhere.txt."),
     "a typo in a file's name": (["text.pyy"], "there is no file, folder or corpus text.pyy. Did you mean 'text.py'?"),
-    "an option of another task": (
-        ["text.py", "--task", "classify", "--mix", "proportional"],
-        "mix is for --task text, and",
-    ),
-    "a task that is not there": (["text.py", "--task", "clasify"], "there is no task 'clasify'"),
+    "an option of another task": (["text.py", "--task", "classify"], "seq_length is for --task text, and this is"),
     "an empty name": ([""], "an empty name was given in the place of a text"),
     "an empty file": (["empty.txt"], "empty.txt is empty: there is nothing to read in it"),
     "a folder without text": (["pictures"], "pictures: none of its 1 files is UTF-8 text"),
