@@ -5,7 +5,7 @@ import torch
 
 from unrolled import ShapeError, cell, use_engine
 from unrolled.layers import ImageEncoder
-from unrolled.models import FrontConfig, Tagger, TaggerConfig
+from unrolled.models import FrontConfig, SequenceConfig, Tagger
 from unrolled.ops import affine, sigmoid, tanh
 
 LENGTHS = torch.tensor([5, 1, 7, 3])
@@ -31,7 +31,7 @@ def _inputs(kind, steps=7, rows=4):
 
 
 def _model(cell_name, kind, **options):
-    config = TaggerConfig(front=FRONTS[kind], classes=3, hidden_size=7, num_layers=2, **options)
+    config = SequenceConfig(front=FRONTS[kind], classes=3, hidden_size=7, num_layers=2, **options)
     return Tagger(config, cell_name).eval()
 
 

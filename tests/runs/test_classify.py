@@ -234,7 +234,7 @@ HEAD = "@classLabel true a b\n@data\n"
         (HEAD + "1,nan,3:a\n", r"bad\.ts, line 3: step 1, channel 0 is nan"),
         (HEAD + "1,?,3:a\n", r"bad\.ts, line 3: '\?' is no number"),
         (HEAD + "1,2:1,2,3:a\n", r"line 3: its channels have different lengths, \[2, 3\]"),
-        (HEAD + "1,2:1,2:a\n1,2:b\n", r"line 4 has 1 channels, .*line 3 has 2"),
+        (HEAD + "1,2:1,2:a\n1,2:b\n", r"line 4: a step is \(1,\), in .*line 3 it is \(2,\)"),
     ],
 )
 def test_bad_series(tmp_path, content, told):

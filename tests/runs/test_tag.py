@@ -110,8 +110,8 @@ def test_looking_into_one(folder, tmp_path, name):
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        ("", "there is no sequence"),
-        ("\n\n", "there is no sequence"),
+        ("", "there is no example"),
+        ("\n\n", "there is no example"),
         ("sea\tA\nday\n", r"bad\.txt, line 2: wanted a word, a tab and its label, got 'day'"),
         ("sea\tA\n\nday\t \n", r"bad\.txt, line 3: wanted a word"),
         ("\tA\n", r"bad\.txt, line 1: wanted a word"),
@@ -157,7 +157,7 @@ def test_using_it_wrongly(folder, tmp_path):
     lights = train(_config(folder / "lights.npz", steps=3, samples=0), tmp_path / "lights")
     with pytest.raises(DataError, match=r"a step is \(1,\), \(1, 8, 8\) were learned"):
         evaluate(lights, str(folder / "ramps.npz"))
-    with pytest.raises(DataError, match="one is words, the other numbers"):
+    with pytest.raises(DataError, match="one is text, the other numbers"):
         train(TagConfig(data=[str(folder / "words.tsv"), str(folder / "ramps.npz")]), tmp_path / "both")
     with pytest.raises(DataError, match="labels of what"):
         train(TagConfig(), tmp_path / "none")

@@ -51,15 +51,26 @@ def labelled(
     """
     columns = (text, label) if has_labels else (text,)
     found = [one for place in places for one in _of_place(place, columns)]
+    return alike(found, places)
+
+
+def alike(found: list[Labelled], places: Sequence[Place]) -> list[Labelled]:
+    """What was found in these places, if it is something, and all of one kind.
+
+    Raises:
+        DataError: nothing, texts beside numbers, or steps of different shapes.
+    """
     if not found:
         raise DataError(f"{', '.join(place.name for place in places)}: there is no example in it")
     first = found[0]
     for one in found:
         if isinstance(one.value, str) != isinstance(first.value, str):
             raise DataError(f"{one.where} and {first.where}: one is text, the other numbers. Train on one kind")
-        if not isinstance(one.value, str) and one.value.shape[1] != np.shape(first.value)[1]:
-            channels = one.value.shape[1], np.shape(first.value)[1]
-            raise DataError(f"{one.where} has {channels[0]} channels, {first.where} has {channels[1]}")
+        if not isinstance(one.value, str) and one.value.shape[1:] != np.shape(first.value)[1:]:
+            raise DataError(
+                f"{one.where}: a step is {one.value.shape[1:]}, in {first.where} it is {np.shape(first.value)[1:]}: all"
+                " need the same channels"
+            )
     return found
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from unrolled.data.arrays import arrays_of, check_lengths, names_of, single
 from unrolled.data.decoding import lines_of
-from unrolled.data.labelled import Labelled
+from unrolled.data.labelled import Labelled, alike
 from unrolled.data.sources import Place, Source
 from unrolled.data.tables import ending
 from unrolled.errors import DataError
@@ -25,16 +25,7 @@ def tagged(places: Sequence[Place], *, has_labels: bool = True) -> list[Labelled
         DataError: nothing there, something else, or words beside numbers; with the file and the line.
     """
     found = [one for place in places for source in place.sources for one in _of_source(source, has_labels=has_labels)]
-    if not found:
-        raise DataError(f"{', '.join(place.name for place in places)}: there is no sequence in it")
-    first = found[0]
-    for one in found:
-        if isinstance(one.value, str) != isinstance(first.value, str):
-            raise DataError(f"{one.where} and {first.where}: one is words, the other numbers. Train on one kind")
-        if not isinstance(one.value, str) and one.value.shape[1:] != np.shape(first.value)[1:]:
-            shapes = one.value.shape[1:], np.shape(first.value)[1:]
-            raise DataError(f"{one.where}: a step is {shapes[0]}, in {first.where} {shapes[1]}")
-    return found
+    return alike(found, places)
 
 
 def _of_source(source: Source, *, has_labels: bool) -> Iterator[Labelled]:

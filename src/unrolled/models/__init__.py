@@ -4,9 +4,10 @@ from unrolled.models.classifier import Classifier, ClassifierConfig
 from unrolled.models.front import FrontConfig
 from unrolled.models.language_model import LanguageModel, LanguageModelConfig
 from unrolled.models.mode import evaluating
-from unrolled.models.tagger import Tagger, TaggerConfig
+from unrolled.models.sequences import SequenceConfig, SequenceModel
+from unrolled.models.tagger import Tagger
 
 __all__ = [
-    "Classifier", "ClassifierConfig", "FrontConfig", "LanguageModel", "LanguageModelConfig", "Tagger", "TaggerConfig",
-    "evaluating",
+    "Classifier", "ClassifierConfig", "FrontConfig", "LanguageModel", "LanguageModelConfig", "SequenceConfig",
+    "SequenceModel", "Tagger", "evaluating",
 ]  # fmt: skip

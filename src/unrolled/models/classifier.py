@@ -3,49 +3,25 @@
 from __future__ import annotations
 
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict, Field
-from torch import Tensor, nn
+from torch import Tensor
 
 from unrolled.equations import Cell, Graph
-from unrolled.layers import Pool, Pooling, Recurrent
-from unrolled.models.front import FrontConfig
+from unrolled.layers import Pool, Pooling
+from unrolled.models.sequences import SequenceConfig, SequenceModel
 
 
-class ClassifierConfig(BaseModel):
+class ClassifierConfig(SequenceConfig):
     """The sizes of a classifier."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    front: FrontConfig
-    classes: int = Field(ge=2)
-    hidden_size: int = Field(ge=1, le=1_000_000)
-    num_layers: int = Field(default=1, ge=1, le=1_000)
-    bidirectional: bool = False
     pooling: Pooling = "mean"
-    dropout: float = Field(default=0.0, ge=0, lt=1)
 
 
-class Classifier(nn.Module):
-    """Sequences in, one row of logits for each out: front, recurrent stack, pooling, linear read-out.
-
-    Dropout stands before the recurrent layers (the front's own), between them, and before the read-out.
-    """
+class Classifier(SequenceModel):
+    """Sequences in, one row of logits for each out: front, recurrent stack, pooling, linear read-out."""
 
     def __init__(self, config: ClassifierConfig, cell: Cell | Graph | str) -> None:
-        super().__init__()
-        self.config = config
-        self.front = config.front.made()
-        self.rnn = Recurrent(
-            cell,
-            self.front.width,
-            config.hidden_size,
-            config.num_layers,
-            bidirectional=config.bidirectional,
-            dropout=config.dropout,
-        )
+        super().__init__(config, cell)
         self.pool = Pool(config.pooling, self.rnn.output_size, bidirectional=config.bidirectional)
-        self.dropout = nn.Dropout(config.dropout)
-        self.read_out = nn.Linear(self.rnn.output_size, config.classes)
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
         """Logits `[B, K]` of the classes, for inputs `[T, B]` (ids) or `[T, B, C]`, of which `lengths` `[B]` are real.

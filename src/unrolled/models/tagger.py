@@ -3,48 +3,18 @@
 from __future__ import annotations
 
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict, Field
-from torch import Tensor, nn
+from torch import Tensor
 
 from unrolled.engine import State
-from unrolled.equations import Cell, Graph
-from unrolled.layers import Recurrent, within
-from unrolled.models.front import FrontConfig
+from unrolled.layers import within
+from unrolled.models.sequences import SequenceModel
 
 
-class TaggerConfig(BaseModel):
-    """The sizes of a tagger."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    front: FrontConfig
-    classes: int = Field(ge=2)
-    hidden_size: int = Field(ge=1, le=1_000_000)
-    num_layers: int = Field(default=1, ge=1, le=1_000)
-    bidirectional: bool = False
-    dropout: float = Field(default=0.0, ge=0, lt=1)
-
-
-class Tagger(nn.Module):
+class Tagger(SequenceModel):
     """Sequences in, a row of logits for each step out: front, recurrent stack, linear read-out.
 
     In one direction it can be used step by step, as frames come: `step`.
     """
-
-    def __init__(self, config: TaggerConfig, cell: Cell | Graph | str) -> None:
-        super().__init__()
-        self.config = config
-        self.front = config.front.made()
-        self.rnn = Recurrent(
-            cell,
-            self.front.width,
-            config.hidden_size,
-            config.num_layers,
-            bidirectional=config.bidirectional,
-            dropout=config.dropout,
-        )
-        self.dropout = nn.Dropout(config.dropout)
-        self.read_out = nn.Linear(self.rnn.output_size, config.classes)
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
         """Logits `[T, B, K]`, for inputs `[T, B]` (ids) or `[T, B, ...]`, of which `lengths` `[B]` are real.

@@ -38,6 +38,7 @@ class ClassesConfig(ExamplesConfig):
     )
     embedding_size: int = Field(default=64, ge=1, le=1_000_000, description="of words, characters and frames")
     learning_rate: float = Field(default=3e-3, gt=0, le=1e3)
+    bidirectional: bool = Field(default=False, description="read from the end, too")
 
     @property
     def pieces(self) -> Pieces:
@@ -172,9 +173,9 @@ class ClassesKind(ExamplesKind[Config, AboutType], Generic[Config, AboutType]):
         plural = "classes" if self.answer == "class" else f"{self.answer}s"
         return f"{what}, {len(about.classes)} {plural} ({', '.join(about.classes[:_LISTED])}{more})"
 
-    def front(self, config: Config, about: AboutType, **more: Any) -> FrontConfig:
-        """What reads such sequences."""
-        return FrontConfig(
+    def sizes(self, config: Config, about: AboutType, **of_front: Any) -> dict[str, Any]:
+        """Those of a model of such sequences, without what is the kind's own: a `SequenceConfig`'s."""
+        front = FrontConfig(
             vocab_size=0 if about.lexicon is None else len(about.lexicon),
             embedding_size=config.embedding_size,
             frame=about.frame,
@@ -183,8 +184,16 @@ class ClassesKind(ExamplesKind[Config, AboutType], Generic[Config, AboutType]):
             dropout=config.dropout,
             token_dropout=config.token_dropout,
             noise=config.noise,
-            **more,
+            **of_front,
         )
+        return {
+            "front": front,
+            "classes": len(about.classes),
+            "hidden_size": config.hidden_size,
+            "num_layers": config.num_layers,
+            "bidirectional": config.bidirectional,
+            "dropout": config.dropout,
+        }
 
     def task(self, config: Config, about: AboutType, data: Examples, model: nn.Module) -> ExamplesTask:
         """All examples but those held out."""

@@ -84,16 +84,7 @@ class ClassifyKind(ClassesKind[ClassifyConfig, AboutClasses]):
 
     def model(self, config: ClassifyConfig, about: AboutClasses, graph: Graph) -> Classifier:
         """A classifier of such sequences."""
-        sizes = ClassifierConfig(
-            front=self.front(config, about),
-            classes=len(about.classes),
-            hidden_size=config.hidden_size,
-            num_layers=config.num_layers,
-            bidirectional=config.bidirectional,
-            pooling=config.pooling,
-            dropout=config.dropout,
-        )
-        return Classifier(sizes, graph)
+        return Classifier(ClassifierConfig(**self.sizes(config, about), pooling=config.pooling), graph)
 
     def weights(self, config: ClassifyConfig, learned: Examples, classes: int) -> Tensor | None:
         """Balanced: of each class, N / (K n_k)."""

@@ -12,7 +12,7 @@ from pydantic import Field
 from unrolled.data import Labelled, Pieces, Place, tagged
 from unrolled.equations import Graph
 from unrolled.layers import Blocks
-from unrolled.models import Tagger, TaggerConfig
+from unrolled.models import SequenceConfig, Tagger
 from unrolled.runs.tasks.classes import AboutClasses, ClassesConfig, ClassesKind
 from unrolled.runs.tasks.classes_score import Probabilities
 
@@ -24,7 +24,6 @@ class TagConfig(ClassesConfig):
 
     task: Literal["tag"] = Field(default="tag", description="what is learned")
     lower: bool = Field(default=False, description="capital letters are read as small ones")
-    bidirectional: bool = Field(default=False, description="read from the end, too")
     blocks: Blocks = Field(default="residual", description="of the convolutional network that reads frames")
     batch_size: int = Field(default=32, ge=1, description="streams of text, or examples, read side by side")
     hidden_size: int = Field(default=128, ge=1, le=1_000_000, description="units")
@@ -86,15 +85,7 @@ class TagKind(ClassesKind[TagConfig, AboutTagged]):
 
     def model(self, config: TagConfig, about: AboutTagged, graph: Graph) -> Tagger:
         """A tagger of such sequences."""
-        sizes = TaggerConfig(
-            front=self.front(config, about, blocks=config.blocks),
-            classes=len(about.classes),
-            hidden_size=config.hidden_size,
-            num_layers=config.num_layers,
-            bidirectional=config.bidirectional,
-            dropout=config.dropout,
-        )
-        return Tagger(sizes, graph)
+        return Tagger(SequenceConfig(**self.sizes(config, about, blocks=config.blocks)), graph)
 
     def line(self, about: AboutTagged, ids: NDArray[Any], truth: NDArray[Any], probabilities: Probabilities) -> str:
         """The first labels, with the truth where it is another."""
