@@ -5,6 +5,7 @@ from unrolled.engine.choice import Engine, use_engine, wish
 from unrolled.engine.decoding import Decoder
 from unrolled.engine.levels import level, levels, use_level
 from unrolled.engine.library import library, why_missing
+from unrolled.engine.masks import within
 from unrolled.engine.noise import Noise
 from unrolled.engine.program import Program
 from unrolled.engine.recording import Recording
@@ -16,5 +17,5 @@ from unrolled.engine.stepping import Steps
 __all__ = [
     "Blocks", "Chosen", "Decoder", "Engine", "Noise", "Precision", "Program", "Recording", "Reference", "State",
     "Steps", "check_precision", "level", "levels", "library", "obstacle_to_freezing", "use_engine", "use_level",
-    "why_missing", "wish",
+    "why_missing", "wish", "within",
 ]  # fmt: skip

@@ -8,6 +8,11 @@ from torch import Tensor
 Masks = dict[str, Tensor]
 
 
+def within(lengths: Tensor, steps: int) -> Tensor:
+    """Which steps are real, `[T, B]` bool, for lengths `[B]`."""
+    return torch.arange(steps, device=lengths.device).unsqueeze(1) < lengths
+
+
 def masks_of(steps: int, lengths: Tensor | None, reset: Tensor | None, *, reverse: bool) -> Masks:
     """What each step of the loop has to know, by name: `[T, B]` bools.
 
@@ -17,7 +22,7 @@ def masks_of(steps: int, lengths: Tensor | None, reset: Tensor | None, *, revers
     """
     masks: Masks = {}
     if lengths is not None:
-        masks["valid"] = torch.arange(steps, device=lengths.device).unsqueeze(1) < lengths
+        masks["valid"] = within(lengths, steps)
     if reset is not None:
         starts = reset & masks["valid"] if lengths is not None else reset
         if reverse:

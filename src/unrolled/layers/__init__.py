@@ -3,12 +3,12 @@
 from unrolled.layers.convolution import Blocks, ImageEncoder
 from unrolled.layers.drop_in import GRU, LSTM, RNN
 from unrolled.layers.drop_in_cells import GRUCell, LSTMCell, RNNCell
-from unrolled.layers.pooling import Pool, Pooling, within
+from unrolled.layers.pooling import Pool, Pooling
 from unrolled.layers.recurrent import Recurrent
 from unrolled.layers.stepper import Stepper
 from unrolled.layers.watching import Watchable, watching
 
 __all__ = [
     "GRU", "LSTM", "RNN", "Blocks", "GRUCell", "ImageEncoder", "LSTMCell", "Pool", "Pooling", "RNNCell", "Recurrent",
-    "Stepper", "Watchable", "watching", "within",
+    "Stepper", "Watchable", "watching",
 ]  # fmt: skip

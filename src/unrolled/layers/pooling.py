@@ -7,12 +7,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from unrolled.engine import within
+
 Pooling = Literal["last", "mean", "max", "attention"]
-
-
-def within(lengths: Tensor, steps: int) -> Tensor:
-    """Which steps are real, `[T, B]` bool, for lengths `[B]`."""
-    return torch.arange(steps, device=lengths.device)[:, None] < lengths
 
 
 class Pool(nn.Module):

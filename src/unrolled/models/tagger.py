@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
-from unrolled.engine import State
-from unrolled.layers import within
+from unrolled.engine import State, within
 from unrolled.models.sequences import SequenceModel
 
 
