@@ -29,7 +29,7 @@ class Looked:
     """What was seen in a run, or a model, while it ran over so many steps.
 
     name: of what was looked at. text: what it read, in words. steps: how many characters, or steps. folder: where the
-    report goes if nobody says.
+    report goes if nobody says. told, pictures: of what it learned, see `runs.tasks.kind.Seen`.
     """
 
     name: str
@@ -38,11 +38,13 @@ class Looked:
     account: Account
     history: History = field(default_factory=History)
     folder: Path = Path()
+    told: Sequence[Sentence] = ()
+    pictures: Callable[[], Mapping[str, Any]] = dict
 
     @property
     def sentences(self) -> list[Sentence]:
         """What there is to say, in words, each with its figures."""
-        return sentences(self.account)
+        return [*self.told, *sentences(self.account)]
 
     @property
     def figures(self) -> dict[str, Any]:
@@ -53,14 +55,15 @@ class Looked:
             "The loss while it was trained": (self.history.losses, "nats per token"),
             "How far its predictions were from n-gram models' meanwhile": (self.history.divergences, "nats"),
         }
-        return figures_of(self.account) | {name: curves(*one) for name, one in by_step.items() if one[0]}
+        drawn = {name: curves(*one) for name, one in by_step.items() if one[0]}
+        return {**self.pictures(), **figures_of(self.account), **drawn}
 
     def report(self) -> str:
         """All of it as one HTML page, with pictures, that needs no network."""
         from unrolled.inspection.report import report
 
         facts = [f"{self.steps:,} {self.account.step}s: {self.text}", *self.history.facts, f"{date.today():%d %B %Y}"]
-        return report(self.account, self.name, facts, self.figures, self.history.samples)
+        return report(self.account, self.name, facts, self.figures, self.history.samples, self.sentences)
 
     def write(self, path: str | PathLike[str] | None = None) -> Path:
         """Write the report to a file, else to report.html in the run's folder (a model's: here). An older one goes.
@@ -130,4 +133,7 @@ def look(
     folder = RunFolder.at(path)
     asked = Asked(places, characters, labels, say)
     found = run.identity.kind.look(run.config, run.about, folder.data(run.identity), run.model, asked)
-    return Looked(path.name or str(path), found.name, found.steps, found.account, history_of(run, folder), path)
+    return Looked(
+        path.name or str(path), found.name, found.steps, found.account, history_of(run, folder), path,
+        found.told, found.pictures,
+    )  # fmt: skip
