@@ -31,8 +31,12 @@ _WORDS, _DESCRIPTIONS_HELD_OUT = 12, 500  # words of a description that is held 
 _PRONUNCIATIONS_HELD_OUT = 0.05
 
 
-def _dates(count: int, *, held_out: bool) -> Iterator[str]:
-    """Days written out in ten languages, and as ISO 8601 writes them; no day of one part is in the other."""
+def written_dates(*, held_out: bool) -> Iterator[tuple[str, date, str]]:
+    """Days written out in ten languages: the text, the day, and the language. No day of one part is in the other.
+
+    Raises:
+        DataError: the library that writes them is not here.
+    """
     try:
         from babel.dates import format_date
     except ImportError as error:
@@ -42,12 +46,16 @@ def _dates(count: int, *, held_out: bool) -> Iterator[str]:
     days = np.random.default_rng(0).permutation(_DAYS)
     days = days[:_DAYS_HELD_OUT] if held_out else days[_DAYS_HELD_OUT:]
     numbers = np.random.default_rng(2 if held_out else 1)
-    yield "source\ttarget\n"
-    for day in numbers.choice(days, count).tolist():
+    for day in numbers.choice(days, _DATES_HELD_OUT if held_out else _DATES).tolist():
         one = _FIRST + timedelta(days=day)
-        language, form = numbers.choice(_LANGUAGES), numbers.choice(_FORMATS)
-        written = format_date(one, format=str(form), locale=str(language))
-        yield f"{' '.join(written.split())}\t{one.isoformat()}\n"
+        language, form = str(numbers.choice(_LANGUAGES)), str(numbers.choice(_FORMATS))
+        yield " ".join(format_date(one, format=form, locale=language).split()), one, language
+
+
+def _dates(*, held_out: bool) -> Iterator[str]:
+    yield "source\ttarget\n"
+    for text, day, _ in written_dates(held_out=held_out):
+        yield f"{text}\t{day.isoformat()}\n"
 
 
 def _descriptions(folder: Path) -> tuple[list[Pair], list[Pair]]:
@@ -147,7 +155,7 @@ PARALLEL = (
     *_two(
         "dates",
         ("20,000 dates in ten languages, and in ISO 8601", "1,000 others, to measure by"),
-        (lambda _: _dates(_DATES, held_out=False), lambda _: _dates(_DATES_HELD_OUT, held_out=True)),
+        (lambda _: _dates(held_out=False), lambda _: _dates(held_out=True)),
         " --tokens characters",
         origin="PyPI, babel (installed)",
         licence="BSD-3-Clause; the names of days and months are of Unicode's CLDR",

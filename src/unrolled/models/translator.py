@@ -81,15 +81,18 @@ class Translator(nn.Module):
 
     def losses(self, inputs: Tensor, lengths: Tensor, targets: Tensor) -> Tensor:
         """Nats for each symbol of the targets `[U, B]` that is no padding, and for the end of each: `[n + B]`."""
-        wanted = self._ended(targets)
+        given, wanted = self.given(targets), self._ended(targets)
         memory = self.read(inputs, lengths)
-        given = torch.cat([torch.full_like(wanted[:1], self.writer.boundary), wanted[:-1]])
-        given = given.masked_fill(given < 0, self.writer.boundary)
         if self.training and self.truth < 1:
             given = self._mixed(given, memory)
-        logits, _, _ = self.writer(given, memory, self.writer.begin(memory))
+        composed, _, _ = self.writer.compose(given, memory, self.writer.begin(memory))
         real = wanted >= 0
-        return F.cross_entropy(logits[real], wanted[real], reduction="none")
+        return F.cross_entropy(self.writer.logits(composed[real]), wanted[real], reduction="none")
+
+    def given(self, targets: Tensor) -> Tensor:
+        """What the writer reads while it writes the targets `[U, B]`: the boundary before each, `[U + 1, B]`."""
+        before = torch.cat([torch.full_like(targets[:1], self.writer.boundary), targets])
+        return before.masked_fill(before < 0, self.writer.boundary)
 
     def _ended(self, targets: Tensor) -> Tensor:
         """The targets with the boundary behind each, `[U + 1, B]`."""

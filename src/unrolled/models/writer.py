@@ -112,15 +112,27 @@ class Writer(nn.Module):
         Raises:
             ShapeError: ids that are none.
         """
-        hidden, state = self.rnn(self._inputs(ids, memory), state)
-        logits, weights = self._read_out(hidden, memory)
-        return logits, state, weights
+        composed, state, weights = self.compose(ids, memory, state)
+        return self.logits(composed), state, weights
 
     def step(self, ids: Tensor, memory: Memory, state: State) -> tuple[Tensor, State, Tensor | None]:
         """The same for one symbol of each row, `[B]`: logits `[B, V + 1]`, states, weights `[B, S]`."""
         hidden, state = self.rnn.step(self._inputs(ids[None], memory)[0], state)
-        logits, weights = self._read_out(hidden[None], memory)
-        return logits[0], state, None if weights is None else weights[0]
+        composed, weights = self._with_context(hidden[None], memory)
+        return self.logits(composed[0]), state, None if weights is None else weights[0]
+
+    def compose(self, ids: Tensor, memory: Memory, state: State) -> tuple[Tensor, State, Tensor | None]:
+        """As `forward`, but what the logits are read out of, `[U, B, R]`, in their place."""
+        hidden, state = self.rnn(self._inputs(ids, memory), state)
+        composed, weights = self._with_context(hidden, memory)
+        return composed, state, weights
+
+    def logits(self, composed: Tensor) -> Tensor:
+        """The logits `[..., V + 1]` of what was composed, `[..., R]`."""
+        if self.read_out is None:
+            return F.linear(composed, self.embedding.weight, self.bias)
+        logits: Tensor = self.read_out(composed)
+        return logits
 
     def _inputs(self, ids: Tensor, memory: Memory) -> Tensor:
         vectors: Tensor = self.dropout(self.embedding(check_ids("ids", ids, self.boundary + 1)))
@@ -132,15 +144,12 @@ class Writer(nn.Module):
         """Cho's c, `[B, H]`."""
         return torch.tanh(self.summary(memory.summary))
 
-    def _read_out(self, hidden: Tensor, memory: Memory) -> tuple[Tensor, Tensor | None]:
+    def _with_context(self, hidden: Tensor, memory: Memory) -> tuple[Tensor, Tensor | None]:
+        """The states `[U, B, H]` with what the writer knows of the source, `[U, B, R]`, and where it looked."""
         weights = None
         if self.config.context == "attention":
             seen, weights = self.attention(hidden, memory.places, memory.lengths)
             hidden = torch.cat([hidden, seen], dim=2)
         if self.config.context == "fixed":
             hidden = torch.cat([hidden, self._fixed(memory).expand(len(hidden), -1, -1)], dim=2)
-        combined = self.dropout(torch.tanh(self.combine(hidden)))
-        if self.read_out is None:
-            return F.linear(combined, self.embedding.weight, self.bias), weights
-        logits: Tensor = self.read_out(combined)
-        return logits, weights
+        return self.dropout(torch.tanh(self.combine(hidden))), weights

@@ -128,6 +128,7 @@ class Kind(ABC, Generic[Config, AboutType, Data]):
     name: ClassVar[str]
     shows: ClassVar[str]  # what `show` returns, as a heading
     uses: ClassVar[Mapping[str, str]]  # commands that suit a trained run, {run} in its place -> what for
+    used_with: ClassVar[frozenset[str]] = frozenset()  # options that can be others in use than they were in training
     config: type[Config]
     files: ClassVar[tuple[DataFile, ...]]
 

@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 from torch import nn
 
@@ -27,6 +26,7 @@ from unrolled.runs.tasks.translate_data import (
     stored_pairs,
     translated,
 )
+from unrolled.runs.tasks.translate_look import look_at_translations
 from unrolled.runs.tasks.translate_score import TranslationScore, check_scorers, score_of
 from unrolled.runs.tasks.translating import render
 from unrolled.training import Evaluation, ExamplesTask
@@ -60,7 +60,7 @@ class TranslateKind(ExamplesKind[TranslateConfig, AboutTranslation, Translated])
     config = TranslateConfig
     about_type = AboutTranslation
     files = (ABOUT, DataFile(_PAIRS, None))
-    used_options: ClassVar[frozenset[str]] = frozenset({"beam", "length_penalty"})
+    used_with = frozenset({"beam", "length_penalty"})
 
     def learner(self, about: AboutTranslation) -> str:
         """What learns, in words."""
@@ -199,7 +199,19 @@ class TranslateKind(ExamplesKind[TranslateConfig, AboutTranslation, Translated])
         self, config: TranslateConfig, about: AboutTranslation, data: Translated, model: nn.Module, asked: Asked
     ) -> Seen:
         """What is seen while it translates held-out pairs, or those that the user names."""
-        raise ConfigError("not yet")
+        assert isinstance(model, Translator)
+        if asked.labels:
+            raise ConfigError("labels of one's own are for text, --task text: here pieces of the source are looked for")
+        name, examples = f"{about.name}, held out", self.parted(config, about, data)[1]
+        if asked.places:
+            with found(asked.places) as sources:
+                pairs = parallel(sources, config.source_column, config.target_column)
+                name = ", ".join(place.name for place in sources)
+            examples = translated(about, pairs, config.max_length)
+        if examples is None:
+            raise ConfigError("nothing was held out that could be read: name pairs, --text FILE")
+        beam = Beam(config.beam, config.length_penalty)
+        return look_at_translations(model, about, examples, beam, name, asked)
 
 
 def _inverse_sigmoid(model: Translator, k: int) -> Callable[[int], None]:
