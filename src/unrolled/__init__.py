@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         ClassifyConfig,
         TagConfig,
         TextConfig,
+        TranslateConfig,
         evaluate,
         load,
         look,
@@ -57,8 +58,8 @@ _ROOMS = {
     "layers": ("GRU", "LSTM", "RNN", "Recurrent"),
     "models": ("LanguageModel", "LanguageModelConfig"),
     "runs": (
-        "ClassifyConfig", "TagConfig", "TextConfig", "evaluate", "load", "look", "predict", "preset", "resume",
-        "sample", "train",
+        "ClassifyConfig", "TagConfig", "TextConfig", "TranslateConfig", "evaluate", "load", "look", "predict", "preset",
+        "resume", "sample", "train",
     ),
 }  # fmt: skip
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
@@ -68,8 +69,8 @@ __all__ = [
     "GRU", "LSTM", "RNN", "Cell", "CellError", "CheckpointError", "ClassifyConfig", "ConfigError", "DataError",
     "EquationError", "GenerationError", "Graph", "GraphError", "LanguageModel", "LanguageModelConfig", "Noise",
     "Recurrent", "RunError", "ShapeError", "Strategy", "TagConfig", "TextConfig", "TraceError", "TrainingError",
-    "UnrolledError", "cell", "cells", "evaluate", "generate", "intervene", "load", "look", "ops", "predict", "preset",
-    "resume", "sample", "trace", "train", "use_engine",
+    "TranslateConfig", "UnrolledError", "cell", "cells", "evaluate", "generate", "intervene", "load", "look", "ops",
+    "predict", "preset", "resume", "sample", "trace", "train", "use_engine",
 ]  # fmt: skip
 
 

@@ -87,8 +87,16 @@ def beam_search(
 ) -> list[list[Written]]:
     """The best sequences for each of B examples, at most `beam.width` of each, the best first.
 
-    A sequence has at most `most` `[B]` symbols, then it has to end; as many are compared as there are, if the beam is
-    as wide as that. `banned`: symbols that are never written. The mode of the model is the caller's.
+    At each step the likeliest continuations of an example are as many as the beam is wide; those of them that end are
+    found, and the best of all that do not end are followed (as in fairseq). The search is over as soon as so many were
+    found. It is exhaustive where the beam is as wide as there are sequences, and greedy with a width of 1.
+
+    Args:
+        writer: what writes.
+        memory: what is written about, B examples.
+        most: `[B]`: after so many symbols a sequence has to end.
+        beam: how widely to search.
+        banned: symbols that are never written.
     """
     return _Search(writer, memory, most, beam, banned).run()
 
@@ -102,7 +110,7 @@ class _Search(Generic[Kept]):
         first = torch.arange(self.examples, device=most.device).repeat_interleave(self.width)
         self.memory = memory.pick(first)
         self.state = writer.begin(self.memory)
-        self.ids = torch.full((0, len(first)), writer.boundary, dtype=torch.long, device=most.device)
+        self.ids = torch.zeros((0, len(first)), dtype=torch.long, device=most.device)
         self.looked: list[Tensor] = []
         # one row of each example is alive at first, else all would write the same
         self.nats = torch.full((self.examples, self.width), _NEVER, device=most.device, dtype=torch.float64)
@@ -110,70 +118,41 @@ class _Search(Generic[Kept]):
         self.found: list[list[Written]] = [[] for _ in range(self.examples)]
 
     def run(self) -> list[list[Written]]:
-        """Step until no example can find anything better."""
-        while not self._is_over():
-            last = self.ids[-1] if len(self.ids) else torch.full_like(self.memory_rows, self.writer.boundary)
+        """Step until every example has found enough, or has nothing to follow."""
+        while bool((self.nats[:, 0] > _NEVER).any()):
+            last = self.ids[-1] if len(self.ids) else self.ids.new_full(self.ids.shape[1:], self.writer.boundary)
             logits, self.state, places = self.writer.step(last, self.memory, self.state)
             if places is not None:
                 self.looked.append(places)
             nats = logits.double().log_softmax(dim=1).view(self.examples, self.width, -1)
             nats[:, :, list(self.banned)] = _NEVER
             nats += self.nats[..., None]
-            self._end(nats[:, :, self.writer.boundary])
+            ends = nats[:, :, self.writer.boundary].clone()
+            nats[len(self.ids) >= self.most] = _NEVER  # (these have to end)
+            nats[:, :, self.writer.boundary] = ends
+            self._end(ends, nats.flatten(1))
+            nats[:, :, self.writer.boundary] = _NEVER
             self._go_on(nats)
-        return self.found
+        return [sorted(found, key=lambda one: -one.score)[: self.width] for found in self.found]
 
-    @property
-    def memory_rows(self) -> Tensor:
-        """The number of each row, `[R]`."""
-        return torch.arange(self.examples * self.width, device=self.most.device)
-
-    def _end(self, nats: Tensor) -> None:
-        """Every sequence could end here: those that are among the best of their example are kept."""
+    def _end(self, ends: Tensor, every: Tensor) -> None:
+        """Sequences end here whose end is among the likeliest of `every` continuation `[B, n]` of their example."""
+        least = every.topk(self.width, dim=1).values[:, -1:]
         symbols = len(self.ids) + 1
-        for example, of_example in enumerate(nats.tolist()):
-            for place, one in enumerate(of_example):
-                if one > _NEVER:
-                    self._keep(example, place, one, self.beam.score(one, symbols))
-
-    def _keep(self, example: int, place: int, nats: float, score: float) -> None:
-        kept = self.found[example]
-        if len(kept) == self.width and score <= kept[-1].score:
-            return
-        row = example * self.width + place
-        places = torch.stack([one[row] for one in self.looked]) if self.looked else None
-        kept.append(Written(tuple(self.ids[:, row].tolist()), nats, score, places))
-        kept.sort(key=lambda one: -one.score)
-        del kept[self.width :]
+        for example, place in ((ends >= least) & (ends > _NEVER)).nonzero().tolist():
+            row, nats = example * self.width + place, float(ends[example, place])
+            places = torch.stack([one[row] for one in self.looked]) if self.looked else None
+            ids = tuple(self.ids[:, row].tolist())
+            self.found[example].append(Written(ids, nats, self.beam.score(nats, symbols), places))
 
     def _go_on(self, nats: Tensor) -> None:
-        """Each example keeps its best unfinished sequences, each with one symbol more."""
-        nats[:, :, self.writer.boundary] = _NEVER
-        nats[len(self.ids) >= self.most] = _NEVER  # (these had to end)
+        """Each example that has not found enough keeps its best unfinished sequences, each with one symbol more."""
         symbols = nats.shape[2]
-        flat = nats.flatten(1)
-        best, chosen = flat.topk(min(self.width, flat.shape[1]), dim=1)
-        if best.shape[1] < self.width:  # fewer symbols than rows
-            missing = self.width - best.shape[1]
-            best = torch.nn.functional.pad(best, (0, missing), value=_NEVER)
-            chosen = torch.nn.functional.pad(chosen, (0, missing))
-        self.nats = best
-        starts = torch.arange(self.examples, device=self.most.device)[:, None] * self.width
+        best, chosen = nats.flatten(1).topk(self.width, dim=1)
+        has_enough = torch.tensor([len(found) >= self.width for found in self.found], device=best.device)
+        self.nats = best.masked_fill(has_enough[:, None], _NEVER)
+        starts = torch.arange(self.examples, device=best.device)[:, None] * self.width
         rows = (starts + chosen // symbols).flatten()
         self.ids = torch.cat([self.ids[:, rows], (chosen % symbols).flatten()[None]])
         self.state = {name: value[:, rows] for name, value in self.state.items()}
         self.looked = [one[rows] for one in self.looked]
-
-    def _is_over(self) -> bool:
-        """Whether nothing that is unfinished could still be among the best."""
-        return not any(self._can_improve(example) for example in range(self.examples))
-
-    def _can_improve(self, example: int) -> bool:
-        nats = float(self.nats[example, 0])
-        if nats == _NEVER:
-            return False
-        kept = self.found[example]
-        if len(kept) < self.width:
-            return True
-        # a log-probability only falls, and is divided by most where the sequence is longest
-        return self.beam.score(nats, int(self.most[example]) + 1) > kept[-1].score

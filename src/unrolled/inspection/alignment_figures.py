@@ -14,6 +14,7 @@ from unrolled.inspection.alignment import Alignment
 _SHADES = [[0.0, "#ffffff"], [1.0, "#0a3069"]]
 _ROW, _MARGINS = 26, 190  # pixels
 _LEAST, _MOST = 260, 900
+_LETTER, _WIDEST = 8, 150
 
 
 def alignments(shown: Sequence[Alignment]) -> go.Figure:
@@ -27,11 +28,17 @@ def alignments(shown: Sequence[Alignment]) -> go.Figure:
     drawn.update_layout(
         template="plotly_white",
         height=int(np.clip(rows * _ROW + _MARGINS, _LEAST, _MOST)),
-        margin={"l": 20, "r": 20, "t": 60, "b": 90},
+        margin={"l": _margin(shown), "r": 20, "t": 90, "b": 90},
         font={"size": 13},
         sliders=[_slider(shown)] if len(shown) > 1 else [],
     )
     return drawn
+
+
+def _margin(shown: Sequence[Alignment]) -> int:
+    """Room for the longest piece that was written, in pixels."""
+    longest = max(len(piece) for one in shown for piece in one.written)
+    return min(_WIDEST, 24 + _LETTER * longest)
 
 
 def _map(one: Alignment) -> go.Heatmap:
@@ -51,7 +58,7 @@ def _layout(one: Alignment) -> dict[str, Any]:
     return {
         "title": {"text": html.escape(one.title), "font": {"size": 14}},
         "xaxis": _axis(one.source) | {"side": "top", "tickangle": -40 if max(map(len, one.source)) > 2 else 0},
-        "yaxis": _axis(one.written) | {"autorange": "reversed"},
+        "yaxis": _axis(one.written) | {"range": [len(one.written) - 0.5, -0.5]},
     }
 
 
@@ -59,7 +66,7 @@ def _axis(pieces: Sequence[str]) -> dict[str, Any]:
     texts = [html.escape(one) if one.strip() else "\N{OPEN BOX}" for one in pieces]
     return {
         "tickvals": list(range(len(pieces))), "ticktext": texts, "range": [-0.5, len(pieces) - 0.5], "showgrid": False,
-        "zeroline": False, "automargin": True,
+        "zeroline": False,
     }  # fmt: skip
 
 

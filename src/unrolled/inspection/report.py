@@ -82,7 +82,10 @@ def _words(told: Sequence[Sentence]) -> list[str]:
 
 def _picture(number: int, title: str, figure: go.Figure) -> str:
     settings = {"displaylogo": False, "responsive": True}
-    drawn = figure.to_html(full_html=False, include_plotlyjs=False, config=settings, div_id=f"picture-{number}")
+    is_film = bool(figure.layout.updatemenus)  # (one with a slider alone stays where it is)
+    drawn = figure.to_html(
+        full_html=False, include_plotlyjs=False, config=settings, div_id=f"picture-{number}", auto_play=is_film
+    )
     return f"<figure><figcaption>{html.escape(title)}</figcaption>{drawn}</figure>"
 
 

@@ -45,8 +45,9 @@ def render(
 ) -> list[list[Rendered]] | None:
     """The best translations of each source, the best first; None if it was told to stop.
 
-    A word that the target's vocabulary does not have is the piece of the source that was looked at most (Luong et al.
-    2015, "Addressing the rare word problem", after Jean et al. 2015); without attention such words are not written.
+    In the place of a word that the target's vocabulary does not have stands the piece of the source that was looked at
+    most (Jean et al. 2015, section 3.3), of those that are unknown, too, if there are any; without attention such words
+    are not written.
 
     Args:
         model: the translator.
@@ -78,7 +79,8 @@ def _rendered(written: Written, about: AboutTranslation, source: Sequence[str]) 
     places = None if written.places is None else written.places[:, : max(1, len(source))].float().cpu().numpy()
     pieces = [about.target.entries[one] for one in written.ids]
     if places is not None and source:
-        looked_at = places.argmax(axis=1)
+        is_unknown = about.source.ids(source) == about.source.unknown
+        looked_at = (places * is_unknown if is_unknown.any() else places).argmax(axis=1)
         for place, one in enumerate(written.ids):
             if one == about.target.unknown:
                 pieces[place] = source[int(looked_at[place])]
