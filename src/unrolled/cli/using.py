@@ -16,7 +16,7 @@ import typer
 
 from unrolled import cells
 from unrolled.cells.describe import Description, describe
-from unrolled.cli.app import AsJson, Best, RunPath, app, columns, print_json, table
+from unrolled.cli.app import AsJson, Average, Best, RunPath, app, columns, print_json, table
 from unrolled.cli.terminal import complain, printable
 from unrolled.data import corpora
 from unrolled.equations import Cell
@@ -56,12 +56,24 @@ def sample_command(
         ),
     ] = None,
     best: Best = False,
+    average: Average = 0,
     as_json: AsJson = False,
 ) -> None:
     """Let a run write text."""
     strategy = Strategy(temperature, top_k, top_p)
     changes = dict(map(_clamped, clamp or ()))
-    pieces = sample(run, prompt, length, strategy, seed, precision=precision, changes=changes, best=best, warn=_warn)
+    pieces = sample(
+        run,
+        prompt,
+        length,
+        strategy,
+        seed,
+        precision=precision,
+        changes=changes,
+        best=best,
+        average=average,
+        warn=_warn,
+    )
     if as_json:
         print_json({"prompt": prompt, "text": "".join(pieces), "seed": seed})
         return
@@ -90,10 +102,13 @@ def eval_command(
     beam: Beams = None,
     length_penalty: LengthPenalty = None,
     best: Best = False,
+    average: Average = 0,
     as_json: AsJson = False,
 ) -> None:
     """Measure how good a run is on data that you name: how well it predicts a text, how many classes are right."""
-    score = evaluate(run, data, best=best, warn=_warn, **_given(beam=beam, length_penalty=length_penalty))
+    score = evaluate(
+        run, data, best=best, average=average, warn=_warn, **_given(beam=beam, length_penalty=length_penalty)
+    )
     if as_json:
         print_json({name: _finite(value) for name, value in vars(score).items()})
         return
@@ -119,11 +134,12 @@ def predict_command(
     beam: Beams = None,
     length_penalty: LengthPenalty = None,
     best: Best = False,
+    average: Average = 0,
     as_json: AsJson = False,
 ) -> None:
     """Say what a run predicts of examples: a line for each, the answer first."""
     options = _given(beam=beam, length_penalty=length_penalty)
-    for one in predict(run, data, best=best, warn=_warn, **options):
+    for one in predict(run, data, best=best, average=average, warn=_warn, **options):
         if as_json:
             print_json(vars(one))
         else:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from unrolled.data.fetching import Corpus, pip, run
+from unrolled.data.fetching import MEASURE, Corpus, pip, run
 from unrolled.errors import DataError
 
 Pair = tuple[str, str]
@@ -146,7 +146,7 @@ def _two(
             sha256=None,
             make=make,
             ending=".tsv",
-            use=f"unrolled train {{name}} --task translate{options}",
+            use=f"unrolled train {{name}} --task translate{options}" if not ending else MEASURE,
             **facts,
         )
 

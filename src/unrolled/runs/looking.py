@@ -102,6 +102,7 @@ def look(
     characters: int = 100_000,
     labels: Mapping[str, Any] = MappingProxyType({}),
     best: bool = False,
+    average: int = 0,
     say: Say = lambda _: None,
     warn: Callable[[str], None] = lambda _: None,
 ) -> Looked:
@@ -114,6 +115,7 @@ def look(
         characters: how many it reads at most.
         labels: of your own, see `inspection.labels_of`; also the path of a file with a number for each character.
         best: the weights that were best on what is held out.
+        average: the mean of the weights of so many of the last checkpoints, see `load`.
         say: is told what is going on.
         warn: is told what is to be known of the run.
 
@@ -122,12 +124,12 @@ def look(
             the function or its model fails. DataError: too little text.
     """
     if names_a_model(path):
-        if places or labels or best:
-            raise ConfigError(f"{path} is a model, not a run: a text, labels and --best are for runs")
+        if places or labels or best or average:
+            raise ConfigError(f"{path} is a model, not a run: a text, labels, --best and --average are for runs")
         seen, steps = look_at(str(path), say)
         return Looked(str(path), "what it was called with", steps, seen)
     path = Path(path)
-    run = load(path, best=best)
+    run = load(path, best=best, average=average)
     for warning in run.warnings:
         warn(warning)
     folder = RunFolder.at(path)

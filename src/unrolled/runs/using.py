@@ -30,13 +30,15 @@ def sample(
     precision: Precision = "float32",
     changes: Mapping[str, Change | float] = MappingProxyType({}),
     best: bool = False,
+    average: int = 0,
     warn: Warn = lambda _: None,
 ) -> Iterator[str]:
     """What a run writes after the prompt, piece by piece as it becomes known; the same for the same seed.
 
     `length` counts symbols. Without a prompt the first symbol is drawn evenly from the vocabulary. `precision`: of the
     matrices, "float32" (the model's own), "bf16" or "int8": see `engine.Decoder`. `changes`: what is clamped, scaled or
-    shifted within the network while it reads and writes, by address: see `inspection.intervene`.
+    shifted within the network while it reads and writes, by address: see `inspection.intervene`. `best`, `average`:
+    which weights, see `load`.
 
     Raises:
         AddressError, ShapeError: a change of a value that there is not, or that does not fit it.
@@ -47,7 +49,7 @@ def sample(
         raise ConfigError(f"length {length}: give the number of characters to write, 0 or more")
     if not 0 <= seed < 2**63:
         raise ConfigError(f"seed {seed}: give a whole number, 0 or more, below 2**63")
-    run = load(path, best=best)
+    run = load(path, best=best, average=average)
     for warning in run.warnings:
         warn(warning)
     if not isinstance(run.model, LanguageModel):
@@ -66,17 +68,19 @@ def evaluate(
     places: str | Sequence[str],
     *,
     best: bool = False,
+    average: int = 0,
     warn: Warn = lambda _: None,
     **options: Any,
 ) -> Score:
     """How good a run is on the data in a file, a folder or a pattern ("-": standard input), or in several.
 
-    `options`: in the place of those that it was trained with, where they say how it is used: `beam=1`.
+    `best`, `average`: which weights, see `load`. `options`: in the place of those that it was trained with, where they
+    say how it is used: `beam=1`.
 
     Raises:
         RunError: not a run. ConfigError: another option. DataError: no data, or none that it can be measured by.
     """
-    run = load(path, best=best)
+    run = load(path, best=best, average=average)
     for warning in run.warnings:
         warn(warning)
     places = [places] if isinstance(places, str) else places
@@ -88,18 +92,19 @@ def predict(
     places: str | Sequence[str],
     *,
     best: bool = False,
+    average: int = 0,
     warn: Warn = lambda _: None,
     **options: Any,
 ) -> Iterator[Prediction]:
     """What a run says of the data in a file, a folder or a pattern ("-": standard input), one by one.
 
-    `options`: see `evaluate`.
+    `best`, `average`, `options`: see `evaluate`.
 
     Raises:
         RunError: not a run. ConfigError: one that says nothing of data, or an option that it has no use for. DataError:
             none that it can read.
     """
-    run = load(path, best=best)
+    run = load(path, best=best, average=average)
     for warning in run.warnings:
         warn(warning)
     places = [places] if isinstance(places, str) else places
