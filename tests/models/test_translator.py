@@ -137,6 +137,19 @@ def test_scheduled_sampling_mixes_what_it_would_write_itself():
     assert ((mixed == 4) | (mixed == given[1])).all()
 
 
+def test_labels_are_smoothed_while_it_learns():
+    model, plain = (_model("gru", WAYS[1]) for _ in range(2))
+    model.config = model.config.model_copy(update={"label_smoothing": 0.2})
+    plain.load_state_dict(model.state_dict())
+    ids = torch.randint(9, (6, 4))
+    assert torch.equal(model.losses(ids, LENGTHS, TARGETS), plain.losses(ids, LENGTHS, TARGETS)), (
+        "not where it is measured"
+    )
+    nats = -model(ids, LENGTHS, model.given(TARGETS))[0].log_softmax(dim=2)[0]
+    wanted = 0.8 * nats[torch.arange(4), TARGETS[0]] + 0.2 * nats.mean(dim=1)
+    torch.testing.assert_close(model.train().losses(ids, LENGTHS, TARGETS)[:4], wanted)
+
+
 def test_symbols_that_are_none():
     from unrolled import ShapeError
 

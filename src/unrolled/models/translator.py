@@ -26,6 +26,7 @@ class TranslatorConfig(BaseModel):
     bidirectional: bool = True
     reverse_source: bool = False
     dropout: float = Field(default=0.0, ge=0, lt=1)
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
 
     @model_validator(mode="after")
     def _states_fit(self) -> TranslatorConfig:
@@ -40,6 +41,8 @@ class Translator(nn.Module):
     `truth`: while training, the probability with which the writer reads the true symbol before; else it reads the one
     that it would have written itself: scheduled sampling (Bengio et al. 2015), in two passes over the whole sequence
     in the place of one pass symbol by symbol (Mihaylova & Martins 2019). 1: teacher forcing, one pass.
+
+    `label_smoothing`: the share of what is wanted that is spread over all symbols while training (Szegedy et al. 2016).
     """
 
     def __init__(self, config: TranslatorConfig, cell: Cell | Graph | str) -> None:
@@ -87,7 +90,9 @@ class Translator(nn.Module):
             given = self._mixed(given, memory)
         composed, _, _ = self.writer.compose(given, memory, self.writer.begin(memory))
         real = wanted >= 0
-        return F.cross_entropy(self.writer.logits(composed[real]), wanted[real], reduction="none")
+        smoothing = self.config.label_smoothing if self.training else 0.0
+        logits = self.writer.logits(composed[real])
+        return F.cross_entropy(logits, wanted[real], reduction="none", label_smoothing=smoothing)
 
     def given(self, targets: Tensor) -> Tensor:
         """What the writer reads while it writes the targets `[U, B]`: the boundary before each, `[U + 1, B]`."""

@@ -125,6 +125,7 @@ class TranslateKind(ExamplesKind[TranslateConfig, AboutTranslation, Translated])
             bidirectional=config.directions_are_two,
             reverse_source=config.reverse_source,
             dropout=config.dropout,
+            label_smoothing=config.label_smoothing,
         )
         return Translator(sizes, graph)
 

@@ -34,6 +34,7 @@ class TranslateConfig(ExamplesConfig):
     truth_decay: int | None = Field(
         default=None, ge=1, le=10**9, description="scheduled sampling: k of the inverse sigmoid; none: teacher forcing"
     )
+    label_smoothing: float = Field(default=0.1, ge=0, lt=1, description="share of the truth spread over all pieces")
     token_dropout: float = Field(default=0.05, ge=0, lt=1, description="share of words read as unknown while training")
     embedding_size: int = Field(default=128, ge=1, le=1_000_000)
     hidden_size: int = Field(default=256, ge=1, le=1_000_000, description="units")
