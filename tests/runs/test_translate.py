@@ -179,7 +179,7 @@ def test_scores_counted_by_hand():
         ({"context": "state", "bidirectional": True}, "read in one direction"),
         ({"tokens": "pairs", "lower": True}, "byte pairs have capital letters"),
         ({"tokens": "syllables"}, "tokens"),
-        ({"attention": "dot"}, "--attention dot needs queries as wide"),
+        ({"attention": "dot"}, "attention by 'dot' needs queries as wide"),
         ({"tokens": "pairs", "vocab_size": 100}, "give 256 or more"),
         ({"max_length": 2}, r"pairs\.tsv, line \d+: a text has \d words, at most 2 are allowed"),
         ({"source_column": "de"}, "there is no column 'de'"),

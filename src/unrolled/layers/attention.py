@@ -32,8 +32,8 @@ class Attention(nn.Module):
         super().__init__()
         if scoring == "dot" and query_size != memory_size:
             raise ConfigError(
-                f"--attention dot needs queries as wide as what is remembered: they are {query_size} and {memory_size}"
-                " wide. Choose general or additive"
+                f"attention by 'dot' needs queries as wide as what is remembered: they are {query_size} and"
+                f" {memory_size} wide. Choose general or additive, or a source that is read in one direction only"
             )
         self.scoring = scoring
         if scoring == "general":
