@@ -1,4 +1,4 @@
-"""An ONNX file held against the model that it was made of: run, and compared. Knows neither models nor how files are made."""
+"""An ONNX file held against the model that it was made of: run, and compared. Knows neither models nor the disk."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _QUIET = 4  # of onnxruntime's levels: fatal errors only; what is wrong comes as
 
 @dataclass(frozen=True)
 class Checked:
-    """How far a file is from its model: the largest difference, relative to the scale of the output where it was found."""
+    """How far a file is from its model: the largest difference, relative to the scale of the output that has it."""
 
     difference: float
     where: str
@@ -34,11 +34,9 @@ def check(function: Function, content: bytes) -> Checked:
         ExportError: it does not run, or says something else than the model by more than `LIMIT`.
     """
     session = _session(content, function.name)
-    worst = Checked(0.0, "")
-    for steps in _STEPS:
-        for rows in _ROWS:
-            for found in _compared(session, function, steps, rows):
-                worst = max(worst, found, key=lambda one: one.difference)
+    sizes = [(steps, rows) for steps in _STEPS for rows in _ROWS]
+    found = [one for steps, rows in sizes for one in _compared(session, function, steps, rows)]
+    worst = max(found, key=lambda one: one.difference)
     if not worst.difference <= LIMIT:
         raise ExportError(
             f"the file is not the model: its {worst.where} differ by {worst.difference:.1e} of their scale, more than"

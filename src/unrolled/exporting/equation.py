@@ -18,8 +18,8 @@ Values = dict[int, str]  # the place of a node in its graph -> the name of its v
 class Equation:
     """What one layer computes in one direction, in evaluation: noise is its mean.
 
-    `name`: how its values are called, "layer0." before each. `has_rows`: for each node, whether it differs from row to row;
-    what comes from parameters alone does not.
+    `name`: how its values are called, "layer0." before each. `has_rows`: for each node, whether it differs from row to
+    row; what comes from parameters alone does not.
     """
 
     def __init__(self, direction: Direction, name: str) -> None:
@@ -91,5 +91,5 @@ def _columns_first(parameter: Tensor) -> Tensor:
 
 
 def zeros(sheet: Sheet, rows: str, width: int) -> str:
-    """Zeros `[B, width]`, where `rows` is the vector `[B]` of one number, the shape's first."""
+    """Zeros `[B, width]`, where `rows` is a vector of one number, that of the rows."""
     return sheet.call("ConstantOfShape", sheet.call("Concat", rows, sheet.whole(width), axis=0))

@@ -1,7 +1,7 @@
 """What a graph computes, however it is cut: each gate by itself, with its own rows of the matrices. Writes nothing.
 
-`i, f = affine(x, h, parts=2)` and `i, f = affine(x, h), affine(x, h)` have the same form: a part of a product is the product
-with a part of the matrix. Two graphs of the same form compute the same from parameters that stand in other places.
+`i, f = affine(x, h, parts=2)` and `i, f = affine(x, h), affine(x, h)` have the same form: a part of a product is the
+product with a part of the matrix. Two graphs of the same form compute the same from parameters in other places.
 """
 
 from __future__ import annotations

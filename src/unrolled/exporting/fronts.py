@@ -44,7 +44,9 @@ def reading(front: nn.Module) -> Reading:
     Raises:
         ExportError: nobody has said it.
     """
-    raise ExportError(f"a model that reads through a {type(front).__name__} cannot be exported: nobody has said what it reads")
+    raise ExportError(
+        f"a model that reads through a {type(front).__name__} cannot be exported: nobody has said what it reads"
+    )
 
 
 @reading.register

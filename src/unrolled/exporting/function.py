@@ -24,8 +24,9 @@ class Trial(NamedTuple):
 class Function:
     """One graph of a model.
 
-    name: "sequence" or "step". trials: for so many steps and rows, calls that follow each other. carried: of the outputs of
-    a call, which are which inputs of the next, in whose trial they do not stand. written_as: what each layer's loop is.
+    name: "sequence" or "step". trials: for so many steps and rows, calls that follow each other. carried: of the
+    outputs of a call, which are which inputs of the next, in whose trial they do not stand. written_as: what each
+    layer's loop is.
     """
 
     name: str

@@ -11,8 +11,8 @@ from unrolled.exporting.sheet import Sheet
 class Lengths:
     """The names of what lengths say.
 
-    given: `[B]`, whole numbers. short: the same, of 32 bits. real: `[T, B, 1]`, whether a step is real. rows: `[B]` as a
-    vector of one number, the number of rows.
+    given: `[B]`, whole numbers. short: the same, of 32 bits. real: `[T, B, 1]`, whether a step is real. rows: a vector
+    of one number, that of the rows.
     """
 
     given: str

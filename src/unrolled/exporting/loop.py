@@ -59,7 +59,9 @@ def _scan(
     graph, body = equation.graph, Sheet(sheet)
     within: Values = {}
     for one in graph.states:
-        within[one.before] = body.input(f"{equation.name}{one.name}@0", "float32", ("B", equation.state_width(one.name)))
+        within[one.before] = body.input(
+            f"{equation.name}{one.name}@0", "float32", ("B", equation.state_width(one.name))
+        )
     real = body.input(f"{equation.name}is_real", "bool", ("B", 1))
     read = _needed(equation, [*places[DURING], *(one.after for one in graph.states)], places[BEFORE])
     sliced = [place for place in read if equation.has_rows[place]]
@@ -84,11 +86,15 @@ def _scan(
         names=(*(f"{equation.name}{one.name}@end" for one in graph.states), *map(equation.called, kept)),
         body=body,
         num_scan_inputs=1 + len(sliced),
-        scan_input_directions=[int(reverse)] * (1 + len(sliced)),
-        scan_output_directions=[int(reverse)] * len(kept),
+        **_directions(input=1 + len(sliced), output=len(kept), reverse=reverse),
     )
     values.update(zip(kept, made[len(graph.states) :], strict=True))
     return {one.name: value for one, value in zip(graph.states, made, strict=False)}
+
+
+def _directions(*, reverse: bool, **counts: int) -> dict[str, list[int]]:
+    """From the end, if so: which is said of each that is read or written; where there is none, nothing can be said."""
+    return {f"scan_{kind}_directions": [int(reverse)] * count for kind, count in counts.items() if count}
 
 
 def _needed(equation: Equation, by: list[int], among: list[int]) -> list[int]:

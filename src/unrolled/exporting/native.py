@@ -46,7 +46,7 @@ _KINDS = (
 
 @dataclass(frozen=True)
 class _Known:
-    """A cell of ours with options, as a pattern: the rows of each gate, for the input and for the state, in our order."""
+    """A cell of ours with options, as a pattern: the rows of each gate, for the input and for the state."""
 
     kind: _Kind
     activations: tuple[str, ...]

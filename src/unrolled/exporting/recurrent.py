@@ -41,7 +41,10 @@ class Layers:
 def layers_of(rnn: Recurrent) -> Layers:
     """The layers of a stack."""
     equations = tuple(
-        tuple(Equation(direction, f"layer{place}{side}") for direction, side in zip(layer, (".", ".reverse."), strict=False))
+        tuple(
+            Equation(direction, f"layer{place}{side}")
+            for direction, side in zip(layer, (".", ".reverse."), strict=False)
+        )
         for place, layer in enumerate(rnn.stack())
     )
     return Layers(equations, tuple(tuple(map(native.native_of, layer)) for layer in equations))
@@ -64,7 +67,7 @@ def sequence(sheet: Sheet, layers: Layers, x: str, lengths: Lengths) -> tuple[st
 
 
 def one_step(sheet: Sheet, layers: Layers, x: str, states: States) -> tuple[str, States]:
-    """One step of x `[B, D]` from states `[L, B, width]`, forwards -> the output `[B, width]` and the states after it."""
+    """One step of x `[B, D]` from states `[L, B, width]`, forwards -> the output `[B, width]` and the states."""
     final: list[States] = []
     for place, (equation,) in enumerate(layers.equations):
         index = sheet.call("Squeeze", sheet.whole(place))

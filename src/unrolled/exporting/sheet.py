@@ -35,8 +35,8 @@ class Port:
 class Sheet:
     """What a graph of ONNX is made of, written down in the order in which it runs.
 
-    A sheet within another one is the body of a loop: it sees the values around it. Names are unique among all sheets that
-    belong together, and constants are kept on the outermost.
+    A sheet within another one is the body of a loop: it sees the values around it. Names are unique among all sheets
+    that belong together, and constants are kept on the outermost.
     """
 
     def __init__(self, around: Sheet | None = None) -> None:

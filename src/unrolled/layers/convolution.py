@@ -53,6 +53,7 @@ class Block(nn.Module):
         self.activation = nn.ReLU()
 
     def forward(self, x: Tensor) -> Tensor:
+        """Images of the same size, with as many channels."""
         changed: Tensor = self.second(self.first(x))
         activated: Tensor = self.activation(x + changed if self.is_residual else changed)
         return activated

@@ -49,9 +49,7 @@ class LanguageModel(nn.Module):
         """Where the weights are."""
         return self.read_out.weight.device
 
-    def forward(
-        self, ids: Tensor, state: State | None = None, lengths: Tensor | None = None
-    ) -> tuple[Tensor, State]:
+    def forward(self, ids: Tensor, state: State | None = None, lengths: Tensor | None = None) -> tuple[Tensor, State]:
         """Logits `[T, B, V]` of the symbol after each of `ids` `[T, B]`, and the states after the last.
 
         `lengths`: `[B]`, how many of a row's ids are real; None: all.
