@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from os import PathLike
@@ -71,7 +72,9 @@ def export(
     run = load(path, best=best)
     for warning in run.warnings:
         warn(warning)
-    places = _places(Path(path) / MODEL if out is None else Path(out), overwrite=overwrite)
+    place = Path(path) / MODEL if out is None else Path(out)
+    with _writing(place):
+        places = _places(place, overwrite=overwrite)
     try:
         made = exported(run.model, _metadata(run))
     except ExportError as error:
@@ -96,6 +99,15 @@ def _places(place: Path, *, overwrite: bool) -> dict[str, Path]:
     return places
 
 
+@contextmanager
+def _writing(place: Path) -> Iterator[None]:
+    """Within the block, what the disk refuses becomes a ConfigError about that place."""
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(f"{place} cannot be written: {error.strerror}. Give another place, -o") from error
+
+
 def _is_onnx(path: Path) -> bool:
     try:
         return is_onnx(files.read(path, _LARGEST))
@@ -106,7 +118,12 @@ def _is_onnx(path: Path) -> bool:
 def _metadata(run: Run) -> dict[str, str]:
     """What a file carries, so that it can be used without the run."""
     told = run.identity.kind.legend(run.about)
-    facts = {"unrolled": version("unrolled"), "task": run.config.task, "cell": run.config.cell, "step": str(run.step)}
+    facts = {
+        "unrolled": version("unrolled"),
+        "task": run.config.task,
+        "cell": run.config.cell,
+        "trained": str(run.step),
+    }
     return facts | {name: json.dumps(value) for name, value in told.items()}
 
 
@@ -122,10 +139,8 @@ def _written(made: Mapping[str, Exported], places: Mapping[str, Path]) -> list[E
                 f"{places[name]} is there, and this model has no {name}, as it has to see the whole: remove that file,"
                 " or give another place, -o"
             )
-    try:
+    with _writing(places[_WHOLE]):
         files.replace({places[name]: one.content for name, one in made.items()})
-    except OSError as error:
-        raise ConfigError(f"{places[_WHOLE]} cannot be written: {error.strerror}. Give another place, -o") from error
     return [
         ExportedFile(
             str(places[name]),
