@@ -10,9 +10,11 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+from typer.testing import CliRunner
 
 from tests.runs.disk import Disk, Failing, using
 from unrolled import ClassifyConfig, ConfigError, ExportError, RunError, TagConfig, TextConfig, export, load, train
+from unrolled.cli.commands import app
 from unrolled.exporting import is_onnx
 
 MINE = """
@@ -124,6 +126,14 @@ def test_places_that_cannot_be(runs, tmp_path, monkeypatch, out, told):
     with pytest.raises(ConfigError, match=told):
         export(runs / "tag", out=out, overwrite=True)
     assert not list(tmp_path.iterdir())
+
+
+def test_the_command_as_json(runs, tmp_path):
+    ran = CliRunner().invoke(app, ["export", str(runs / "tag"), "--out", str(tmp_path / "it.onnx"), "--json"])
+    told = [json.loads(line) for line in ran.stdout.splitlines()]
+    assert [one["path"] for one in told] == [str(tmp_path / "it.onnx"), str(tmp_path / "it.step.onnx")]
+    assert (told[0]["layers"], told[1]["inputs"]) == ({"layer0": "GRU"}, {"inputs": ["B"], "state_h": [1, "B", 6]})
+    assert all(0 < one["difference"] < 1e-5 for one in told)
 
 
 def test_what_cannot_be_exported(runs, tmp_path, monkeypatch):

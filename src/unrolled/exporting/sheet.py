@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -81,7 +82,7 @@ class Sheet:
 
     def number(self, number: float) -> str:
         """The name of a number."""
-        return self._once(("number", float(number).hex()), np.array(number, dtype=np.float32))
+        return self._once(("number", float(number).hex()), torch.tensor(number, dtype=torch.float32).numpy())
 
     def _once(self, key: tuple[Any, ...], array: NDArray[Any]) -> str:
         if key not in self._known:
