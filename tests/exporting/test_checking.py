@@ -7,8 +7,9 @@ import sys
 import pytest
 import torch
 
-from unrolled import ExportError, LanguageModel, LanguageModelConfig
-from unrolled.exporting import exported, file, is_onnx, loop, native, operations
+from unrolled import ExportError, LanguageModel, LanguageModelConfig, cell
+from unrolled.exporting import LIMIT, checking, exported, file, is_onnx, loop, native, operations
+from unrolled.ops import affine, tanh
 
 
 def _model(cell="sru", **options):
@@ -57,6 +58,22 @@ def test_a_small_difference_is_one(monkeypatch):
     monkeypatch.setattr(native, "_piece", lambda equation, rows: honest(equation, rows) * 1.0005)
     with pytest.raises(ExportError, match="differ by"):
         exported(_model("gru"), {})
+
+
+@cell
+def rounds(x, h):
+    """A cell that rounds its state to 14 bits behind the point, more or less."""
+    h = tanh(affine(x, h))
+    h = (h + 500.0) - 500.0
+    return h
+
+
+def test_a_model_that_rounds_may_round_otherwise(monkeypatch):
+    steps = exported(_model(rounds), {})["sequence"]
+    assert LIMIT < steps.checked.difference < steps.checked.allowed < 1e-3
+    monkeypatch.setattr(checking, "_ROUNDED", 0)
+    with pytest.raises(ExportError, match="differ by"):
+        exported(_model(rounds), {})
 
 
 def test_weights_that_are_no_numbers():

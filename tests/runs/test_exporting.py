@@ -75,6 +75,15 @@ def test_a_text(runs, tmp_path):
         torch.testing.assert_close(torch.from_numpy(logits), run.model(torch.from_numpy(ids))[0], rtol=0, atol=1e-5)
 
 
+def test_a_cell_from_a_file_whose_name_is_no_text(runs, tmp_path):
+    odd = tmp_path / "caf\udce9.py"
+    odd.write_text(MINE)
+    config = load(runs / "tag").config
+    train(TagConfig(**{**config.model_dump(exclude_unset=True), "cell": f"{odd}:mine"}), tmp_path / "run")
+    whole, _ = export(tmp_path / "run")
+    assert _facts(whole.path)["cell"] == f"{tmp_path}/caf\N{REPLACEMENT CHARACTER}.py:mine"
+
+
 def test_a_tagger(runs, tmp_path):
     (whole, step) = export(runs / "tag", "onnx", tmp_path / "it.onnx")
     facts = _facts(whole.path)
@@ -142,6 +151,7 @@ def test_what_cannot_be_exported(runs, tmp_path, monkeypatch):
     with pytest.raises(RunError, match="there is no run"):
         export(tmp_path / "none")
     monkeypatch.setattr("unrolled.exporting.checking.LIMIT", 0.0)
+    monkeypatch.setattr("unrolled.exporting.checking._ROUNDED", 0)
     with pytest.raises(ExportError, match=r"tag: the file is not the model: its \w+ .* differ by"):
         export(runs / "tag", out=tmp_path / "it.onnx")
     assert not list(tmp_path.iterdir())

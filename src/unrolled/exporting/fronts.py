@@ -27,8 +27,9 @@ class Reading:
         """The input of a sheet: `before` are the letters of the sizes that stand before a step's."""
         return sheet.input("inputs", self.numbers, (*before, *self.shape))
 
-    def draw(self, lengths: Tensor, generator: torch.Generator) -> Tensor:
-        """Random inputs `[T, B, ...]`, T the greatest of the lengths `[B]`. Measured numbers past the end are NaN."""
+    def draw(self, lengths: Tensor) -> Tensor:
+        """Inputs `[T, B, ...]`, always the same; T is the greatest of the lengths `[B]`. Past them, numbers are NaN."""
+        generator = torch.Generator().manual_seed(0)
         shape = (int(lengths.max()), len(lengths), *self.shape)
         if self.count:
             return torch.randint(self.count, shape, generator=generator)

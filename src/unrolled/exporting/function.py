@@ -14,10 +14,14 @@ Arrays = Mapping[str, NDArray[Any]]
 
 
 class Trial(NamedTuple):
-    """What a function is given, and what the model itself says then: of each output, or of some."""
+    """What a function is given, and what the model itself says then: of each output, or of some.
+
+    exact: what it would say without rounding, in float64.
+    """
 
     inputs: Arrays
     expected: Arrays
+    exact: Arrays
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import singledispatch
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,17 +14,16 @@ from unrolled.engine import State
 from unrolled.errors import ExportError
 from unrolled.exporting import recurrent
 from unrolled.exporting.fronts import Reading, reading
-from unrolled.exporting.function import Arrays, Function, Trial
+from unrolled.exporting.function import Function, Trial
 from unrolled.exporting.lengths import lengths_of
 from unrolled.exporting.modules import one_hot, write
+from unrolled.exporting.oracle import Answer, Oracle
 from unrolled.exporting.pooling import pooled
 from unrolled.exporting.recurrent import CAME, GOES, layers_of
 from unrolled.exporting.sheet import Sheet
 from unrolled.layers import Pool, Recurrent
 from unrolled.models import Classifier, LanguageModel, Tagger
 from unrolled.models.sequences import SequenceModel
-
-Answer = Mapping[str, Tensor]  # outputs, by their names
 
 
 @singledispatch
@@ -43,41 +43,40 @@ def _(model: LanguageModel) -> list[Function]:
     def front(sheet: Sheet, ids: str) -> str:
         return one_hot(sheet, ids, count) if model.embedding is None else write(model.embedding, sheet, ids)
 
-    def whole(ids: Tensor, lengths: Tensor) -> Answer:
-        return _answer(*model(ids, lengths=lengths))
+    def say(model: LanguageModel, ids: Tensor, lengths: Tensor) -> list[Answer]:
+        return [_answer(*model(ids, lengths=lengths))]
 
     parts = Parts(Reading("int64", count=count), front, model.rnn, model.read_out)
-    return [sequence(parts, whole, with_states=True), step(parts, lambda ids: _each(_answer(*model(ids))))]
+    return [sequence(parts, Oracle(model, say), with_states=True), step(parts, Oracle(model, _each(say)))]
 
 
 @functions_of.register
 def _(model: Tagger) -> list[Function]:
     streams = not model.config.bidirectional
 
-    def whole(inputs: Tensor, lengths: Tensor) -> Answer:
+    def say(model: Tagger, inputs: Tensor, lengths: Tensor) -> list[Answer]:
         _, states = model.rnn(model.front(inputs), lengths=lengths)
-        return _answer(model(inputs, lengths), states if streams else {})
-
-    def each(inputs: Tensor) -> list[Answer]:
-        return _each(whole(inputs, _full(inputs, len(inputs))))
+        return [_answer(model(inputs, lengths), states if streams else {})]
 
     parts = _parts(model)
-    return [sequence(parts, whole, with_states=streams), *([step(parts, each)] if streams else [])]
+    whole = sequence(parts, Oracle(model, say), with_states=streams)
+    return [whole, step(parts, Oracle(model, _each(say)))] if streams else [whole]
 
 
 @functions_of.register
 def _(model: Classifier) -> list[Function]:
-    def whole(inputs: Tensor, lengths: Tensor) -> Answer:
-        return {"logits": model(inputs, lengths)}
+    def say(model: Classifier, inputs: Tensor, lengths: Tensor) -> list[Answer]:
+        return [{"logits": model(inputs, lengths)}]
 
-    def each(inputs: Tensor) -> list[Answer]:
+    def say_each(model: Classifier, inputs: Tensor, lengths: Tensor) -> list[Answer]:
         ends = range(1, len(inputs) + 1)
-        return [whole(inputs[:end], _full(inputs, end)) for end in ends]
+        return [one for end in ends for one in say(model, inputs[:end], lengths.clamp(max=end))]
 
     parts = _parts(model)
+    whole = sequence(parts, Oracle(model, say), model.pool)
     # what it says of the steps until now is what it says at the last one: of a mean, the states do not know enough
-    streams = model.config.pooling == "last" and not model.config.bidirectional  # type: ignore[attr-defined]
-    return [sequence(parts, whole, model.pool), *([step(parts, each)] if streams else [])]
+    streams = model.pool.pooling == "last" and not model.config.bidirectional
+    return [whole, step(parts, Oracle(model, say_each))] if streams else [whole]
 
 
 @dataclass(frozen=True)
@@ -90,12 +89,11 @@ class Parts:
     read_out: nn.Linear
 
 
-def sequence(
-    parts: Parts, whole: Callable[[Tensor, Tensor], Answer], pool: Pool | None = None, *, with_states: bool = False
-) -> Function:
+def sequence(parts: Parts, oracle: Oracle[Any], pool: Pool | None = None, *, with_states: bool = False) -> Function:
     """Inputs `[T, B, ...]` and lengths `[B]` -> logits `[T, B, K]`, or `[B, K]` where a sequence becomes one vector.
 
-    `whole`: what the model itself says. `with_states`: the states after each row's last real step go out, too.
+    `oracle`: what the model itself says, at one call. `with_states`: the states after each row's last real step go out,
+    too.
     """
     sheet, layers = Sheet(), layers_of(parts.rnn)
     inputs = parts.reading.input(sheet, "T", "B")
@@ -108,20 +106,18 @@ def sequence(
     if with_states:
         recurrent.states_out(sheet, layers, states)
 
-    @torch.no_grad()
     def trials(steps: int, rows: int) -> list[Trial]:
-        generator = torch.Generator().manual_seed(0)
         long = _some_lengths(steps, rows)
-        drawn = parts.reading.draw(long, generator)
-        return [Trial(_arrays({"inputs": drawn, "lengths": long}), _arrays(whole(drawn, long)))]
+        drawn = parts.reading.draw(long)
+        return oracle.trials([{"inputs": drawn, "lengths": long}], drawn, long)
 
     return Function("sequence", sheet, trials, written_as=layers.written_as)
 
 
-def step(parts: Parts, each: Callable[[Tensor], list[Answer]]) -> Function:
+def step(parts: Parts, oracle: Oracle[Any]) -> Function:
     """Inputs `[B, ...]` and the states `[L, B, width]` -> logits `[B, K]`, and the states to go on from.
 
-    `each`: what the model itself says after each step of a sequence `[T, B, ...]`.
+    `oracle`: what the model itself says after each step of a sequence.
     """
     sheet, layers = Sheet(), layers_of(parts.rnn)
     inputs = parts.reading.input(sheet, "B")
@@ -130,12 +126,12 @@ def step(parts: Parts, each: Callable[[Tensor], list[Answer]]) -> Function:
     sheet.output("logits", write(parts.read_out, sheet, hidden), "float32", ("B", parts.read_out.out_features))
     recurrent.states_out(sheet, layers, after)
 
-    @torch.no_grad()
     def trials(steps: int, rows: int) -> list[Trial]:
-        drawn = parts.reading.draw(torch.full((rows,), steps), torch.Generator().manual_seed(0))
+        long = torch.full((rows,), steps)
+        drawn = parts.reading.draw(long)
         begins = {CAME + name: value for name, value in parts.rnn.zero_state(rows).items()}
         given = [{"inputs": one, **({} if place else begins)} for place, one in enumerate(drawn)]
-        return [Trial(_arrays(a), _arrays(b)) for a, b in zip(given, each(drawn), strict=True)]
+        return oracle.trials(given, drawn, long)
 
     return Function("step", sheet, trials, recurrent.carried(layers))
 
@@ -151,20 +147,17 @@ def _answer(logits: Tensor, states: State) -> Answer:
     return {"logits": logits, **{GOES + name: value for name, value in states.items()}}
 
 
-def _each(answer: Answer) -> list[Answer]:
-    """The logits of each step; with the last, the states after it."""
-    *before, last = answer["logits"]
-    return [*({"logits": one} for one in before), {**answer, "logits": last}]
+def _each(say: Callable[[Any, Tensor, Tensor], list[Answer]]) -> Callable[[Any, Tensor, Tensor], list[Answer]]:
+    """The same for one step after the other: the logits of each; with the last, the states after it."""
 
+    def say_each(model: Any, inputs: Tensor, lengths: Tensor) -> list[Answer]:
+        (whole,) = say(model, inputs, lengths)
+        *before, last = whole["logits"]
+        return [*({"logits": one} for one in before), {**whole, "logits": last}]
 
-def _full(inputs: Tensor, steps: int) -> Tensor:
-    return torch.full((inputs.shape[1],), steps)
+    return say_each
 
 
 def _some_lengths(steps: int, rows: int) -> Tensor:
     """Rows of different lengths; one has all steps, one none."""
     return torch.tensor([steps - row * steps // (rows - 1) for row in range(rows)])
-
-
-def _arrays(values: Answer) -> Arrays:
-    return {name: value.numpy() for name, value in values.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -52,7 +53,7 @@ def export(
 
     A file for the whole sequence, and beside it one for a single step, where the model can be run step by step. Before
     a file is kept it has been run, at two lengths and two sizes of batches, and equals the run's model to 1e-5 of the
-    scale of what that says.
+    scale of what that says (to three times its own rounding, where that is more).
 
     Args:
         path: of the run.
@@ -121,7 +122,7 @@ def _metadata(run: Run) -> dict[str, str]:
     facts = {
         "unrolled": version("unrolled"),
         "task": run.config.task,
-        "cell": run.config.cell,
+        "cell": os.fsencode(run.config.cell).decode("utf-8", "replace"),  # (it may name a file)
         "trained": str(run.step),
     }
     return facts | {name: json.dumps(value) for name, value in told.items()}
