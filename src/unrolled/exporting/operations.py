@@ -20,6 +20,7 @@ OPERATORS: Mapping[str, str] = {
     "sigmoid": "Sigmoid",
     "tanh": "Tanh",
     "relu": "Relu",
+    "softplus": "Softplus",
     "add": "Add",
     "subtract": "Sub",
     "multiply": "Mul",
@@ -46,8 +47,6 @@ def write(
     """The name of an operation's result. A matrix stands columns by rows: it is multiplied from the left."""
     if operation in OPERATORS:
         return sheet.call(OPERATORS[operation], *operands, name=name)
-    if operation == "softplus":
-        return _softplus(sheet, operands[0], name)
     if operation == "linear":
         return product(sheet, *operands, name=name)
     if operation == "norm":
@@ -75,17 +74,3 @@ def repeated(sheet: Sheet, value: str, width: int, like: str, name: str = "repea
     """A value without rows `[width]`, for every row of another one `[..., any]`: `[..., width]`."""
     rows = sheet.call("Shape", like, end=-1)
     return sheet.call("Expand", value, sheet.call("Concat", rows, sheet.whole(width), axis=0), name=name)
-
-
-def _softplus(sheet: Sheet, value: str, name: str) -> str:
-    """max(a, 0) + log(1 + y), y = exp(-|a|), where log(1 + y) is y log(u) / (u - 1), u = 1 + y rounded (Kahan).
-
-    ONNX's own loses all digits of a small result, which is what a decay close to 1 is made of.
-    """
-    one = sheet.number(1.0)
-    y = sheet.call("Exp", sheet.call("Neg", sheet.call("Abs", value)))
-    u = sheet.call("Add", one, y)
-    is_one = sheet.call("Equal", u, one)
-    scaled = sheet.call("Div", sheet.call("Mul", y, sheet.call("Log", u)), sheet.call("Sub", u, one))
-    small = sheet.call("Where", is_one, y, scaled)
-    return sheet.call("Add", sheet.call("Relu", value), small, name=name)
