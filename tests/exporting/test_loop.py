@@ -137,6 +137,17 @@ def test_a_small_softplus_keeps_its_digits():
     layers.check(_lively(Recurrent(small_softplus, 5, 7)), [6, 1, 4, 0])
 
 
+@cell
+def norm_of_large(x, h):
+    """What is normalised is small beside its mean."""
+    h = tanh(norm(affine(x, h) + 300.0))
+    return h
+
+
+def test_a_norm_keeps_its_digits():
+    layers.check(_lively(Recurrent(norm_of_large, 5, 7)), [6, 1, 4, 0])
+
+
 def test_the_table_has_every_operation():
     others = {"linear", "norm", "part", "concat"}
     assert table.OPERATORS.keys() | others == OPERATIONS.keys()

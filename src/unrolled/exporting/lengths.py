@@ -11,13 +11,14 @@ from unrolled.exporting.sheet import Sheet
 class Lengths:
     """The names of what lengths say.
 
-    given: `[B]`, whole numbers. short: the same, of 32 bits. real: `[T, B, 1]`, whether a step is real. rows: a vector
-    of one number, that of the rows.
+    given: `[B]`, whole numbers. short: the same, of 32 bits. real: `[T, B, 1]`, whether a step is real. begun:
+    `[B, 1]`, whether a row has any. rows: a vector of one number, that of the rows.
     """
 
     given: str
     short: str
     real: str
+    begun: str
     rows: str
 
 
@@ -31,6 +32,7 @@ def lengths_of(sheet: Sheet, inputs: str, lengths: str) -> Lengths:
         lengths,
         sheet.call("Cast", lengths, to=_INT32),
         sheet.call("Unsqueeze", real, sheet.whole(2), name="real"),
+        sheet.call("Greater", sheet.call("Unsqueeze", lengths, sheet.whole(1)), zero, name="begun"),
         sheet.call("Shape", lengths),
     )
 

@@ -99,7 +99,10 @@ def write(
         **native.attributes,
     )
     direction = {place: sheet.whole(place) for place in (0, 1)}
-    states = [sheet.call("Squeeze", one, direction[0]) for one in final]
+    # (onnxruntime 1.19 gives a row without a step another row's state)
+    states = [
+        sheet.call("Where", lengths.begun, sheet.call("Squeeze", one, direction[0]), sheet.number(0.0)) for one in final
+    ]
     return sheet.call("Squeeze", output, direction[1]), dict(zip(names, states, strict=True))
 
 

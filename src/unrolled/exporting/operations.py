@@ -50,7 +50,7 @@ def write(
     if operation == "linear":
         return product(sheet, *operands, name=name)
     if operation == "norm":
-        return sheet.call("LayerNormalization", *operands, name=name, axis=-1, epsilon=attributes["eps"])
+        return _norm(sheet, *operands, eps=attributes["eps"], name=name)
     if operation == "part":
         start, width = (resolve(Width.parse(attributes[key])) for key in ("start", "width"))
         return part(sheet, operands[0], start, start + width, name)
@@ -74,3 +74,18 @@ def repeated(sheet: Sheet, value: str, width: int, like: str, name: str = "repea
     """A value without rows `[width]`, for every row of another one `[..., any]`: `[..., width]`."""
     rows = sheet.call("Shape", like, end=-1)
     return sheet.call("Expand", value, sheet.call("Concat", rows, sheet.whole(width), axis=0), name=name)
+
+
+def _norm(sheet: Sheet, value: str, gain: str, bias: str, *, eps: float, name: str) -> str:
+    """Less its mean, over its deviation, times the gain, and the bias.
+
+    (`LayerNormalization` subtracts squares in onnxruntime 1.19, which leaves no digit where the mean is large.)
+    """
+    centred = sheet.call("Sub", value, _mean(sheet, value))
+    variance = _mean(sheet, sheet.call("Mul", centred, centred))
+    deviation = sheet.call("Sqrt", sheet.call("Add", variance, sheet.number(eps)))
+    return sheet.call("Add", sheet.call("Mul", sheet.call("Div", centred, deviation), gain), bias, name=name)
+
+
+def _mean(sheet: Sheet, value: str) -> str:
+    return sheet.call("ReduceMean", value, axes=[-1], keepdims=1)

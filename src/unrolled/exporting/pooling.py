@@ -21,9 +21,8 @@ def pooled(sheet: Sheet, pool: Pool, sequence: str, lengths: Lengths, width: int
         return sheet.call("Div", _total(sheet, sequence), _column(sheet, _at_least_one(sheet, lengths)))
     if pool.pooling == "max":
         real = sheet.call("Where", lengths.real, sequence, sheet.number(_LOWEST))
-        has_steps = sheet.call("Greater", lengths.given, sheet.call("Squeeze", sheet.whole(0)))
         largest = sheet.call("ReduceMax", real, axes=[0], keepdims=0)
-        return sheet.call("Where", _column(sheet, has_steps), largest, sheet.number(0.0))
+        return sheet.call("Where", lengths.begun, largest, sheet.number(0.0))
     return _attended(sheet, pool, sequence, lengths)
 
 
