@@ -45,7 +45,14 @@ def _compare(got: str, want: str) -> None:
 
 
 def test_there_are_pages():
-    assert [page.name for page in PAGES] == ["cells.md", "engine.md", "hello.md", "inspection.md", "tasks.md"]
+    assert [page.name for page in PAGES] == [
+        "cells.md",
+        "engine.md",
+        "export.md",
+        "hello.md",
+        "inspection.md",
+        "tasks.md",
+    ]
 
 
 @pytest.mark.parametrize("page", READ, ids=lambda page: page.name)

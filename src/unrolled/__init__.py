@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         ConfigError,
         DataError,
         EquationError,
+        ExportError,
         GenerationError,
         GraphError,
         RunError,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
         TextConfig,
         TranslateConfig,
         evaluate,
+        export,
         load,
         look,
         predict,
@@ -50,15 +52,16 @@ _ROOMS = {
     "engine": ("Noise", "use_engine"),
     "equations": ("Cell", "Graph", "cell"),
     "errors": (
-        "CellError", "CheckpointError", "ConfigError", "DataError", "EquationError", "GenerationError", "GraphError",
-        "RunError", "ShapeError", "TraceError", "TrainingError", "UnrolledError",
+        "CellError", "CheckpointError", "ConfigError", "DataError", "EquationError", "ExportError",
+        "GenerationError", "GraphError", "RunError", "ShapeError", "TraceError", "TrainingError", "UnrolledError",
     ),
     "generation": ("Strategy", "generate"),
     "inspection": ("intervene", "open", "trace"),
     "layers": ("GRU", "LSTM", "RNN", "Recurrent"),
     "models": ("LanguageModel", "LanguageModelConfig"),
     "runs": (
-        "ClassifyConfig", "TagConfig", "TextConfig", "TranslateConfig", "evaluate", "load", "look", "predict", "preset",
+        "ClassifyConfig", "TagConfig", "TextConfig", "TranslateConfig", "evaluate", "export", "load", "look", "predict",
+        "preset",
         "resume", "sample", "train",
     ),
 }  # fmt: skip
@@ -67,10 +70,10 @@ _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 # (all but `open`: whoever imports * keeps Python's own)
 __all__ = [
     "GRU", "LSTM", "RNN", "Cell", "CellError", "CheckpointError", "ClassifyConfig", "ConfigError", "DataError",
-    "EquationError", "GenerationError", "Graph", "GraphError", "LanguageModel", "LanguageModelConfig", "Noise",
-    "Recurrent", "RunError", "ShapeError", "Strategy", "TagConfig", "TextConfig", "TraceError", "TrainingError",
-    "TranslateConfig", "UnrolledError", "cell", "cells", "evaluate", "generate", "intervene", "load", "look", "ops",
-    "predict", "preset", "resume", "sample", "trace", "train", "use_engine",
+    "EquationError", "ExportError", "GenerationError", "Graph", "GraphError", "LanguageModel", "LanguageModelConfig",
+    "Noise", "Recurrent", "RunError", "ShapeError", "Strategy", "TagConfig", "TextConfig", "TraceError",
+    "TrainingError", "TranslateConfig", "UnrolledError", "cell", "cells", "evaluate", "export", "generate", "intervene",
+    "load", "look", "ops", "predict", "preset", "resume", "sample", "trace", "train", "use_engine",
 ]  # fmt: skip
 
 

@@ -13,6 +13,7 @@
     ├── AddressError     no such value in a model that is looked into
     ├── TraceError       a folder that holds no trace, or cannot take one
     ├── CheckpointError  weights that cannot be read, or make no recurrent layer
+    ├── ExportError      a model that cannot be written for other programs
     ├── TrainingError    training that cannot go on (NaN, explosion)
     └── GenerationError  logits that are no numbers: nothing can be chosen
 
@@ -80,6 +81,10 @@ class TraceError(UnrolledError, ValueError):
 
 class CheckpointError(UnrolledError, ValueError):
     """Weights, in a file or a mapping, cannot be read, or make no recurrent layer."""
+
+
+class ExportError(UnrolledError, ValueError):
+    """A model cannot be written for other programs, or what was written is not the model."""
 
 
 class TrainingError(UnrolledError, ArithmeticError):

@@ -13,7 +13,7 @@ import hashlib
 import os
 import stat
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -42,6 +42,29 @@ def write(path: Path, blocks: Iterable[bytes]) -> str:
     finally:
         close(handle)
     return digest.hexdigest()
+
+
+def replace(contents: Mapping[Path, bytes]) -> None:
+    """Files with these bytes in the places of whatever files are there: each is whole, the old one or the new.
+
+    None gets its name before the bytes of all are on the disk.
+
+    Raises:
+        OSError: the disk refuses; what was written until then is gone, if none had its name yet.
+    """
+    new = {path: path.with_name(f".{path.name}.new") for path in contents}
+    try:
+        for path, content in contents.items():
+            with suppress(FileNotFoundError):
+                _again(system.unlink, new[path])
+            write(new[path], [content])
+        for path, made in new.items():
+            rename(made, path)
+    except OSError:
+        for made in new.values():
+            with suppress(OSError):
+                _again(system.unlink, made)
+        raise
 
 
 def append(path: Path, content: bytes) -> None:

@@ -160,6 +160,8 @@ USAGE = {
     "an unknown command": (["trian"], "No such command 'trian'. Did you mean 'train'?"),
     "no run": (["sample"], "Missing argument 'RUN'"),
     "no text": (["eval", "run"], "Missing argument"),
+    "an unknown format": (["export", "run", "--to", "gguf"], "Invalid value for '--to'"),
+    "an option of another command": (["export", "run", "--precision", "int8"], "No such option: --precision"),
 }
 
 
@@ -187,6 +189,13 @@ USE = {
     "a text of unknown symbols": (["eval", "run", "one.txt", "--json"], None),
     "an empty text": (["eval", "run", "empty.txt"], "empty.txt is empty"),
     "binary data": (["eval", "run", "binary.bin"], "binary.bin is not UTF-8 text"),
+    "no run to export": (["export", "rum"], "there is no run rum. Did you mean 'run'?"),
+    "a file that is no export": (["export", "run", "-o", "text.py"], "text.py is there, and is no ONNX file: give"),
+    "a folder for an export": (
+        ["export", "run", "-o", "nothing"],
+        "nothing is a folder: name a file in it, -o nothing/",
+    ),
+    "a folder that is not there": (["export", "run", "-o", "no/it.onnx"], "no/it.onnx cannot be written: No such file"),
     "an unknown cell": (["cells", "lstmm"], "Did you mean 'lstm'?"),
     "a cell that is no equation": (["cells", "bad_cell.py:closed"], "multiply was given a torch tensor"),
 }

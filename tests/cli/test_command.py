@@ -114,6 +114,15 @@ def test_sample_where_the_terminal_knows_ascii_only(place):
     assert ran.returncode == 0, ran.stderr
 
 
+def test_export(place):
+    said = unrolled("export", "run", "-o", "it.onnx", "--best", cwd=place).stdout
+    assert (
+        "it.onnx\n  sequence: inputs [T, B], lengths [B] -> logits [T, B, 16], next_h [1, B, 12]\n  layer0: GRU\n"
+        in said
+    )
+    assert "it.step.onnx\n  step: inputs [B], state_h [1, B, 12] -> logits [B, 16], next_h [1, B, 12]\n" in said
+
+
 def test_eval(place):
     said = unrolled("eval", "run", "text.py", cwd=place).stdout
     score = json.loads(unrolled("eval", "run", "text.py", "--json", cwd=place).stdout)

@@ -28,7 +28,7 @@ class ImageEncoder(nn.Module):
         stages: list[nn.Module] = []
         wide = _FIRST
         while True:
-            stages += [_convolution(channels, wide, stride=2), _Block(wide, blocks)]
+            stages += [_convolution(channels, wide, stride=2), Block(wide, blocks)]
             channels, height, width = wide, -(-height // 2), -(-width // 2)
             if max(height, width) <= _SMALLEST:
                 break
@@ -42,7 +42,9 @@ class ImageEncoder(nn.Module):
         return found
 
 
-class _Block(nn.Module):
+class Block(nn.Module):
+    """Two convolutions; a residual block adds what went in."""
+
     def __init__(self, channels: int, blocks: Blocks) -> None:
         super().__init__()
         self.first = _convolution(channels, channels)
@@ -51,6 +53,7 @@ class _Block(nn.Module):
         self.activation = nn.ReLU()
 
     def forward(self, x: Tensor) -> Tensor:
+        """Images of the same size, with as many channels."""
         changed: Tensor = self.second(self.first(x))
         activated: Tensor = self.activation(x + changed if self.is_residual else changed)
         return activated

@@ -49,13 +49,15 @@ class LanguageModel(nn.Module):
         """Where the weights are."""
         return self.read_out.weight.device
 
-    def forward(self, ids: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+    def forward(self, ids: Tensor, state: State | None = None, lengths: Tensor | None = None) -> tuple[Tensor, State]:
         """Logits `[T, B, V]` of the symbol after each of `ids` `[T, B]`, and the states after the last.
+
+        `lengths`: `[B]`, how many of a row's ids are real; None: all.
 
         Raises:
             ShapeError: ids that are not whole numbers within the vocabulary, or states of another shape.
         """
-        hidden, state = self.rnn(self._inputs(ids), state)
+        hidden, state = self.rnn(self._inputs(ids), state, lengths)
         return self.read_out(self.dropout(hidden)), state
 
     def step(self, ids: Tensor, state: State | None = None) -> tuple[Tensor, State]:

@@ -4,6 +4,7 @@ from unrolled.runs.comparison import Group, Tried, compare, tried
 from unrolled.runs.config import RunConfig, read_config, validated
 from unrolled.runs.diagnosis import doctor
 from unrolled.runs.events import AlreadyDone, Diverged, Listener, Prepared, RunEvent, Sampled, Saved, Warned, named
+from unrolled.runs.exporting import ExportedFile, export
 from unrolled.runs.learning_rate import FoundRate, find_learning_rate
 from unrolled.runs.loading import Run, load
 from unrolled.runs.looking import Looked, look
@@ -29,6 +30,7 @@ __all__ = [
     "AlreadyDone",
     "ClassifyConfig",
     "Diverged",
+    "ExportedFile",
     "FoundRate",
     "Group",
     "Listener",
@@ -49,6 +51,7 @@ __all__ = [
     "compare",
     "doctor",
     "evaluate",
+    "export",
     "find_learning_rate",
     "kind_of",
     "load",

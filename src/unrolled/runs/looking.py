@@ -75,13 +75,9 @@ class Looked:
         if place.exists() and not _is_report(place):
             raise ConfigError(f"{place} is there, and is no report: give another place, -o")
         page = self.report().encode("utf-8", "replace")
-        new = place.with_name(f".{place.name}.new")
         try:
-            new.unlink(missing_ok=True)
-            files.write(new, [page])
-            files.rename(new, place)
+            files.replace({place: page})
         except OSError as error:
-            new.unlink(missing_ok=True)
             told = f"{error.strerror}. Give another place, -o"
             raise ConfigError(f"the report cannot be written to {place}: {told}") from error
         return place

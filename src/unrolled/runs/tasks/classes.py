@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
@@ -85,6 +86,9 @@ class ClassesKind(ExamplesKind[Config, AboutType, Examples], Generic[Config, Abo
     answer: ClassVar[str]  # what a class is called: "class", "label"
     shown: ClassVar[int]  # examples of which `show` tells
     files = (ABOUT, DataFile(_EXAMPLES, None))
+    uses = MappingProxyType(
+        {**ExamplesKind.uses, "unrolled export {run}": "files for ONNX Runtime, which need no Unrolled"}
+    )
 
     @abstractmethod
     def answers(self, length: int) -> int:
@@ -260,6 +264,11 @@ class ClassesKind(ExamplesKind[Config, AboutType, Examples], Generic[Config, Abo
         of_each = Ragged(probabilities, unknown.ends)
         for row, one in enumerate(every):
             yield self.predicted(about, one, of_each[row])
+
+    def legend(self, about: AboutType) -> Mapping[str, Any]:
+        """The classes, and the vocabulary of texts."""
+        classes = {"classes": about.classes}
+        return classes if about.lexicon is None else {**classes, "vocabulary": about.lexicon.model_dump()}
 
     def look(self, config: Config, about: AboutType, data: Examples, model: nn.Module, asked: Asked) -> Seen:
         """What is seen while it reads held-out examples, or those that the user names."""

@@ -210,6 +210,11 @@ class Kind(ABC, Generic[Config, AboutType, Data]):
         del config, about, model, places
         raise ConfigError(f"--task {self.name} learns nothing that could be predicted of a file")
 
+    def legend(self, about: AboutType) -> Mapping[str, Any]:
+        """What the numbers mean that a model reads and gives, for who uses it without the run: JSON, by name."""
+        del about
+        return {}
+
     @abstractmethod
     def look(self, config: Config, about: AboutType, data: Data, model: nn.Module, asked: Asked) -> Seen:
         """What is seen in a model while it reads.

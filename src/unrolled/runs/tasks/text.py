@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import torch
 from torch import nn
@@ -70,6 +72,7 @@ class TextKind(Kind[TextConfig, AboutText, Texts]):
             "unrolled sample {run} --temperature 0.7": "let it write",
             "unrolled look {run}": "what is inside: a report with pictures",
             "unrolled eval {run} FILE": "how well it predicts another text",
+            "unrolled export {run}": "files for ONNX Runtime, which need no Unrolled",
             "unrolled train FILE --minutes 5": "learn a text of yours",
         }
     )
@@ -168,6 +171,10 @@ class TextKind(Kind[TextConfig, AboutText, Texts]):
         del config
         assert isinstance(model, LanguageModel)
         return score_of_text(model, about.vocabulary, places)
+
+    def legend(self, about: AboutText) -> Mapping[str, Any]:
+        """The vocabulary."""
+        return {"vocabulary": json.loads(about.vocabulary.to_json())}
 
     def look(self, config: TextConfig, about: AboutText, data: Texts, model: nn.Module, asked: Asked) -> Seen:
         """Cells, gates, gradients, and what was learned, while it reads."""

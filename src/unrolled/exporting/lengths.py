@@ -1,0 +1,40 @@
+"""Which steps of a batch are real, as ONNX needs it in several forms. Knows lengths, no layers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from unrolled.exporting.sheet import Sheet
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """The names of what lengths say.
+
+    given: `[B]`, whole numbers. short: the same, of 32 bits. real: `[T, B, 1]`, whether a step is real. begun:
+    `[B, 1]`, whether a row has any. rows: a vector of one number, that of the rows.
+    """
+
+    given: str
+    short: str
+    real: str
+    begun: str
+    rows: str
+
+
+def lengths_of(sheet: Sheet, inputs: str, lengths: str) -> Lengths:
+    """What the lengths `[B]` of inputs `[T, B, ...]` say."""
+    steps = sheet.call("Squeeze", sheet.call("Shape", inputs, start=0, end=1))
+    zero, one = (sheet.call("Squeeze", sheet.whole(number)) for number in (0, 1))
+    time = sheet.call("Range", zero, steps, one)
+    real = sheet.call("Less", sheet.call("Unsqueeze", time, sheet.whole(1)), lengths)
+    return Lengths(
+        lengths,
+        sheet.call("Cast", lengths, to=_INT32),
+        sheet.call("Unsqueeze", real, sheet.whole(2), name="real"),
+        sheet.call("Greater", sheet.call("Unsqueeze", lengths, sheet.whole(1)), zero, name="begun"),
+        sheet.call("Shape", lengths),
+    )
+
+
+_INT32 = 6  # onnx.TensorProto.INT32

@@ -1,0 +1,62 @@
+"""From a sequence to one vector, in ONNX: the four ways of `layers.Pool`. Knows lengths, no layers."""
+
+from __future__ import annotations
+
+import torch
+
+from unrolled.exporting import modules
+from unrolled.exporting.lengths import Lengths
+from unrolled.exporting.operations import part
+from unrolled.exporting.sheet import Sheet
+from unrolled.layers import Pool
+
+_LOWEST = torch.finfo(torch.float32).min
+
+
+def pooled(sheet: Sheet, pool: Pool, sequence: str, lengths: Lengths, width: int) -> str:
+    """The vectors `[B, width]` of a sequence `[T, B, width]` that is zero past each row's end."""
+    if pool.pooling == "last":
+        return _last(sheet, sequence, lengths, width, bidirectional=pool.bidirectional)
+    if pool.pooling == "mean":
+        return sheet.call("Div", _total(sheet, sequence), _column(sheet, _at_least_one(sheet, lengths)))
+    if pool.pooling == "max":
+        real = sheet.call("Where", lengths.real, sequence, sheet.number(_LOWEST))
+        largest = sheet.call("ReduceMax", real, axes=[0], keepdims=0)
+        return sheet.call("Where", lengths.begun, largest, sheet.number(0.0))
+    return _attended(sheet, pool, sequence, lengths)
+
+
+def _attended(sheet: Sheet, pool: Pool, sequence: str, lengths: Lengths) -> str:
+    scores = modules.write(pool.score, sheet, sheet.call("Tanh", modules.write(pool.hidden, sheet, sequence)))
+    real = sheet.call("Where", lengths.real, scores, sheet.number(_LOWEST))
+    # (a row without a step has weights, too, of a sequence that is zero)
+    return _total(sheet, sheet.call("Mul", sheet.call("Softmax", real, axis=0), sequence))
+
+
+def _last(sheet: Sheet, sequence: str, lengths: Lengths, width: int, *, bidirectional: bool) -> str:
+    """What stands at each row's last real step; of the direction that was read from the end, at the first one."""
+    steps = sheet.call("Squeeze", sheet.call("Shape", sequence, start=0, end=1))
+    zero, one = (sheet.call("Squeeze", sheet.whole(number)) for number in (0, 1))
+    time = sheet.call("Unsqueeze", sheet.call("Range", one, sheet.call("Add", steps, one), one), sheet.whole(1))
+    is_last = sheet.call("Unsqueeze", sheet.call("Equal", time, lengths.given), sheet.whole(2))
+    ended = _total(sheet, sheet.call("Where", is_last, sequence, sheet.number(0.0)))
+    if not bidirectional:
+        return ended
+    begun = sheet.call("Gather", sequence, zero, axis=0)
+    half = width // 2
+    return sheet.call("Concat", part(sheet, ended, 0, half), part(sheet, begun, half, width), axis=-1)
+
+
+def _total(sheet: Sheet, sequence: str) -> str:
+    return sheet.call("ReduceSum", sequence, sheet.whole(0), keepdims=0)
+
+
+def _at_least_one(sheet: Sheet, lengths: Lengths) -> str:
+    return sheet.call("Cast", sheet.call("Max", lengths.given, sheet.call("Squeeze", sheet.whole(1))), to=_FLOAT)
+
+
+def _column(sheet: Sheet, rows: str) -> str:
+    return sheet.call("Unsqueeze", rows, sheet.whole(1))
+
+
+_FLOAT = 1  # onnx.TensorProto.FLOAT

@@ -1,0 +1,155 @@
+"""The verb "export": a run's model as files of another format, each of which equals it. Trains nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from os import PathLike
+from pathlib import Path
+
+from unrolled import files
+from unrolled.errors import ConfigError, ExportError, did_you_mean
+from unrolled.exporting import Exported, exported, is_onnx
+from unrolled.runs.loading import Run, load
+
+FORMATS = ("onnx",)
+MODEL = "model.onnx"
+
+_WHOLE, _STEP = "sequence", "step"
+_LARGEST = 1 << 31  # bytes of an ONNX file
+
+
+@dataclass(frozen=True)
+class ExportedFile:
+    """A file that was written.
+
+    function: what it computes, the whole "sequence" or one "step". inputs, outputs: their shapes, "T" steps and "B"
+    rows. layers: what each layer's loop is, "RNN", "LSTM", "GRU" or "Scan"; of a step none. difference: how far it is
+    from the run, relative to the scale of what it says.
+    """
+
+    path: str
+    function: str
+    inputs: Mapping[str, tuple[int | str, ...]]
+    outputs: Mapping[str, tuple[int | str, ...]]
+    layers: Mapping[str, str]
+    difference: float
+
+
+def export(
+    path: str | PathLike[str],
+    to: str = "onnx",
+    out: str | PathLike[str] | None = None,
+    *,
+    best: bool = False,
+    overwrite: bool = False,
+    warn: Callable[[str], None] = lambda _: None,
+) -> list[ExportedFile]:
+    """Write a run's model for other programs: ONNX, which onnxruntime and others run without Unrolled or torch.
+
+    A file for the whole sequence, and beside it one for a single step, where the model can be run step by step. Before
+    a file is kept it has been run, at two lengths and two sizes of batches, and equals the run's model to 1e-5 of the
+    scale of what that says (to three times its own rounding, where that is more).
+
+    Args:
+        path: of the run.
+        to: the format.
+        out: the file for the whole sequence; None: model.onnx in the run's folder. That for a step is called the same,
+            with ".step" before the suffix. Older ONNX files there are replaced.
+        best: the weights that were best on what is held out.
+        overwrite: also what is no ONNX file is replaced.
+        warn: is told what is to be known of the run.
+
+    Raises:
+        RunError: not a run. ConfigError: no such format, or something else lies in the place of a file.
+        ExportError: its model cannot be exported, the file does not equal it, or a library is missing.
+    """
+    if to not in FORMATS:
+        raise ConfigError(f"there is no format {to!r}: {', '.join(FORMATS)} are there.{did_you_mean(to, FORMATS)}")
+    run = load(path, best=best)
+    for warning in run.warnings:
+        warn(warning)
+    place = Path(path) / MODEL if out is None else Path(out)
+    with _writing(place):
+        places = _places(place, overwrite=overwrite)
+    try:
+        made = exported(run.model, _metadata(run))
+    except ExportError as error:
+        raise ExportError(f"{path}: {error}") from error
+    return _written(made, places)
+
+
+def _places(place: Path, *, overwrite: bool) -> dict[str, Path]:
+    """Where each function goes.
+
+    Raises:
+        ConfigError: something else lies there.
+    """
+    if place.is_dir() or not place.name:
+        raise ConfigError(f"{place} is a folder: name a file in it, -o {place / MODEL}")
+    places = {_WHOLE: place, _STEP: place.with_name(f"{place.stem}.{_STEP}{place.suffix}")}
+    for one in places.values():
+        if one.exists() and not one.is_file():
+            raise ConfigError(f"{one} is there, and is no file: give another place, -o")
+        if (one.exists() or one.is_symlink()) and not overwrite and not _is_onnx(one):
+            raise ConfigError(f"{one} is there, and is no ONNX file: give another place, -o, or say --overwrite")
+    return places
+
+
+@contextmanager
+def _writing(place: Path) -> Iterator[None]:
+    """Within the block, what the disk refuses becomes a ConfigError about that place."""
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(f"{place} cannot be written: {error.strerror}. Give another place, -o") from error
+
+
+def _is_onnx(path: Path) -> bool:
+    try:
+        return is_onnx(files.read(path, _LARGEST))
+    except OSError:
+        return False
+
+
+def _metadata(run: Run) -> dict[str, str]:
+    """What a file carries, so that it can be used without the run."""
+    told = run.identity.kind.legend(run.about)
+    facts = {
+        "unrolled": version("unrolled"),
+        "task": run.config.task,
+        "cell": os.fsencode(run.config.cell).decode("utf-8", "replace"),  # (it may name a file)
+        "trained": str(run.step),
+    }
+    return facts | {name: json.dumps(value) for name, value in told.items()}
+
+
+def _written(made: Mapping[str, Exported], places: Mapping[str, Path]) -> list[ExportedFile]:
+    """The files, on the disk.
+
+    Raises:
+        ConfigError: the disk refuses, or a file of an earlier export would stand beside one that it does not belong to.
+    """
+    for name in places.keys() - made.keys():
+        if places[name].exists():
+            raise ConfigError(
+                f"{places[name]} is there, and this model has no {name}, as it has to see the whole: remove that file,"
+                " or give another place, -o"
+            )
+    with _writing(places[_WHOLE]):
+        files.replace({places[name]: one.content for name, one in made.items()})
+    return [
+        ExportedFile(
+            str(places[name]),
+            name,
+            {port.name: port.shape for port in one.inputs},
+            {port.name: port.shape for port in one.outputs},
+            one.layers,
+            one.checked.difference,
+        )
+        for name, one in made.items()
+    ]
