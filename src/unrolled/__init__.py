@@ -61,8 +61,7 @@ _ROOMS = {
     "models": ("LanguageModel", "LanguageModelConfig"),
     "runs": (
         "ClassifyConfig", "TagConfig", "TextConfig", "TranslateConfig", "evaluate", "export", "load", "look", "predict",
-        "preset",
-        "resume", "sample", "train",
+        "preset", "resume", "sample", "train",
     ),
 }  # fmt: skip
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}

@@ -52,7 +52,7 @@ class Looked:
         from unrolled.inspection.figures import curves, figures_of  # (plotly is slow to import, and seldom needed)
 
         by_step = {
-            "The loss while it was trained": (self.history.losses, "nats per token"),
+            "The loss while it was trained": (self.history.losses, f"nats per {self.history.unit}"),
             "How far its predictions were from n-gram models' meanwhile": (self.history.divergences, "nats"),
         }
         drawn = {name: curves(*one) for name, one in by_step.items() if one[0]}

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from unrolled.data import Examples, Labelled, Lexicon, Pieces, Place, Ragged, found, read_examples, stored_examples
 from unrolled.errors import ConfigError, DataError
-from unrolled.models import FrontConfig
+from unrolled.models import FrontConfig, SequenceModel
 from unrolled.runs.tasks.classes_look import look_at_classes
 from unrolled.runs.tasks.classes_score import ClassScore, Probabilities, probabilities_of, score_of
 from unrolled.runs.tasks.examples import ABOUT, AboutExamples, ExamplesConfig, ExamplesKind, scale_of
@@ -281,7 +281,8 @@ class ClassesKind(ExamplesKind[Config, AboutType, Examples], Generic[Config, Abo
                 name = ", ".join(place.name for place in sources)
         if examples is None:
             raise ConfigError("nothing was held out that could be read: name examples, --text FILE")
-        return look_at_classes(about.classes, about.lexicon, examples, model, name, asked)
+        assert isinstance(model, SequenceModel)
+        return look_at_classes(about.classes, about.lexicon, examples, model, name, self.answer, asked)
 
 
 def _examples(about: AboutClasses, every: Sequence[Labelled]) -> Examples:
