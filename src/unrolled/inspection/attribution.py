@@ -64,6 +64,7 @@ def integrated_gradients(
     vectors, base = vectors.detach(), nothing.detach().expand_as(vectors)
     with torch.no_grad():
         full, empty = score(torch.stack([vectors, base], dim=1)).tolist()
+    points = min(points, most)
     while True:
         found = Integrated(_mean_slope(score, vectors, base, points) * (vectors - base), full - empty, points)
         if found.missing <= tolerance * max(abs(found.difference), 1.0) or points >= most:

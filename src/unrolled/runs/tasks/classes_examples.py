@@ -22,8 +22,10 @@ INTEGRATED, LEFT_OUT = "integrated gradients", "leave one out"
 _LONGEST = 120  # steps of an example that is shown, where there is one as short
 _OTHERS = 2  # examples that are shown besides
 _VIDEOS = 2  # that are shown as they come
-_PREFIXES = 100  # steps after which a classifier is asked
 _AT_ONCE = 64  # examples that are read side by side
+_POINTS, _LEFT_OUT, _BEGINNINGS = 1024, 256, 100  # how often an example is read, at most, for each of these
+_STEPS = 40_000  # that are read for each of them; of a long example it is read less often, but so many times:
+_FEWEST = 16
 _CLOUD = 800  # states that are shown
 
 Numbers = NDArray[np.float64]
@@ -162,9 +164,10 @@ class _Reader:
         with torch.no_grad():
             vectors, nothing = self.model.front(self._batch(row))[:, 0], self.model.front.nothing()
         of_channels = self.examples.inputs.values.ndim == 2
-        found = integrated_gradients(score, vectors, nothing)
+        found = integrated_gradients(score, vectors, nothing, most=_times(_POINTS, len(vectors)))
         shares = found.contributions if of_channels else found.contributions.sum(dim=1, keepdim=True)
-        lost = leave_one_out(score, vectors, nothing, each_channel=of_channels)
+        most = _times(_LEFT_OUT, len(vectors))
+        lost = leave_one_out(score, vectors, nothing, each_channel=of_channels, most=most)
         by_method = {INTEGRATED: shares.double().cpu().numpy(), LEFT_OUT: lost.double().cpu().numpy()}
         return by_method, found.difference
 
@@ -174,11 +177,17 @@ class _Reader:
         steps = int(self.examples.inputs.lengths[row])
         if isinstance(self.model, Tagger):
             return list(range(steps)), self.probabilities[row]
-        after = np.unique(np.linspace(0, steps - 1, min(steps, _PREFIXES)).round().astype(np.int64))
+        count = min(steps, _times(_BEGINNINGS, steps))
+        after = np.unique(np.linspace(0, steps - 1, count).round().astype(np.int64))
         inputs = self._batch(row)
         beginnings = inputs.expand(-1, len(after), *inputs.shape[2:])
         logits = self.model(beginnings, torch.from_numpy(after + 1).to(inputs.device))
         return after.tolist(), F.softmax(logits.double(), dim=1).cpu().numpy()
+
+
+def _times(most: int, steps: int) -> int:
+    """How often an example of so many steps is read, `most` times at most."""
+    return min(most, max(_FEWEST, _STEPS // steps))
 
 
 def _log_odds(logits: Tensor, place: int) -> Tensor:
