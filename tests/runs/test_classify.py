@@ -26,7 +26,7 @@ from unrolled import (
 )
 from unrolled.data import Examples, Ragged, found, labelled
 from unrolled.models import Classifier, ClassifierConfig, FrontConfig
-from unrolled.runs import Prepared, Sampled, resume, tried
+from unrolled.runs import Prepared, Sampled, find_learning_rate, resume, tried
 from unrolled.runs.tasks import ClassifyKind
 from unrolled.runs.tasks.examples import scale_of
 from unrolled.training import Evaluated, Evaluation, ExamplesTask, Stepped
@@ -169,7 +169,12 @@ def test_looking_into_one(folder, tmp_path):
     assert seen.account.symbols[-1].endswith("\n")
     assert seen.steps == len(seen.account.symbols) == len(seen.account.units[0].values)
     assert {one.name for one in seen.account.labels} == {"class bad", "class good", "end"}
-    assert "a classifier of 2 classes" in seen.report()
+    assert {one.about for one in seen.sentences} >= {"examples", "cells", "gradients"}
+    assert next(iter(seen.figures)).startswith("What each word contributes to the class that it says")
+    page = seen.report()
+    assert "a classifier of 2 classes" in page
+    assert "nats per example" in page
+    assert "surest, and right: it said " in page
     assert look(path, [str(folder / "days.tsv")]).steps > seen.steps
     with pytest.raises(ConfigError, match=r"labels of one.s own are for text"):
         look(path, labels={"x": "y"})
@@ -177,7 +182,9 @@ def test_looking_into_one(folder, tmp_path):
 
 def test_looking_at_series(folder, tmp_path):
     path = train(_config(folder / "waves.ts", samples=0), tmp_path / "run")
-    assert look(path).account.symbols == []
+    seen = look(path)
+    assert seen.account.symbols == []
+    assert "How likely each class is after each step" in seen.figures
 
 
 def _table(text):
@@ -386,6 +393,12 @@ def test_a_table_in_a_pipe_is_what_its_name_says(folder, tmp_path):
     writer.start()
     assert evaluate(path, str(tmp_path / "pipe.csv")).count == 300
     writer.join()
+
+
+def test_a_learning_rate_is_found_in_nats_per_example(folder):
+    found = find_learning_rate(_config(folder / "days.tsv", steps=40))
+    assert found.unit == "example"
+    assert found.losses[0] == pytest.approx(np.log(2), abs=0.2)
 
 
 def test_too_few_steps_to_look_at(folder, tmp_path):

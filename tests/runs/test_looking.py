@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import json
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,8 @@ import torch
 
 from tests.cli.test_command import unrolled
 from unrolled import ConfigError, DataError, RunError, TextConfig, look, train
+from unrolled.inspection import Sentence
+from unrolled.inspection.figures import curves
 from unrolled.inspection.labels import labels_of
 from unrolled.runs import load
 from unrolled.runs.folder import RunFolder
@@ -63,6 +67,19 @@ def test_its_figures_are_those_of_the_run(looked):
     assert sum(text.startswith("layer1.f") for text in gates) == 1
     text = next(one.text for one in looked.sentences if "nats per character" in one.text)
     assert text.startswith(f"{float(looked.account.expected.nats[1:].mean()):.3f}")
+
+
+def test_what_a_kind_has_to_say_and_to_show_comes_first(looked):
+    said = Sentence("words & more", "a <word> of its own", {"worth": 1.5})
+    drawn = curves({"one": ([1, 2], [3.0, 4.0])}, "nats")
+    more = replace(looked, told=[said], pictures=lambda: {"A picture of its own": drawn})
+    assert more.sentences == [said, *looked.sentences]
+    assert list(more.figures) == ["A picture of its own", *looked.figures]
+    words, pictures = more.report().split("<h2>Pictures</h2>")
+    assert (
+        words.index("<h3>words &amp; more</h3>") < words.index(html.escape(said.text)) < words.index("<h3>cells</h3>")
+    )
+    assert pictures.index("A picture of its own") < pictures.index("How saturated")
 
 
 def test_another_text_and_labels_of_ones_own(runs, tmp_path):

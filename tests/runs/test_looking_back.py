@@ -103,6 +103,7 @@ def test_a_learning_rate_is_found(tmp_path):
     assert min(found.losses) < before
     assert found.suggested < found.rates[found.losses.index(min(found.losses))]
     assert 15 <= len(found.shown()) <= 30
+    assert found.unit == "character"
     assert not (tmp_path / "runs").exists()
     with pytest.raises(ConfigError, match="is found in 20 steps or more"):
         find_learning_rate(_config(tmp_path, steps=5))

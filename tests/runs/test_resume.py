@@ -385,3 +385,26 @@ def test_a_listener_that_fails_loses_nothing(tmp_path):
     assert load(tmp_path / "run").step == 23
     resume(tmp_path / "run")
     assert _saved(tmp_path / "run") == _saved(train(config, tmp_path / "whole"))
+
+
+def test_a_mean_of_the_last_checkpoints(tmp_path):
+    saved = {}
+
+    def listen(event):
+        if isinstance(event, Saved):
+            saved[event.step] = load_file(_newest(tmp_path / "run") / "model.safetensors")
+
+    path = train(_config(tmp_path, evaluations=5, keep=3), tmp_path / "run", listen=listen)
+    assert len(list((path / "checkpoints").iterdir())) <= 4
+    run = load(path, average=3)
+    assert run.step == 60
+    for name, value in run.model.state_dict().items():
+        mean = torch.stack([saved[step][name].double() for step in (36, 48, 60)]).mean(dim=0)
+        torch.testing.assert_close(value, mean.float(), rtol=0, atol=1e-7)
+    _is_as_saved(load(path, average=1), 60, saved)
+    with pytest.raises(RunError, match="9 checkpoints are to be averaged, .* train with --keep 9"):
+        load(path, average=9)
+    with pytest.raises(ConfigError, match="1 or more, without --best"):
+        load(path, average=2, best=True)
+    with pytest.raises(ConfigError, match="1 or more"):
+        load(path, average=-1)

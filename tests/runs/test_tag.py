@@ -102,6 +102,7 @@ def test_looking_into_one(folder, tmp_path, name):
     assert look(path).steps < 400, "too few to find cells in"
     seen = look(path, [str(folder / name)])
     assert "tagger of 4 labels" in seen.report()
+    assert any(title.startswith("What it says of each frame") for title in seen.figures) == (name == "lights.npz")
     assert seen.account.labels[0].what.startswith("at a step of the class")
     with pytest.raises(ConfigError, match=r"labels of one.s own are for text"):
         look(path, labels={"x": "y"})

@@ -37,6 +37,9 @@ def _root(
 
 AsJson = Annotated[bool, typer.Option("--json", help="one JSON object a line, for programs")]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="the run's folder", show_default=False)]
+Average = Annotated[
+    int, typer.Option(help="the mean of the weights of so many of the last checkpoints", show_default=False)
+]
 Best = Annotated[bool, typer.Option("--best", help="the weights that were best on what is held out, not the newest")]
 
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from unrolled.cli.app import AsJson, Best, app, print_json
+from unrolled.cli.app import AsJson, Average, Best, app, print_json
 from unrolled.cli.terminal import complain, printable
 from unrolled.errors import ConfigError
 from unrolled.runs import look
@@ -42,6 +42,7 @@ def look_command(
         typer.Option(metavar="NAME=FILE", help="the same: a number for each character", show_default=False),
     ] = None,
     best: Best = False,
+    average: Average = 0,
     as_json: AsJson = False,
 ) -> None:
     """Look inside a run while it reads, or inside any PyTorch model, and write what is found into one HTML file.
@@ -55,6 +56,7 @@ def look_command(
         characters=characters,
         labels=_labels(label or (), column or ()),
         best=best,
+        average=average,
         say=_say,
         warn=partial(complain, "warning"),
     )

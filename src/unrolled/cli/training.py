@@ -108,10 +108,10 @@ def lr_find_command(
     """
     found = find_learning_rate(_wanted(options, config, preset_name))
     if as_json:
-        print_json({"suggested": found.suggested, "rates": found.rates, "losses": found.losses})
+        print_json({"suggested": found.suggested, "rates": found.rates, "losses": found.losses, "unit": found.unit})
         return
     rows = [(f"{rate:.2e}", f"{loss:.3f}", "#" * round(30 * loss / found.losses[0])) for rate, loss in found.shown()]
-    print(columns(("learning rate", "nats per token", ""), rows))
+    print(columns(("learning rate", f"nats per {found.unit}", ""), rows))
     print(f"\nsuggested: --learning-rate {found.suggested:.2g} (the rate at which the loss falls fastest)")
 
 

@@ -16,13 +16,22 @@ import typer
 
 from unrolled import cells
 from unrolled.cells.describe import Description, describe
-from unrolled.cli.app import AsJson, Best, RunPath, app, columns, print_json, table
+from unrolled.cli.app import AsJson, Average, Best, RunPath, app, columns, print_json, table
 from unrolled.cli.terminal import complain, printable
 from unrolled.data import corpora
 from unrolled.equations import Cell
 from unrolled.errors import ConfigError
 from unrolled.generation import Precision, Strategy
 from unrolled.runs import Group, Tried, compare, doctor, evaluate, predict, sample, tried
+
+Beams = Annotated[
+    int | None,
+    typer.Option(help="translations that are followed at once, 1: greedy; default: as in training", show_default=False),
+]
+LengthPenalty = Annotated[
+    float | None,
+    typer.Option(help="power of the length that a translation's score is divided by", show_default=False),
+]
 
 _data = typer.Typer(no_args_is_help=True, help="Named corpora: what there is, fetching one, looking into it.")
 app.add_typer(_data, name="data")
@@ -47,12 +56,24 @@ def sample_command(
         ),
     ] = None,
     best: Best = False,
+    average: Average = 0,
     as_json: AsJson = False,
 ) -> None:
     """Let a run write text."""
     strategy = Strategy(temperature, top_k, top_p)
     changes = dict(map(_clamped, clamp or ()))
-    pieces = sample(run, prompt, length, strategy, seed, precision=precision, changes=changes, best=best, warn=_warn)
+    pieces = sample(
+        run,
+        prompt,
+        length,
+        strategy,
+        seed,
+        precision=precision,
+        changes=changes,
+        best=best,
+        average=average,
+        warn=_warn,
+    )
     if as_json:
         print_json({"prompt": prompt, "text": "".join(pieces), "seed": seed})
         return
@@ -78,15 +99,25 @@ def eval_command(
     data: Annotated[
         list[str], typer.Argument(metavar="FILE...", help="files, folders, globs, or '-'", show_default=False)
     ],
+    beam: Beams = None,
+    length_penalty: LengthPenalty = None,
     best: Best = False,
+    average: Average = 0,
     as_json: AsJson = False,
 ) -> None:
     """Measure how good a run is on data that you name: how well it predicts a text, how many classes are right."""
-    score = evaluate(run, data, best=best, warn=_warn)
+    score = evaluate(
+        run, data, best=best, average=average, warn=_warn, **_given(beam=beam, length_penalty=length_penalty)
+    )
     if as_json:
         print_json({name: _finite(value) for name, value in vars(score).items()})
         return
     print("\n".join(f"{name:<20} {printable(value)}" for name, value in score.rows().items()))
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    """Those that were given."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _finite(value: Any) -> Any:
@@ -100,11 +131,15 @@ def predict_command(
     data: Annotated[
         list[str], typer.Argument(metavar="FILE...", help="files, folders, globs, or '-'", show_default=False)
     ],
+    beam: Beams = None,
+    length_penalty: LengthPenalty = None,
     best: Best = False,
+    average: Average = 0,
     as_json: AsJson = False,
 ) -> None:
     """Say what a run predicts of examples: a line for each, the answer first."""
-    for one in predict(run, data, best=best, warn=_warn):
+    options = _given(beam=beam, length_penalty=length_penalty)
+    for one in predict(run, data, best=best, average=average, warn=_warn, **options):
         if as_json:
             print_json(vars(one))
         else:

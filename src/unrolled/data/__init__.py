@@ -5,16 +5,20 @@ from unrolled.data.encoding import Encoded, Mix, TextFile, encode, encode_with, 
 from unrolled.data.examples import Batch, Batches, Examples, read_examples, stored_examples
 from unrolled.data.labelled import Labelled, labelled
 from unrolled.data.lexicon import Lexicon, Pieces
+from unrolled.data.parallel import Parallel, parallel
 from unrolled.data.ragged import Ragged
 from unrolled.data.sources import Place, default_corpus, found
+from unrolled.data.spelling import Cut, Spelling, spelling_of
 from unrolled.data.stored import Ids, StoredIds, Text, first
 from unrolled.data.streams import PADDING, Chunk, Streams, reading, side_by_side, split
+from unrolled.data.subwords import Pairs
 from unrolled.data.tagged import tagged
 from unrolled.data.vocabulary import Decoder, Symbols, Tokens, Vocabulary
 
 __all__ = [
-    "PADDING", "Batch", "Batches", "Chunk", "Decoder", "Encoded", "Examples", "Ids", "Labelled", "Lexicon", "Mix",
-    "Pieces", "Place", "Ragged", "StoredIds", "Streams", "Symbols", "Text", "TextFile", "Tokens",
-    "Vocabulary", "corpora", "decoding", "default_corpus", "encode", "encode_with", "first", "found", "labelled",
-    "read_examples", "read_vocabulary", "reading", "side_by_side", "split", "stored_examples", "tagged", "texts_of",
+    "PADDING", "Batch", "Batches", "Chunk", "Cut", "Decoder", "Encoded", "Examples", "Ids", "Labelled", "Lexicon",
+    "Mix", "Pairs", "Parallel", "Pieces", "Place", "Ragged", "Spelling", "StoredIds", "Streams", "Symbols", "Text",
+    "TextFile", "Tokens", "Vocabulary", "corpora", "decoding", "default_corpus", "encode", "encode_with", "first",
+    "found", "labelled", "parallel", "read_examples", "read_vocabulary", "reading", "side_by_side", "spelling_of",
+    "split", "stored_examples", "tagged", "texts_of",
 ]  # fmt: skip

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import safetensors.numpy
@@ -48,9 +49,9 @@ class Examples:
     def __len__(self) -> int:
         return len(self.inputs)
 
-    def pick(self, rows: Sequence[int] | Rows) -> Examples:
+    def pick(self, rows: Sequence[int] | Rows) -> Self:
         """Some of them, in that order."""
-        return Examples(self.inputs.pick(rows), self.targets.pick(rows))
+        return replace(self, inputs=self.inputs.pick(rows), targets=self.targets.pick(rows))
 
     def batch(self, rows: Sequence[int] | Rows) -> Batch:
         """Some of them, side by side."""

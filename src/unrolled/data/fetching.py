@@ -10,6 +10,8 @@ from pathlib import Path
 
 from unrolled.errors import DataError
 
+MEASURE = "unrolled eval RUN {name}"  # what is there to measure by
+
 
 @dataclass(frozen=True)
 class Corpus:

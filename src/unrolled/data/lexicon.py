@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Pieces = Literal["words", "characters", "lines"]
+from unrolled.data.gluing import cut_glued, glued
+
+Pieces = Literal["words", "characters", "lines", "glued"]
 
 UNKNOWN = "<unknown>"
 _WORD = re.compile(r"\w+(?:['\u2019-]\w+)*|[^\w\s]")
@@ -22,7 +24,8 @@ _LARGEST = 1 << 20
 class Lexicon(BaseModel):
     """What a text is cut into, and the pieces that are known. Id 0 stands for every piece that is not.
 
-    "words" are words and signs; "characters" are all characters; "lines" are lines: words that somebody else cut.
+    "words" are words and signs; "glued" are words and signs that can be put together again; "characters" are all
+    characters; "lines" are lines: words that somebody else cut.
     `lower`: capital letters are read as small ones.
     """
 
@@ -52,7 +55,12 @@ class Lexicon(BaseModel):
     @property
     def unit(self) -> str:
         """What one piece is called."""
-        return "word" if self.pieces == "lines" else self.pieces.removesuffix("s")
+        return "character" if self.pieces == "characters" else "word"
+
+    @property
+    def unknown(self) -> int | None:
+        """The id of everything that is not known."""
+        return 0
 
     def cut(self, text: str) -> list[str]:
         """The pieces of a text, known or not."""
@@ -68,6 +76,8 @@ class Lexicon(BaseModel):
 
     def join(self, pieces: Sequence[str]) -> str:
         """A text of these pieces."""
+        if self.pieces == "glued":
+            return glued(pieces)
         return ("" if self.pieces == "characters" else " ").join(pieces)
 
     @cached_property
@@ -80,4 +90,6 @@ def cut(text: str, pieces: Pieces, *, lower: bool) -> list[str]:
     text = text.lower() if lower else text
     if pieces == "characters":
         return list(text)
+    if pieces == "glued":
+        return cut_glued(text)
     return text.split("\n") if pieces == "lines" else _WORD.findall(text)

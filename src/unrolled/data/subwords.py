@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import chain
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from unrolled.data import decoding
@@ -146,6 +147,28 @@ class Pairs(BaseModel, Vocabulary):
         """What one symbol is called."""
         return "piece"
 
+    @property
+    def unknown(self) -> int | None:
+        """The id of what is not known: there is none."""
+        return None
+
+    @property
+    def entries(self) -> tuple[str, ...]:
+        """The pieces, by their ids."""
+        return self.pieces
+
+    def cut(self, text: str) -> list[str]:
+        """The pieces of a text."""
+        return [self.pieces[one] for one in self.encode(text)[0].tolist()]
+
+    def ids(self, pieces: Sequence[str]) -> NDArray[np.int64]:
+        """The ids of pieces."""
+        return np.array([self._places[piece] for piece in pieces], dtype=np.int64)
+
+    def join(self, pieces: Sequence[str]) -> str:
+        """A text of these pieces; bytes that make no character are replaced."""
+        return b"".join(self._spelled[self._places[piece]] for piece in pieces).decode("utf-8", "replace")
+
     def encode(self, text: str) -> tuple[Ids, Unseen]:
         """The ids of a text; nothing is unknown."""
         ids = self._tokenizer.encode(text, add_special_tokens=False).ids
@@ -174,6 +197,10 @@ class Pairs(BaseModel, Vocabulary):
     @cached_property
     def _tokenizer(self) -> Any:
         return _pair_tokenizer({piece: place for place, piece in enumerate(self.pieces)}, list(self.merges))
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {piece: place for place, piece in enumerate(self.pieces)}
 
     @cached_property
     def _spelled(self) -> tuple[bytes, ...]:

@@ -2,6 +2,7 @@
 
 from unrolled.inspection.account import Account, account
 from unrolled.inspection.addresses import Found, Place, find
+from unrolled.inspection.alignment import Alignment, looking
 from unrolled.inspection.any_model import account_of
 from unrolled.inspection.backprop import BackwardSignal, backward_signals
 from unrolled.inspection.checkpoints import Checkpoint
@@ -18,8 +19,8 @@ from unrolled.inspection.values import Values
 from unrolled.inspection.words import Sentence, sentences
 
 __all__ = [
-    "Account", "Activation", "BackwardSignal", "Change", "Checkpoint", "Clamp", "Clipping", "Cut", "Fate", "Found",
-    "Initialised", "Label", "Layer", "NGrams", "Place", "Recorder", "Scale", "Sentence", "Shift", "Trace", "Values",
-    "account", "account_of", "backward_signals", "clippings", "close", "depth_gradients", "divergences", "fates",
-    "find", "intervene", "labels_of", "names_of", "open", "sentences", "trace",
+    "Account", "Activation", "Alignment", "BackwardSignal", "Change", "Checkpoint", "Clamp", "Clipping", "Cut", "Fate",
+    "Found", "Initialised", "Label", "Layer", "NGrams", "Place", "Recorder", "Scale", "Sentence", "Shift", "Trace",
+    "Values", "account", "account_of", "backward_signals", "clippings", "close", "depth_gradients", "divergences",
+    "fates", "find", "intervene", "labels_of", "looking", "names_of", "open", "sentences", "trace",
 ]  # fmt: skip

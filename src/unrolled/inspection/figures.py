@@ -17,17 +17,15 @@ from torch import Tensor
 
 from unrolled.inspection.account import Account
 from unrolled.inspection.behaviour import Behaviour
+from unrolled.inspection.drawing import COLOURS, DIVERGING, cycled, laid_out
 from unrolled.inspection.predictions import Predictions
 from unrolled.inspection.telling import Telling
 
-_COLOURS = ("#1f6feb", "#d1242f", "#1a7f37", "#9a6700", "#8250df", "#bf3989")
 _MARKS = ("circle", "diamond", "square", "cross", "x", "triangle-up")
-_DIVERGING = [[0.0, "#d1242f"], [0.5, "#ffffff"], [1.0, "#1f6feb"]]
 _LONGEST = 1e5  # steps: a memory that lasts for longer is drawn there
 _FAINTEST = -6.0  # powers of ten below which a gradient is drawn as none
 _FRAMES = 80  # of an animation at most
 _LETTERS = 60  # in a line of coloured text
-_HEIGHT = 380
 
 
 def figures_of(found: Account) -> dict[str, go.Figure]:
@@ -63,8 +61,8 @@ def activity(units: Sequence[Telling], step: str = "step", most: int = 500) -> g
     values = [one.values[:most].double() for one in units]
     scaled = [(one / one.abs().max().clamp(min=1e-6)).numpy().round(3).tolist() for one in values]
     names = [html.escape(one.unit) for one in units]
-    drawn = go.Figure(go.Heatmap(z=scaled, y=names, zmin=-1, zmax=1, colorscale=_DIVERGING, showscale=False))
-    return _laid_out(drawn, step, None).update_yaxes(type="category", showticklabels=False)
+    drawn = go.Figure(go.Heatmap(z=scaled, y=names, zmin=-1, zmax=1, colorscale=DIVERGING, showscale=False))
+    return laid_out(drawn, step, None).update_yaxes(type="category", showticklabels=False)
 
 
 def saturation(layers: Sequence[Behaviour]) -> go.Figure | None:
@@ -74,14 +72,14 @@ def saturation(layers: Sequence[Behaviour]) -> go.Figure | None:
         for mark, (name, gate) in enumerate(layer.gates.items()):
             drawn.add_scatter(
                 x=_rounded(gate.right), y=_rounded(gate.left), mode="markers", name=html.escape(f"{layer.name}.{name}"),
-                marker={"color": _of(_COLOURS, number), "symbol": _of(_MARKS, mark), "size": 7, "opacity": 0.6},
+                marker={"color": cycled(COLOURS, number), "symbol": cycled(_MARKS, mark), "size": 7, "opacity": 0.6},
                 text=[html.escape(f"{layer.name}.{name}[{unit}]") for unit in range(len(gate.left))],
                 hovertemplate="%{text}: open %{x:.0%}, shut %{y:.0%}<extra></extra>",
             )  # fmt: skip
     if not drawn.data:
         return None
     drawn.add_scatter(x=[0, 1], y=[1, 0], mode="lines", line={"color": "#999", "width": 1}, showlegend=False)
-    return _laid_out(drawn, "share of steps above 0.9", "share of steps below 0.1")
+    return laid_out(drawn, "share of steps above 0.9", "share of steps below 0.1")
 
 
 def memories(layers: Sequence[Behaviour], step: str = "step") -> go.Figure | None:
@@ -92,13 +90,13 @@ def memories(layers: Sequence[Behaviour], step: str = "step") -> go.Figure | Non
             steps, units = memory.steps.clamp(max=_LONGEST).sort()
             drawn.add_scatter(
                 x=np.linspace(0, 1, len(steps)).round(4).tolist(), y=_rounded(steps), mode="lines+markers",
-                name=html.escape(f"{layer.name}.{state}"), marker={"size": 4}, line={"color": _of(_COLOURS, number)},
+                name=html.escape(f"{layer.name}.{state}"), marker={"size": 4}, line={"color": cycled(COLOURS, number)},
                 text=[html.escape(f"{layer.name}.{state}[{unit}]") for unit in units.tolist()],
                 hovertemplate="%{text}: %{y:.3g} " + step + "s<extra></extra>",
             )  # fmt: skip
     if not drawn.data:
         return None
-    return _laid_out(drawn, "share of the units that remember for less", f"{step}s until 1/e is left", y_is_log=True)
+    return laid_out(drawn, "share of the units that remember for less", f"{step}s until 1/e is left", y_is_log=True)
 
 
 def gradient(layer: Behaviour, state: str, step: str = "step") -> go.Figure:
@@ -116,7 +114,7 @@ def gradient(layer: Behaviour, state: str, step: str = "step") -> go.Figure:
             hovertemplate="unit %{customdata}, %{x} back: 10^%{z}<extra></extra>",
         )
     )
-    return _laid_out(drawn, f"{step}s back", "units, those whose gradient lasts first")
+    return laid_out(drawn, f"{step}s back", "units, those whose gradient lasts first")
 
 
 def gradient_film(signals: Mapping[str, Tensor], step: str = "step") -> go.Figure:
@@ -154,7 +152,7 @@ def gradient_film(signals: Mapping[str, Tensor], step: str = "step") -> go.Figur
                 f"yaxis{number}": {**axis, "anchor": f"x{number}"},
             }
         )
-    _laid_out(drawn, None, None)
+    laid_out(drawn, None, None)
     room = {"l": 20, "r": 120, "t": 20, "b": 140, "autoexpand": False}  # (else plotly goes on looking for more)
     return drawn.update_layout(updatemenus=[_play()], sliders=[_slider(drawn, step)], margin=room)
 
@@ -165,17 +163,17 @@ def ngrams(found: Predictions) -> go.Figure:
     drawn = go.Figure()
     drawn.add_scatter(
         x=orders, y=[round(one, 4) for one in found.ngrams.values()], name="n-gram", mode="lines+markers",
-        marker={"color": _COLOURS[1]},
+        marker={"color": COLOURS[1]},
     )  # fmt: skip
     drawn.add_scatter(
         x=[n + 1 for n in found.windows], y=[round(one, 4) for one in found.windows.values()], name="n-NN",
-        mode="lines+markers", marker={"color": _COLOURS[2]},
+        mode="lines+markers", marker={"color": COLOURS[2]},
     )  # fmt: skip
     drawn.add_scatter(
         x=[orders[0], orders[-1]], y=[round(found.nats, 4)] * 2, name="this network", mode="lines",
-        line={"color": _COLOURS[0]},
+        line={"color": COLOURS[0]},
     )  # fmt: skip
-    return _laid_out(drawn, "n", "nats per character")
+    return laid_out(drawn, "n", "nats per character")
 
 
 def gains(found: Predictions, most: int = 24) -> go.Figure | None:
@@ -187,13 +185,13 @@ def gains(found: Predictions, most: int = 24) -> go.Figure | None:
         go.Bar(
             x=[html.escape(repr(one.symbol), quote=False) for one in half],
             y=[round(one.ours - one.theirs, 4) for one in half],
-            marker={"color": [_COLOURS[0] if one.ours > one.theirs else _COLOURS[1] for one in half]},
+            marker={"color": [COLOURS[0] if one.ours > one.theirs else COLOURS[1] for one in half]},
             text=[one.count for one in half],
             textposition="none",
             hovertemplate="%{x}: %{y:+.3f} (%{text} of them)<extra></extra>",
         )
     )
-    return _laid_out(drawn, None, "mean probability, less the n-gram's").update_xaxes(type="category", tickangle=0)
+    return laid_out(drawn, None, "mean probability, less the n-gram's").update_xaxes(type="category", tickangle=0)
 
 
 def brackets(found: Predictions) -> go.Figure | None:
@@ -207,9 +205,9 @@ def brackets(found: Predictions) -> go.Figure | None:
             y=[round(one.chances[name], 4) for one in found.brackets],
             text=[one.count for one in found.brackets],
             hovertemplate="%{y:.3f} (%{text} brackets)<extra></extra>",
-            mode="lines+markers", name=name, line={"color": _of(_COLOURS, number)},
+            mode="lines+markers", name=name, line={"color": cycled(COLOURS, number)},
         )  # fmt: skip
-    return _laid_out(drawn, "characters since it was opened", "mean probability").update_xaxes(type="category")
+    return laid_out(drawn, "characters since it was opened", "mean probability").update_xaxes(type="category")
 
 
 def errors(found: Predictions) -> go.Figure | None:
@@ -220,7 +218,7 @@ def errors(found: Predictions) -> go.Figure | None:
     pie = go.Pie(labels=list(counts), values=list(counts.values()), sort=False, textposition="inside")
     pie.update(textinfo="label+percent", insidetextorientation="horizontal")
     room = {"l": 20, "r": 20, "t": 20, "b": 20, "autoexpand": False}  # (see the film)
-    return _laid_out(go.Figure(pie), None, None).update_layout(margin=room, showlegend=False)
+    return laid_out(go.Figure(pie), None, None).update_layout(margin=room, showlegend=False)
 
 
 def coloured_text(symbols: Sequence[str], values: Tensor, *, letters: int = _LETTERS) -> go.Figure:
@@ -242,7 +240,7 @@ def coloured_text(symbols: Sequence[str], values: Tensor, *, letters: int = _LET
             z=z.reshape(lines, letters).tolist(),
             zmin=-largest,
             zmax=largest,
-            colorscale=_DIVERGING,
+            colorscale=DIVERGING,
             text=np.array(shown, dtype=object).reshape(lines, letters).tolist(),
             texttemplate="%{text}",
             textfont={"family": "monospace"},
@@ -250,7 +248,7 @@ def coloured_text(symbols: Sequence[str], values: Tensor, *, letters: int = _LET
         )
     )
     hidden = {"visible": False}
-    _laid_out(drawn, None, None).update_layout(xaxis=hidden, yaxis={**hidden, "autorange": "reversed"})
+    laid_out(drawn, None, None).update_layout(xaxis=hidden, yaxis={**hidden, "autorange": "reversed"})
     return drawn.update_layout(height=80 + 24 * lines)
 
 
@@ -259,8 +257,8 @@ def curves(by_step: Mapping[str, tuple[Sequence[int], Sequence[float]]], unit: s
     drawn = go.Figure()
     for number, (name, (x, y)) in enumerate(by_step.items()):
         mode = "lines+markers" if len(x) < 50 else "lines"
-        drawn.add_scatter(x=list(x), y=list(y), name=name, mode=mode, line={"color": _of(_COLOURS, number)})
-    return _laid_out(drawn, "step", unit)
+        drawn.add_scatter(x=list(x), y=list(y), name=name, mode=mode, line={"color": cycled(COLOURS, number)})
+    return laid_out(drawn, "step", unit)
 
 
 def _powers(signal: Tensor) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -304,21 +302,5 @@ def _slider(drawn: go.Figure, step: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _laid_out(drawn: go.Figure, x: str | None, y: str | None, *, y_is_log: bool = False) -> go.Figure:
-    drawn.update_layout(
-        template="plotly_white", height=_HEIGHT, margin={"l": 60, "r": 20, "t": 20, "b": 50},
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"}, font={"size": 13},
-    )  # fmt: skip
-    if x:
-        drawn.update_xaxes(title=x)
-    if y:
-        drawn.update_yaxes(title=y)
-    return drawn.update_yaxes(type="log") if y_is_log else drawn
-
-
 def _rounded(values: Tensor) -> list[float]:
     return [float(f"{one:.4g}") for one in values.tolist()]
-
-
-def _of(cycle: Sequence[str], number: int) -> str:
-    return cycle[number % len(cycle)]

@@ -25,7 +25,7 @@ from plotly.offline import get_plotlyjs
 from unrolled.inspection.account import Account
 from unrolled.inspection.figures import figures_of
 from unrolled.inspection.telling import Telling
-from unrolled.inspection.words import sentences
+from unrolled.inspection.words import Sentence, sentences
 
 _LEVELS = 30  # steps of a unit's values between its lowest and its highest: what colours can show
 _RARELY = 3  # times as large as that quantile is the largest value of a unit that is rarely on
@@ -39,6 +39,7 @@ def report(
     facts: Sequence[str] = (),
     figures: Mapping[str, go.Figure] | None = None,
     samples: Mapping[int, str] | None = None,
+    told: Sequence[Sentence] | None = None,
 ) -> str:
     """A report as HTML.
 
@@ -48,13 +49,14 @@ def report(
         facts: what else there is to say of it, in a line each.
         figures: the pictures, by what they show; None: all of `figures_of`.
         samples: what the network wrote, by the training step.
+        told: what there is to say, those about one thing together; None: all of `sentences`.
     """
     pictures = figures_of(found) if figures is None else figures
     text = _text(found) if len(found.symbols) else None
     parts = {
         "title": html.escape(title),
         "facts": "\n".join(f"<li>{html.escape(one)}</li>" for one in facts),
-        "words": "\n".join(_words(found)),
+        "words": "\n".join(_words(sentences(found) if told is None else told)),
         "text": _static("reader.html") if text else "",
         "pictures": "\n".join(_picture(number, *one) for number, one in enumerate(pictures.items())),
         "samples": _samples(samples or {}),
@@ -70,17 +72,20 @@ def _static(name: str) -> str:
     return (files("unrolled.inspection") / "static" / name).read_text(encoding="utf-8")
 
 
-def _words(found: Account) -> list[str]:
-    told = []
-    for about, group in groupby(sentences(found), key=lambda one: one.about):
+def _words(told: Sequence[Sentence]) -> list[str]:
+    parts = []
+    for about, group in groupby(told, key=lambda one: one.about):
         items = "".join(f"<li>{html.escape(one.text)}</li>" for one in group)
-        told.append(f"<h3>{about}</h3><ul>{items}</ul>")
-    return told
+        parts.append(f"<h3>{html.escape(about)}</h3><ul>{items}</ul>")
+    return parts
 
 
 def _picture(number: int, title: str, figure: go.Figure) -> str:
     settings = {"displaylogo": False, "responsive": True}
-    drawn = figure.to_html(full_html=False, include_plotlyjs=False, config=settings, div_id=f"picture-{number}")
+    is_film = bool(figure.layout.updatemenus)  # (one with a slider alone stays where it is)
+    drawn = figure.to_html(
+        full_html=False, include_plotlyjs=False, config=settings, div_id=f"picture-{number}", auto_play=is_film
+    )
     return f"<figure><figcaption>{html.escape(title)}</figcaption>{drawn}</figure>"
 
 

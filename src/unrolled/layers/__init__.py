@@ -1,5 +1,6 @@
 """Recurrent layers as nn.Modules: a cell over a sequence. Knows no tasks and no text."""
 
+from unrolled.layers.attention import Attention, Scoring
 from unrolled.layers.convolution import Blocks, ImageEncoder
 from unrolled.layers.drop_in import GRU, LSTM, RNN
 from unrolled.layers.drop_in_cells import GRUCell, LSTMCell, RNNCell
@@ -9,6 +10,6 @@ from unrolled.layers.stepper import Stepper
 from unrolled.layers.watching import Watchable, watching
 
 __all__ = [
-    "GRU", "LSTM", "RNN", "Blocks", "GRUCell", "ImageEncoder", "LSTMCell", "Pool", "Pooling", "RNNCell", "Recurrent",
-    "Stepper", "Watchable", "watching",
+    "GRU", "LSTM", "RNN", "Attention", "Blocks", "GRUCell", "ImageEncoder", "LSTMCell", "Pool", "Pooling", "RNNCell",
+    "Recurrent", "Scoring", "Stepper", "Watchable", "watching",
 ]  # fmt: skip

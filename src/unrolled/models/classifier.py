@@ -29,7 +29,11 @@ class Classifier(SequenceModel):
         Raises:
             ShapeError: other shapes or types.
         """
-        hidden, _ = self.rnn(self.front(inputs), lengths=lengths)
+        return self.answers(self.front(inputs), lengths)
+
+    def answers(self, vectors: Tensor, lengths: Tensor) -> Tensor:
+        """The same, of what the front has made of the inputs, `[T, B, width]`."""
+        hidden, _ = self.rnn(vectors, lengths=lengths)
         logits: Tensor = self.read_out(self.dropout(self.pool(hidden, lengths)))
         return logits
 

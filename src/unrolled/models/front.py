@@ -38,6 +38,11 @@ class Symbols(nn.Module):
         vectors: Tensor = self.dropout(self.embedding(ids))
         return vectors
 
+    def nothing(self) -> Tensor:
+        """A vector `[D]` that tells nothing: the unknown symbol's, or zero if that was never learned."""
+        unknown = self.embedding.weight[0]
+        return unknown if self.token_dropout else torch.zeros_like(unknown)
+
 
 class Channels(nn.Module):
     """Numbers `[T, B, C]` on one scale: each channel less its mean, over its deviation, in what was learned.
@@ -64,6 +69,10 @@ class Channels(nn.Module):
         check_shape("inputs", numbers.shape, ("T", "B", self.width))
         scaled = (numbers - self.mean) / self.deviation
         return scaled + self.noise * torch.randn_like(scaled) if self.training and self.noise else scaled
+
+    def nothing(self) -> Tensor:
+        """A vector `[C]` that tells nothing: each channel at its mean."""
+        return torch.zeros_like(self.mean)
 
 
 class Frames(nn.Module):
@@ -92,6 +101,11 @@ class Frames(nn.Module):
         scaled = (images - self.mean) / self.deviation
         vectors: Tensor = self.encoder(scaled.flatten(0, 1))
         return vectors.view(*images.shape[:2], self.width)
+
+    def nothing(self) -> Tensor:
+        """A vector `[width]` that tells nothing: that of a frame whose every pixel is its channel's mean."""
+        vectors: Tensor = self.encoder(self.mean.new_zeros(1, *self.shape))
+        return vectors[0]
 
 
 class FrontConfig(BaseModel):

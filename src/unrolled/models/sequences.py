@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
-from torch import nn
+from torch import Tensor, nn
 
 from unrolled.equations import Cell, Graph
 from unrolled.layers import Recurrent
@@ -43,3 +43,7 @@ class SequenceModel(nn.Module):
         )
         self.dropout = nn.Dropout(config.dropout)
         self.read_out = nn.Linear(self.rnn.output_size, config.classes)
+
+    def answers(self, vectors: Tensor, lengths: Tensor) -> Tensor:
+        """The logits, of what the front has made of the inputs, `[T, B, width]`."""
+        raise NotImplementedError

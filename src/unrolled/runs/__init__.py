@@ -10,7 +10,17 @@ from unrolled.runs.loading import Run, load
 from unrolled.runs.looking import Looked, look
 from unrolled.runs.presets import preset
 from unrolled.runs.sinks import logging_to
-from unrolled.runs.tasks import DEFAULT, KINDS, ClassifyConfig, Prediction, Score, TagConfig, TextConfig, kind_of
+from unrolled.runs.tasks import (
+    DEFAULT,
+    KINDS,
+    ClassifyConfig,
+    Prediction,
+    Score,
+    TagConfig,
+    TextConfig,
+    TranslateConfig,
+    kind_of,
+)
 from unrolled.runs.training import resume, train
 from unrolled.runs.using import evaluate, predict, sample
 
@@ -35,6 +45,7 @@ __all__ = [
     "Score",
     "TagConfig",
     "TextConfig",
+    "TranslateConfig",
     "Tried",
     "Warned",
     "compare",

@@ -5,7 +5,7 @@ state.safetensors    the states carried along the streams, and what the optimise
 state.json           where training stands
 manifest.json        what the three must be
 
-Kept are the newest, the one before it, and the one that was best on what is held out.
+Kept are the newest ones, two if nobody wants more, and the one that was best on what is held out.
 """
 
 from __future__ import annotations
@@ -30,9 +30,8 @@ from unrolled.training import Progress
 MODEL, TENSORS, STANDING = "model.safetensors", "state.safetensors", "state.json"
 _NEW, _OLD = ".new", ".old"
 _LARGEST_STANDING = 1 << 16  # bytes
-_KEPT = 2  # of the newest
 _TOLD = 3  # of those that are damaged
-_MOST_TRIED = 100  # many more than are ever kept: the newest two, the best, and what an interrupted save may leave
+_MOST_TRIED = 100  # more than are ever kept: the newest, the best, and what an interrupted save may leave
 
 More = TypeVar("More")
 
@@ -86,8 +85,10 @@ class Checkpoints:
         """The number of the one that is written next."""
         return max(self.numbers(), default=0) + 1
 
-    def save(self, weights: Mapping[str, Tensor], training: Mapping[str, Tensor], standing: Standing) -> None:
-        """Write one more, and remove those that need not be kept.
+    def save(
+        self, weights: Mapping[str, Tensor], training: Mapping[str, Tensor], standing: Standing, keep: int = 2
+    ) -> None:
+        """Write one more, and remove those that need not be kept: all but the newest, so many, and the best.
 
         Raises:
             OSError: the disk refuses; those that were there are whole.
@@ -101,7 +102,7 @@ class Checkpoints:
         files.make_folder(self.folder / _NEW)
         fill_folder(self.folder / _NEW, contents)
         files.rename(self.folder / _NEW, self._place(self.next_number()))
-        self._prune(standing.best)
+        self._prune(standing.best, keep)
 
     def read(self, number: int, expected: Mapping[str, Tensor]) -> Checkpoint:
         """The checkpoint of that number.
@@ -165,6 +166,26 @@ class Checkpoints:
         found = self.newest(expected, lambda _: None)
         return None if found is None else found[0]
 
+    def average(self, expected: Mapping[str, Tensor], count: int) -> Checkpoint:
+        """The newest with the mean of the weights of the last `count`; what is no real number is the newest's.
+
+        Raises:
+            RunError: so many are not there, or one of them is damaged.
+        """
+        numbers = self.numbers()[:count]
+        if len(numbers) < count:
+            raise RunError(
+                f"{count} checkpoints are to be averaged, and {self.folder.parent} has {len(numbers)}: train with"
+                f" --keep {count}, so that as many are kept"
+            )
+        newest, *others = (self.read(number, expected) for number in numbers)
+        mean = {name: value.double() for name, value in newest.weights.items() if value.is_floating_point()}
+        for other in others:
+            for name, value in mean.items():
+                value += other.weights[name]
+        averaged = {name: (value / count).to(newest.weights[name].dtype) for name, value in mean.items()}
+        return replace(newest, weights=newest.weights | averaged)
+
     def drop_after(self, number: int) -> None:
         """Remove those that are newer, since they are damaged."""
         for newer in self.numbers():
@@ -174,8 +195,8 @@ class Checkpoints:
     def _checked(self, number: int) -> CheckedFolder:
         return CheckedFolder(self._place(number)).holding((MODEL, TENSORS, STANDING))
 
-    def _prune(self, best: int | None) -> None:
-        for number in self.numbers()[_KEPT:]:
+    def _prune(self, best: int | None, keep: int) -> None:
+        for number in self.numbers()[keep:]:
             if number != best:
                 self._remove(number)
 

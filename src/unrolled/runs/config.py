@@ -35,6 +35,7 @@ class RunConfig(TrainingConfig):
         " and zeros (min-char-rnn)",
     )
     save_minutes: float = Field(default=5.0, gt=0, le=1e6, description="saved at every evaluation, and so often")
+    keep: int = Field(default=2, ge=2, le=50, description="how many checkpoints are kept, of the newest: see --average")
     device: str = Field(default="cpu", description="torch's name of it")
 
 

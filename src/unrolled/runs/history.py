@@ -24,7 +24,7 @@ Curve = tuple[list[int], list[float]]
 
 @dataclass(frozen=True)
 class History:
-    """facts: in words. losses: name -> (steps, nats per token). samples: step -> what was written after it.
+    """facts: in words. losses: name -> (steps, nats per `unit`). samples: step -> what was written after it.
 
     divergences: "n-gram" -> (steps, nats): how far the predictions were from those of n-gram models, if that was asked
     for (`--divergence`).
@@ -34,6 +34,7 @@ class History:
     losses: dict[str, Curve] = field(default_factory=dict)
     divergences: dict[str, Curve] = field(default_factory=dict)
     samples: dict[int, str] = field(default_factory=dict)
+    unit: str = "step"
 
 
 def history_of(run: Run, folder: RunFolder) -> History:
@@ -47,7 +48,7 @@ def history_of(run: Run, folder: RunFolder) -> History:
     events = list(_events(folder))
     curves = {"training": _curve(events, "stepped"), "held out": _curve(events, "evaluated")}
     losses = {name: _thinned(curve) for name, curve in curves.items() if curve[0]}
-    return History(facts, losses, _divergences(events), _samples(folder))
+    return History(facts, losses, _divergences(events), _samples(folder), run.about.unit)
 
 
 def _events(folder: RunFolder) -> Iterator[dict[str, Any]]:

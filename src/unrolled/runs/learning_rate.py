@@ -24,11 +24,12 @@ _FEWEST = 20  # steps in which a rate can be found
 
 @dataclass(frozen=True)
 class FoundRate:
-    """The rates that were tried, the smoothed loss at each (mean nats per token), and the one to use."""
+    """The rates that were tried, the smoothed loss at each (mean nats per `unit`), and the one to use."""
 
     suggested: float
     rates: tuple[float, ...]
     losses: tuple[float, ...]
+    unit: str
 
     def shown(self) -> list[tuple[float, float]]:
         """About twenty of the rates, evenly apart, with their losses."""
@@ -59,7 +60,7 @@ def find_learning_rate(config: RunConfig) -> FoundRate:
     task.has_held_out = False  # nobody asks for its loss
     trainer = Trainer(task, config.model_copy(update=changes), rate=lambda step: _FROM * growth**step)
     rates, losses = _rise(trainer)
-    return FoundRate(_steepest(rates, losses), tuple(rates), tuple(losses))
+    return FoundRate(_steepest(rates, losses), tuple(rates), tuple(losses), gathered.about.unit)
 
 
 def _rise(trainer: Trainer[Task]) -> tuple[list[float], list[float]]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from unrolled.data import Vocabulary
-from unrolled.errors import RunError
+from unrolled.errors import ConfigError, RunError
 from unrolled.runs.building import made_model
-from unrolled.runs.checkpoints import Checkpoint, told
+from unrolled.runs.checkpoints import Checkpoint, Checkpoints, told
 from unrolled.runs.folder import Identity, RunFolder
 from unrolled.runs.place import older_told
 
@@ -49,19 +52,23 @@ class Run:
         return vocabulary
 
 
-def load(path: str | PathLike[str], device: str = "cpu", *, best: bool = False) -> Run:
+def load(path: str | PathLike[str], device: str = "cpu", *, best: bool = False, average: int = 0) -> Run:
     """Read a run back, ready to write and to be evaluated. No code of its cell is executed.
 
-    `best`: the weights that were best on what is held out, else the newest. A damaged checkpoint is passed over.
+    `best`: the weights that were best on what is held out, else the newest. `average`: the mean of the weights of so
+    many of the last checkpoints. A damaged checkpoint is passed over, but not in a mean.
 
     Raises:
-        RunError: not a run, one that was never saved, or a damaged one.
+        RunError: not a run, one that was never saved, or a damaged one; fewer checkpoints than are to be averaged.
+        ConfigError: both the best and a mean are asked for.
     """
+    if average and (best or average < 0):
+        raise ConfigError(f"--average {average}: give a number of checkpoints, 1 or more, without --best")
     path = Path(path)
     folder = RunFolder.at(path)
     identity = folder.identity()
     expected = identity.expected()
-    found = folder.checkpoints.best(expected) if best else folder.checkpoints.weights(expected)
+    found = _wanted(folder.checkpoints, expected, best=best, average=average)
     if found is None:
         raise RunError(
             f"the run has no weights: {path} was stopped before its first save. Go on with 'unrolled resume {path}'"
@@ -70,6 +77,12 @@ def load(path: str | PathLike[str], device: str = "cpu", *, best: bool = False) 
     model = made_model(identity.config, identity.make)
     model.load_state_dict(found.weights)
     return Run(path, identity, model.to(device).eval(), found.standing.progress.step, damage_told(found))
+
+
+def _wanted(checkpoints: Checkpoints, expected: Mapping[str, Tensor], *, best: bool, average: int) -> Checkpoint | None:
+    if average:
+        return checkpoints.average(expected, average)
+    return checkpoints.best(expected) if best else checkpoints.weights(expected)
 
 
 def damage_told(found: Checkpoint) -> tuple[str, ...]:

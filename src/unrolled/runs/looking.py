@@ -29,7 +29,7 @@ class Looked:
     """What was seen in a run, or a model, while it ran over so many steps.
 
     name: of what was looked at. text: what it read, in words. steps: how many characters, or steps. folder: where the
-    report goes if nobody says.
+    report goes if nobody says. told, pictures: of what it learned, see `runs.tasks.kind.Seen`.
     """
 
     name: str
@@ -38,11 +38,13 @@ class Looked:
     account: Account
     history: History = field(default_factory=History)
     folder: Path = Path()
+    told: Sequence[Sentence] = ()
+    pictures: Callable[[], Mapping[str, Any]] = dict
 
     @property
     def sentences(self) -> list[Sentence]:
         """What there is to say, in words, each with its figures."""
-        return sentences(self.account)
+        return [*self.told, *sentences(self.account)]
 
     @property
     def figures(self) -> dict[str, Any]:
@@ -50,17 +52,18 @@ class Looked:
         from unrolled.inspection.figures import curves, figures_of  # (plotly is slow to import, and seldom needed)
 
         by_step = {
-            "The loss while it was trained": (self.history.losses, "nats per token"),
+            "The loss while it was trained": (self.history.losses, f"nats per {self.history.unit}"),
             "How far its predictions were from n-gram models' meanwhile": (self.history.divergences, "nats"),
         }
-        return figures_of(self.account) | {name: curves(*one) for name, one in by_step.items() if one[0]}
+        drawn = {name: curves(*one) for name, one in by_step.items() if one[0]}
+        return {**self.pictures(), **figures_of(self.account), **drawn}
 
     def report(self) -> str:
         """All of it as one HTML page, with pictures, that needs no network."""
         from unrolled.inspection.report import report
 
         facts = [f"{self.steps:,} {self.account.step}s: {self.text}", *self.history.facts, f"{date.today():%d %B %Y}"]
-        return report(self.account, self.name, facts, self.figures, self.history.samples)
+        return report(self.account, self.name, facts, self.figures, self.history.samples, self.sentences)
 
     def write(self, path: str | PathLike[str] | None = None) -> Path:
         """Write the report to a file, else to report.html in the run's folder (a model's: here). An older one goes.
@@ -95,6 +98,7 @@ def look(
     characters: int = 100_000,
     labels: Mapping[str, Any] = MappingProxyType({}),
     best: bool = False,
+    average: int = 0,
     say: Say = lambda _: None,
     warn: Callable[[str], None] = lambda _: None,
 ) -> Looked:
@@ -107,6 +111,7 @@ def look(
         characters: how many it reads at most.
         labels: of your own, see `inspection.labels_of`; also the path of a file with a number for each character.
         best: the weights that were best on what is held out.
+        average: the mean of the weights of so many of the last checkpoints, see `load`.
         say: is told what is going on.
         warn: is told what is to be known of the run.
 
@@ -115,15 +120,18 @@ def look(
             the function or its model fails. DataError: too little text.
     """
     if names_a_model(path):
-        if places or labels or best:
-            raise ConfigError(f"{path} is a model, not a run: a text, labels and --best are for runs")
+        if places or labels or best or average:
+            raise ConfigError(f"{path} is a model, not a run: a text, labels, --best and --average are for runs")
         seen, steps = look_at(str(path), say)
         return Looked(str(path), "what it was called with", steps, seen)
     path = Path(path)
-    run = load(path, best=best)
+    run = load(path, best=best, average=average)
     for warning in run.warnings:
         warn(warning)
     folder = RunFolder.at(path)
     asked = Asked(places, characters, labels, say)
     found = run.identity.kind.look(run.config, run.about, folder.data(run.identity), run.model, asked)
-    return Looked(path.name or str(path), found.name, found.steps, found.account, history_of(run, folder), path)
+    return Looked(
+        path.name or str(path), found.name, found.steps, found.account, history_of(run, folder), path,
+        found.told, found.pictures,
+    )  # fmt: skip

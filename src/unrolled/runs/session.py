@@ -115,7 +115,9 @@ class Session:
             standing = Standing(
                 progress=progress.model_copy(), machine=self._machine, best=self._best, metrics=self.folder.logged()
             )
-            checkpoints.save(self.trainer.task.model.state_dict(), self.trainer.tensors(), standing)
+            checkpoints.save(
+                self.trainer.task.model.state_dict(), self.trainer.tensors(), standing, self.identity.config.keep
+            )
         self._saved_at = time.monotonic()
         if say:
             self._tell(Saved(progress.step, str(self.folder.path)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from os import PathLike
 from types import MappingProxyType
+from typing import Any
 
 import torch
 
@@ -12,7 +13,8 @@ from unrolled.errors import ConfigError
 from unrolled.generation import Precision, Strategy, generate
 from unrolled.inspection import Change, intervene
 from unrolled.models import LanguageModel
-from unrolled.runs.loading import load
+from unrolled.runs.config import RunConfig, validated
+from unrolled.runs.loading import Run, load
 from unrolled.runs.tasks import Prediction, Score
 
 Warn = Callable[[str], None]
@@ -28,13 +30,15 @@ def sample(
     precision: Precision = "float32",
     changes: Mapping[str, Change | float] = MappingProxyType({}),
     best: bool = False,
+    average: int = 0,
     warn: Warn = lambda _: None,
 ) -> Iterator[str]:
     """What a run writes after the prompt, piece by piece as it becomes known; the same for the same seed.
 
     `length` counts symbols. Without a prompt the first symbol is drawn evenly from the vocabulary. `precision`: of the
     matrices, "float32" (the model's own), "bf16" or "int8": see `engine.Decoder`. `changes`: what is clamped, scaled or
-    shifted within the network while it reads and writes, by address: see `inspection.intervene`.
+    shifted within the network while it reads and writes, by address: see `inspection.intervene`. `best`, `average`:
+    which weights, see `load`.
 
     Raises:
         AddressError, ShapeError: a change of a value that there is not, or that does not fit it.
@@ -45,7 +49,7 @@ def sample(
         raise ConfigError(f"length {length}: give the number of characters to write, 0 or more")
     if not 0 <= seed < 2**63:
         raise ConfigError(f"seed {seed}: give a whole number, 0 or more, below 2**63")
-    run = load(path, best=best)
+    run = load(path, best=best, average=average)
     for warning in run.warnings:
         warn(warning)
     if not isinstance(run.model, LanguageModel):
@@ -60,30 +64,58 @@ def sample(
 
 
 def evaluate(
-    path: str | PathLike[str], places: str | Sequence[str], *, best: bool = False, warn: Warn = lambda _: None
+    path: str | PathLike[str],
+    places: str | Sequence[str],
+    *,
+    best: bool = False,
+    average: int = 0,
+    warn: Warn = lambda _: None,
+    **options: Any,
 ) -> Score:
     """How good a run is on the data in a file, a folder or a pattern ("-": standard input), or in several.
 
+    `best`, `average`: which weights, see `load`. `options`: in the place of those that it was trained with, where they
+    say how it is used: `beam=1`.
+
     Raises:
-        RunError: not a run. DataError: no data, or none that it can be measured by.
+        RunError: not a run. ConfigError: another option. DataError: no data, or none that it can be measured by.
     """
-    run = load(path, best=best)
+    run = load(path, best=best, average=average)
     for warning in run.warnings:
         warn(warning)
     places = [places] if isinstance(places, str) else places
-    return run.identity.kind.evaluate(run.config, run.about, run.model, places)
+    return run.identity.kind.evaluate(_used(run, options), run.about, run.model, places)
 
 
 def predict(
-    path: str | PathLike[str], places: str | Sequence[str], *, best: bool = False, warn: Warn = lambda _: None
+    path: str | PathLike[str],
+    places: str | Sequence[str],
+    *,
+    best: bool = False,
+    average: int = 0,
+    warn: Warn = lambda _: None,
+    **options: Any,
 ) -> Iterator[Prediction]:
     """What a run says of the data in a file, a folder or a pattern ("-": standard input), one by one.
 
+    `best`, `average`, `options`: see `evaluate`.
+
     Raises:
-        RunError: not a run. ConfigError: one that says nothing of data. DataError: none that it can read.
+        RunError: not a run. ConfigError: one that says nothing of data, or an option that it has no use for. DataError:
+            none that it can read.
     """
-    run = load(path, best=best)
+    run = load(path, best=best, average=average)
     for warning in run.warnings:
         warn(warning)
     places = [places] if isinstance(places, str) else places
-    yield from run.identity.kind.predict(run.config, run.about, run.model, places)
+    yield from run.identity.kind.predict(_used(run, options), run.about, run.model, places)
+
+
+def _used(run: Run, options: Mapping[str, Any]) -> RunConfig:
+    """The run's options, some of them replaced."""
+    kind = run.identity.kind
+    for name in options.keys() - kind.used_with:
+        known = f"has {', '.join(sorted(kind.used_with))}" if kind.used_with else "has none"
+        raise ConfigError(f"{name} is no option of a use of --task {kind.name}, which {known}")
+    found: RunConfig = validated(kind.config, run.config.model_dump() | options, "the options", ConfigError)
+    return found

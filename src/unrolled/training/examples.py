@@ -18,7 +18,7 @@ class Learner(Protocol):
     """A model that learns examples."""
 
     def losses(self, inputs: Tensor, lengths: Tensor, targets: Tensor) -> Tensor:
-        """Nats for each target that is no padding, `[n]`, in the order of the targets `[U, B]`."""
+        """Nats for all that is to be said, `[n]`; of classes: for each of the targets `[U, B]`, in that order."""
         ...
 
 
@@ -34,6 +34,7 @@ class ExamplesTask:
         loss_of_guessing: of a model that knows nothing, in nats per target.
         measure: the loss and the scores on what is held out; None if it was told to stop.
         weights: of each kind of target in the loss while training, `[K]`; None: all count the same.
+        prepare: is told the number of each step before its loss is computed.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class ExamplesTask:
         loss_of_guessing: float,
         measure: Callable[[ShouldStop], Evaluation | None],
         weights: Tensor | None = None,
+        prepare: Callable[[int], None] | None = None,
     ) -> None:
         self.model = model
         self.learned = learned
@@ -57,11 +59,14 @@ class ExamplesTask:
         self.has_held_out = held_out is not None
         self._measure = measure
         self._weights = weights
+        self._prepare = prepare
         self._batches = Batches(learned.inputs.lengths, batch_size, seed)
         self.steps_per_epoch = len(self._batches)
 
     def loss(self, step: int) -> StepLoss:
         """The mean nats per target of the batch of that step."""
+        if self._prepare is not None:
+            self._prepare(step)
         batch = self.learned.batch(self._batches.at(step)).to(next(self.model.parameters()).device)
         losses = self.model.losses(batch.inputs, batch.lengths, batch.targets)  # type: ignore[operator]
         count = losses.numel()

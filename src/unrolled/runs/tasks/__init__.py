@@ -9,10 +9,12 @@ from unrolled.runs.tasks.kind import About, Asked, DataFile, Gathered, Kind, Obs
 from unrolled.runs.tasks.tag import TagConfig, TagKind
 from unrolled.runs.tasks.text import AboutText, TextKind, text_model, text_task
 from unrolled.runs.tasks.text_config import TextConfig
+from unrolled.runs.tasks.translate import TranslateKind
+from unrolled.runs.tasks.translate_config import TranslateConfig
 
 AnyKind = Kind[Any, Any, Any]
 
-KINDS: Mapping[str, AnyKind] = {kind.name: kind for kind in (TextKind(), ClassifyKind(), TagKind())}
+KINDS: Mapping[str, AnyKind] = {kind.name: kind for kind in (TextKind(), ClassifyKind(), TagKind(), TranslateKind())}
 DEFAULT = TextKind.name
 
 
@@ -31,5 +33,5 @@ def kind_of(task: object) -> AnyKind:
 __all__ = [
     "DEFAULT", "KINDS", "About", "AboutText", "AnyKind", "Asked", "ClassifyConfig", "ClassifyKind", "DataFile",
     "Gathered", "Kind", "Observer", "Prediction", "Score", "ShouldStop", "TagConfig", "TagKind", "TextConfig",
-    "TextKind", "kind_of", "text_model", "text_task",
+    "TextKind", "TranslateConfig", "TranslateKind", "kind_of", "text_model", "text_task",
 ]  # fmt: skip

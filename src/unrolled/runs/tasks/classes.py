@@ -14,15 +14,16 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from unrolled.data import Examples, Labelled, Lexicon, Pieces, Place, Ragged, found
+from unrolled.data import Examples, Labelled, Lexicon, Pieces, Place, Ragged, found, read_examples, stored_examples
 from unrolled.errors import ConfigError, DataError
-from unrolled.models import FrontConfig
+from unrolled.models import FrontConfig, SequenceModel
 from unrolled.runs.tasks.classes_look import look_at_classes
 from unrolled.runs.tasks.classes_score import ClassScore, Probabilities, probabilities_of, score_of
-from unrolled.runs.tasks.examples import AboutExamples, ExamplesConfig, ExamplesKind, scale_of
-from unrolled.runs.tasks.kind import Asked, Gathered, Prediction, Seen, ShouldStop
+from unrolled.runs.tasks.examples import ABOUT, AboutExamples, ExamplesConfig, ExamplesKind, scale_of
+from unrolled.runs.tasks.kind import Asked, DataFile, Gathered, Prediction, Seen, ShouldStop
 from unrolled.training import Evaluation, ExamplesTask
 
+_EXAMPLES = "examples.safetensors"
 _MOST_CLASSES = 1_000
 _LISTED = 8  # classes that are named
 _LISTED_IN_ERRORS = 20
@@ -78,12 +79,13 @@ Config = TypeVar("Config", bound=ClassesConfig)
 AboutType = TypeVar("AboutType", bound=AboutClasses)
 
 
-class ClassesKind(ExamplesKind[Config, AboutType], Generic[Config, AboutType]):
+class ClassesKind(ExamplesKind[Config, AboutType, Examples], Generic[Config, AboutType]):
     """A kind of work whose model gives logits of classes: `[B, K]` for each sequence, or `[T, B, K]` for each step."""
 
     wanted: ClassVar[str]  # what to say where no data are named
     answer: ClassVar[str]  # what a class is called: "class", "label"
     shown: ClassVar[int]  # examples of which `show` tells
+    files = (ABOUT, DataFile(_EXAMPLES, None))
     uses = MappingProxyType(
         {**ExamplesKind.uses, "unrolled export {run}": "files for ONNX Runtime, which need no Unrolled"}
     )
@@ -121,7 +123,7 @@ class ClassesKind(ExamplesKind[Config, AboutType], Generic[Config, AboutType]):
             every = self.read(config, places, has_labels=True)
             name = ", ".join(place.name for place in places)
         about = self._about(config, name, every)
-        return self.stored(about, _examples(about, every))
+        return self.gathered(about, _examples(about, every))
 
     def _about(self, config: Config, name: str, every: Sequence[Labelled]) -> AboutType:
         answers = sum(len(one.labels) for one in every)
@@ -149,9 +151,15 @@ class ClassesKind(ExamplesKind[Config, AboutType], Generic[Config, AboutType]):
             raise DataError(f"{name} has {len(every)} examples: none is left with --val-frac {config.val_frac:g}")
         return self.about_type(**facts)
 
+    def stored(self, data: Examples) -> bytes:
+        """All numbers, in safetensors."""
+        return stored_examples(data)
+
     def data(self, folder: Path, about: AboutType) -> Examples:
         """The examples, if they are what a model of them can read."""
-        examples = super().data(folder, about)
+        examples = read_examples(folder / _EXAMPLES)
+        if len(examples) != about.examples:
+            raise DataError(f"{folder / _EXAMPLES} has {len(examples)} examples, {about.examples} were stored")
         values, targets = examples.inputs.values, examples.targets
         known = len(about.classes)
         fits = values.shape[1:] == (about.frame or (len(about.mean),)) and values.dtype in (np.float32, np.uint8)
@@ -273,7 +281,8 @@ class ClassesKind(ExamplesKind[Config, AboutType], Generic[Config, AboutType]):
                 name = ", ".join(place.name for place in sources)
         if examples is None:
             raise ConfigError("nothing was held out that could be read: name examples, --text FILE")
-        return look_at_classes(about.classes, about.lexicon, examples, model, name, asked)
+        assert isinstance(model, SequenceModel)
+        return look_at_classes(about.classes, about.lexicon, examples, model, name, self.answer, asked)
 
 
 def _examples(about: AboutClasses, every: Sequence[Labelled]) -> Examples:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import chain
 
 import numpy as np
-from torch import nn
+from numpy.typing import NDArray
 
 from unrolled.data import Examples, Lexicon
 from unrolled.errors import ConfigError
 from unrolled.inspection import Label, account_of
 from unrolled.inspection import open as opened
+from unrolled.models import SequenceModel
+from unrolled.runs.tasks.classes_examples import examples_shown
+from unrolled.runs.tasks.classes_pictures import pictures_of, sentences_of
 from unrolled.runs.tasks.kind import Asked, Seen
 
 _MOST = 20_000  # steps: each is kept for every unit of every value, padding included
@@ -22,27 +26,45 @@ def look_at_classes(
     classes: tuple[str, ...],
     lexicon: Lexicon | None,
     examples: Examples,
-    model: nn.Module,
+    model: SequenceModel,
     name: str,
+    answer: str,
     asked: Asked,
 ) -> Seen:
-    """Look at a model while it reads these examples, or as many as do not become too many steps."""
+    """Look at a model while it reads these examples, or as many as do not become too many steps.
+
+    answer: what a class is called.
+    """
     if asked.most < _LEAST:
         raise ConfigError(f"{asked.most} steps are too few to see anything: give at least {_LEAST}")
-    examples = examples.pick(np.arange(_fitting(examples, min(asked.most, _MOST))))
+    examples = examples.pick(_fitting(examples, min(asked.most, _MOST)))
     lengths = examples.inputs.lengths.tolist()
     batch = examples.batch(np.arange(len(examples)))
     labels = _labels(classes, examples)
     symbols = [] if lexicon is None else list(chain.from_iterable(_written(lexicon, one) for one in _rows(examples)))
     inputs = (batch.inputs, batch.lengths)
     made = account_of(opened(model), *inputs, symbols=symbols, labels=labels, lengths=lengths, say=asked.say)
-    return Seen(f"{name}, {len(examples)} examples", sum(lengths), made)
+    asked.say("single examples")
+    step = lexicon.unit if lexicon is not None else "frame" if examples.inputs.values.ndim > 2 else "step"
+    shown = examples_shown(model, examples, lexicon, len(classes), step)
+    return Seen(
+        f"{name}, {len(examples)} examples",
+        sum(lengths),
+        made,
+        told=sentences_of(shown, classes, answer),
+        pictures=partial(pictures_of, shown, classes, answer),
+    )
 
 
-def _fitting(examples: Examples, most: int) -> int:
-    """How many of the first examples have at most so many steps, padded; one at least."""
-    longest = np.maximum.accumulate(examples.inputs.lengths)
-    return max(1, int((longest * np.arange(1, len(examples) + 1) <= most).sum()))
+def _fitting(examples: Examples, most: int) -> NDArray[np.int64]:
+    """Which examples are read: as many as have at most so many steps, padded; one at least.
+
+    They are drawn from all, always the same: a file may have one class after the other.
+    """
+    order = np.random.default_rng(0).permutation(len(examples))
+    longest = np.maximum.accumulate(examples.inputs.lengths[order])
+    fitting = int((longest * np.arange(1, len(examples) + 1) <= most).sum())
+    return np.sort(order[: max(1, fitting)])
 
 
 def _rows(examples: Examples) -> list[list[int]]:

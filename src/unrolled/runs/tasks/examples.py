@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from unrolled.data import Examples, read_examples, stored_examples
+from unrolled.data import Examples
 from unrolled.errors import DataError
 from unrolled.runs.config import RunConfig
 from unrolled.runs.events import Told
@@ -21,7 +20,7 @@ from unrolled.runs.tasks.kind import Contents, DataFile, Gathered, Kind
 from unrolled.training import ExamplesTask
 
 _STILL = 1e-9  # of its mean: a channel that moves by less does not move
-_ABOUT, _EXAMPLES = "data.json", "examples.safetensors"
+ABOUT = DataFile("data.json", 1 << 27, "Give a smaller --vocab-size")
 
 Rows = NDArray[np.int64]
 
@@ -79,16 +78,13 @@ def scale_of(values: Sequence[NDArray[Any]]) -> tuple[tuple[float, ...], tuple[f
 
 Config = TypeVar("Config", bound=ExamplesConfig)
 AboutType = TypeVar("AboutType", bound=AboutExamples)
+Data = TypeVar("Data", bound=Examples)
 
 
-class ExamplesKind(Kind[Config, AboutType, Examples], Generic[Config, AboutType]):
-    """A kind of work whose data are examples: `data.json` says what they are, `examples.safetensors` holds them."""
+class ExamplesKind(Kind[Config, AboutType, Data], Generic[Config, AboutType, Data]):
+    """A kind of work whose data are examples. Of its two files `data.json` says what they are, the other holds them."""
 
     about_type: type[AboutType]
-    files: ClassVar[tuple[DataFile, ...]] = (
-        DataFile(_ABOUT, 1 << 27, "Give a smaller --vocab-size"),
-        DataFile(_EXAMPLES, None),
-    )
     uses = MappingProxyType(
         {
             "unrolled predict {run} FILE": "what it says of other examples",
@@ -102,27 +98,25 @@ class ExamplesKind(Kind[Config, AboutType, Examples], Generic[Config, AboutType]
     def described(self, about: AboutType) -> str:
         """What the examples are, in words: `"20,000 different words, 2 classes"`."""
 
-    def stored(self, about: AboutType, examples: Examples) -> Gathered[AboutType, Examples]:
+    @abstractmethod
+    def stored(self, data: Data) -> bytes:
+        """The file that holds the examples."""
+
+    def gathered(self, about: AboutType, data: Data) -> Gathered[AboutType, Data]:
         """Examples that were read, and how a run keeps them."""
+        holder = self.files[1].name
 
         def contents() -> Contents:
-            return {_ABOUT: [about.model_dump_json().encode("utf-8")], _EXAMPLES: [stored_examples(examples)]}
+            return {ABOUT.name: [about.model_dump_json().encode("utf-8")], holder: [self.stored(data)]}
 
-        return Gathered(about, examples, contents)
+        return Gathered(about, data, contents)
 
     def about(self, files: Mapping[str, bytes], sizes: Mapping[str, int]) -> AboutType:
         """What `contents` wrote of them."""
         del sizes
-        return self.about_type.model_validate_json(files[_ABOUT])
+        return self.about_type.model_validate_json(files[ABOUT.name])
 
-    def data(self, folder: Path, about: AboutType) -> Examples:
-        """The examples."""
-        examples = read_examples(folder / _EXAMPLES)
-        if len(examples) != about.examples:
-            raise DataError(f"{folder / _EXAMPLES} has {len(examples)} examples, {about.examples} were stored")
-        return examples
-
-    def parted(self, config: Config, about: AboutType, data: Examples) -> tuple[Examples, Examples | None]:
+    def parted(self, config: Config, about: AboutType, data: Data) -> tuple[Data, Data | None]:
         """What is learned, and what is held out, if anything.
 
         Raises:

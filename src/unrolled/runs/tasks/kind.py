@@ -16,7 +16,7 @@ from torch import nn
 
 from unrolled.equations import Graph
 from unrolled.errors import ConfigError
-from unrolled.inspection import Account
+from unrolled.inspection import Account, Sentence
 from unrolled.runs.config import RunConfig
 from unrolled.runs.events import RunEvent, Told
 from unrolled.training import Task
@@ -100,11 +100,18 @@ class Asked:
 
 @dataclass(frozen=True)
 class Seen:
-    """What was seen in a model while it read so many steps of something."""
+    """What was seen in a model while it read so many steps of something.
+
+    told: sentences of the kind's own, those about one thing together. pictures: plotly's figures of its own, by what
+    they show; made when somebody asks, since plotly is slow to import. A report shows both before what it has of every
+    model.
+    """
 
     name: str
     steps: int
     account: Account
+    told: Sequence[Sentence] = ()
+    pictures: Callable[[], Mapping[str, Any]] = dict
 
 
 class Observer(Protocol):
@@ -121,6 +128,7 @@ class Kind(ABC, Generic[Config, AboutType, Data]):
     name: ClassVar[str]
     shows: ClassVar[str]  # what `show` returns, as a heading
     uses: ClassVar[Mapping[str, str]]  # commands that suit a trained run, {run} in its place -> what for
+    used_with: ClassVar[frozenset[str]] = frozenset()  # options that can be others in use than they were in training
     config: type[Config]
     files: ClassVar[tuple[DataFile, ...]]
 

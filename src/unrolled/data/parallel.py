@@ -1,0 +1,134 @@
+"""Texts in pairs, a source and its target: tables, two files line by line, catalogues of messages. Knows no ids."""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from unrolled.data.decoding import lines_of as text_lines
+from unrolled.data.sources import Place, Source
+from unrolled.data.tables import Wanted, columns_of, ending, is_table, lines_of
+from unrolled.errors import ConfigError, DataError
+
+_SOURCE = ("source", "src", "from", "input", "original", "word")
+_TARGET = ("target", "tgt", "to", "output", "translation", "pronunciation")
+_CATALOGUES = (".po", ".mo")
+
+
+@dataclass(frozen=True)
+class Parallel:
+    """A text, what belongs to it (empty where nobody asked), and where it stands: `"pairs.tsv, line 12"`."""
+
+    source: str
+    target: str
+    where: str
+
+
+def parallel(
+    places: Sequence[Place], source: Wanted = None, target: Wanted = None, *, has_targets: bool = True
+) -> list[Parallel]:
+    """All pairs in these places.
+
+    A .tsv or .csv is a table with a column of sources and one of targets (`source` and `target` name them, or count
+    them from 1); .po and .mo are gettext's catalogues, of which fuzzy and untranslated messages are passed over; two
+    files without tabs belong together line by line. Without `has_targets` only sources are read, and a file of lines
+    holds one in each.
+
+    Raises:
+        DataError: nothing there, or something else, an empty text, files of different lengths; with file and line.
+        ConfigError: a catalogue, and the library that reads it is not here.
+    """
+    sources = [one for place in places for one in place.sources]
+    if has_targets and len(sources) == 2 and not any(_has_pairs(one) for one in sources):
+        pairs = list(_aligned(*sources))
+    else:
+        columns = (source, target) if has_targets else (source,)
+        pairs = [pair for one in sources for pair in _of_source(one, columns)]
+    if not pairs:
+        raise DataError(f"{', '.join(place.name for place in places)}: there is nothing to translate in it")
+    return pairs
+
+
+def _has_pairs(source: Source) -> bool:
+    """Whether a file holds both sides."""
+    if is_table(source) or ending(source) in _CATALOGUES:
+        return True
+    return any("\t" in line for line in text_lines(source.blocks(), source.name))
+
+
+def _aligned(first: Source, second: Source) -> Iterator[Parallel]:
+    """Two files, line by line; a line that is empty in both is passed over."""
+    left, right = (list(text_lines(one.blocks(), one.name)) for one in (first, second))
+    if len(left) != len(right):
+        raise DataError(
+            f"{first.name} has {len(left):,} lines, {second.name} {len(right):,}: each line of one belongs to that of"
+            " the other, so there have to be as many. Where is one missing?"
+        )
+    for number, (one, other) in enumerate(zip(left, right, strict=True), 1):
+        if not one.strip() and not other.strip():
+            continue
+        if not one.strip() or not other.strip():
+            empty, full = (first, second) if not one.strip() else (second, first)
+            raise DataError(
+                f"{empty.name}, line {number} is empty, and in {full.name} it is not: fill it in, or empty both"
+            )
+        yield Parallel(_in_a_line(one), _in_a_line(other), f"{first.name}, line {number}")
+
+
+def _of_source(source: Source, columns: Sequence[Wanted]) -> Iterator[Parallel]:
+    if ending(source) in _CATALOGUES:
+        yield from _catalogue(source, has_targets=len(columns) == 2)
+        return
+    lines = list(lines_of(source))
+    if not lines:
+        raise DataError(f"{source.name} is empty: there is nothing to read in it")
+    if len(columns) == 1 and all(len(line.cells) == 1 for line in lines):  # sources alone, a line each
+        yield from (Parallel(_in_a_line(line.cells[0]), "", line.where) for line in lines)
+        return
+    if len(lines[0].cells) == 1:
+        raise DataError(
+            f"{lines[0].where}: there is no tab, so no target: give a table with a column of sources and one of"
+            " targets, or two files that belong together line by line"
+        )
+    for line in zip(*columns_of(lines, columns, (_SOURCE, _TARGET)[: len(columns)]), strict=True):
+        for one, what in zip(line, ("source", "target"), strict=False):
+            if not one.cells[0].strip():
+                raise DataError(f"{one.where}: the {what} is empty. Fill it in, or remove the line")
+        texts = [_in_a_line(one.cells[0]) for one in line]
+        yield Parallel(texts[0], texts[1] if len(texts) > 1 else "", line[0].where)
+
+
+def _catalogue(source: Source, *, has_targets: bool) -> Iterator[Parallel]:
+    """The messages of a catalogue; of those that have a plural, the singular."""
+    for message in _read_catalogue(source):
+        original, translated = (
+            one[0] if isinstance(one, tuple | list) else one for one in (message.id, message.string)
+        )
+        if not original.strip() or (has_targets and (message.fuzzy or not (translated or "").strip())):
+            continue
+        where = f"{source.name}, line {message.lineno}" if message.lineno else f"{source.name}, {original[:30]!r}"
+        yield Parallel(_in_a_line(original), _in_a_line(translated) if has_targets else "", where)
+
+
+def _in_a_line(text: str) -> str:
+    """The text with one space where several stand, or an end of a line."""
+    return " ".join(text.split())
+
+
+def _read_catalogue(source: Source) -> Any:
+    try:
+        from babel.messages import mofile, pofile
+    except ImportError as error:
+        raise ConfigError(
+            f"{source.name}: catalogues of messages are read by the library babel: pip install 'unrolled[translate]'"
+        ) from error
+    content = io.BytesIO(b"".join(source.blocks()))
+    try:
+        if ending(source) == ".mo":
+            return mofile.read_mo(content)
+        return pofile.read_po(content, abort_invalid=True)
+    except (pofile.PoFileError, OSError, ValueError, LookupError, AttributeError, TypeError, struct.error) as error:
+        raise DataError(f"{source.name} is no catalogue of messages: {error}") from error

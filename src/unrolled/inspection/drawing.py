@@ -1,0 +1,41 @@
+"""How figures look: colours, margins, names of axes. Knows nothing of what is drawn."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+
+COLOURS = ("#1f6feb", "#d1242f", "#1a7f37", "#9a6700", "#8250df", "#bf3989")
+DIVERGING = [[0.0, "#d1242f"], [0.5, "#ffffff"], [1.0, "#1f6feb"]]
+# of classes, and of what is right and wrong: Okabe & Ito's, which everybody tells apart, and two of Tol's
+CLASS_COLOURS = (
+    "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#5c5c5c", "#882255", "#999933", "#000000",
+)  # fmt: skip
+RIGHT, WRONG = CLASS_COLOURS[:2]
+BLACK = "#1f2328"
+_HEIGHT = 380
+
+
+def laid_out(drawn: go.Figure, x: str | None, y: str | None, *, y_is_log: bool = False) -> go.Figure:
+    """The figure in the house style, its axes called x and y."""
+    drawn.update_layout(
+        template="plotly_white", height=_HEIGHT, margin={"l": 60, "r": 20, "t": 20, "b": 50},
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"}, font={"size": 13},
+    )  # fmt: skip
+    if x:
+        drawn.update_xaxes(title=x)
+    if y:
+        drawn.update_yaxes(title=y)
+    return drawn.update_yaxes(type="log") if y_is_log else drawn
+
+
+def cycled(cycle: Sequence[str], number: int) -> str:
+    """One after the other, from the beginning again at the end."""
+    return cycle[number % len(cycle)]
+
+
+def shortened(text: str, letters: int) -> str:
+    """A text of so many letters at most, in plotly's HTML."""
+    return html.escape(text if len(text) <= letters else f"{text[: letters - 1]}\u2026")

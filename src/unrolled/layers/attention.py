@@ -1,0 +1,66 @@
+"""Attention: for every query a weighted mean of what is remembered. Knows lengths, no words and no pixels."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from unrolled.engine import within
+from unrolled.errors import ConfigError
+
+Scoring = Literal["additive", "dot", "general"]
+
+
+class Attention(nn.Module):
+    """Weighted means of a memory `[S, B, D]`, one for each query `[U, B, Q]`.
+
+    The weights are a softmax over the S places of a score: "dot", q . m; "general", q . W m (both Luong et al. 2015,
+    section 3.1); "additive", v . tanh(W q + U m) (Bahdanau et al. 2015, appendix A.1.2).
+
+    Args:
+        scoring: which.
+        query_size: Q.
+        memory_size: D.
+
+    Raises:
+        ConfigError: "dot", and queries that are not as wide as the memory.
+    """
+
+    def __init__(self, scoring: Scoring, query_size: int, memory_size: int) -> None:
+        super().__init__()
+        if scoring == "dot" and query_size != memory_size:
+            raise ConfigError(
+                f"attention by 'dot' needs queries as wide as what is remembered: they are {query_size} and"
+                f" {memory_size} wide. Choose general or additive, or a source that is read in one direction only"
+            )
+        self.scoring = scoring
+        if scoring == "general":
+            self.query = nn.Linear(query_size, memory_size, bias=False)
+        if scoring == "additive":
+            self.query = nn.Linear(query_size, query_size)
+            self.memory = nn.Linear(memory_size, query_size, bias=False)
+            self.score = nn.Linear(query_size, 1, bias=False)
+
+    def forward(self, queries: Tensor, memory: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """The means `[U, B, D]` and the weights `[U, B, S]`, of which `lengths` `[B]` places of each row are real."""
+        by_row = memory.transpose(0, 1)  # [B, S, D]
+        scores = self._scores(queries, memory, by_row)
+        real = within(lengths, len(memory)).T[:, None]  # [B, 1, S]
+        lowest = torch.finfo(scores.dtype).min
+        weights = scores.masked_fill(~real, lowest).softmax(dim=2) * real
+        return torch.bmm(weights, by_row).transpose(0, 1), weights.transpose(0, 1)
+
+    def _scores(self, queries: Tensor, memory: Tensor, by_row: Tensor) -> Tensor:
+        """The scores `[B, U, S]`."""
+        if self.scoring == "additive":
+            both = self.query(queries)[:, None] + self.memory(memory)[None]  # [U, S, B, Q]
+            scores: Tensor = self.score(torch.tanh(both))[..., 0]
+            return scores.permute(2, 0, 1)
+        asked = self.query(queries) if self.scoring == "general" else queries
+        return torch.bmm(asked.transpose(0, 1), by_row.transpose(1, 2))
+
+    def extra_repr(self) -> str:
+        """Which scoring."""
+        return self.scoring

@@ -1,0 +1,155 @@
+"""A writer: a recurrent stack that writes a sequence of symbols about what an encoder read. Knows ids, no words."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+from unrolled.engine import State
+from unrolled.equations import Cell, Graph
+from unrolled.layers import Attention, Recurrent, Scoring
+from unrolled.models.memory import Memory
+from unrolled.shapes import check_ids
+
+Context = Literal["attention", "fixed", "state"]
+
+
+class WriterConfig(BaseModel):
+    """The sizes of a writer. `vocab_size`: of what it writes, without the boundary that begins and ends a sequence."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    vocab_size: int = Field(ge=1)
+    embedding_size: int = Field(ge=1, le=1_000_000)
+    hidden_size: int = Field(ge=1, le=1_000_000)
+    num_layers: int = Field(default=1, ge=1, le=1_000)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    context: Context = "attention"
+    attention: Scoring = "general"
+    tied: bool = False
+
+
+class Writer(nn.Module):
+    """Writes symbols 0 to V - 1; symbol V is the boundary, which is read first and written last.
+
+    How it knows what was read, `context`:
+
+    - "state": it goes on from the state in which the encoder ended (Sutskever et al. 2014);
+    - "fixed": one vector c = tanh(V h_N) starts it, stands beside its input at every step, and is read out at every
+      step (Cho et al. 2014, without their maxout);
+    - "attention": what it reads out beside its state h_t is a mean of all that was read, which h_t itself weighs
+      (Luong et al. 2015, eq. 5: tanh(W [c_t; h_t])). As the recurrence needs no c_t, all steps run in one go.
+
+    `tied`: the read-out's matrix is the embedding's (Press & Wolf 2017).
+
+    Args:
+        config: the sizes.
+        memory_size: D, of what was read.
+        cell: of the recurrent stack.
+    """
+
+    def __init__(self, config: WriterConfig, memory_size: int, cell: Cell | Graph | str) -> None:
+        super().__init__()
+        self.config = config
+        self.boundary = config.vocab_size
+        self.embedding = nn.Embedding(config.vocab_size + 1, config.embedding_size)
+        fixed = config.hidden_size if config.context == "fixed" else 0
+        self.rnn = Recurrent(
+            cell,
+            config.embedding_size + fixed,
+            config.hidden_size,
+            config.num_layers,
+            dropout=config.dropout,
+        )
+        self.dropout = nn.Dropout(config.dropout)
+        width, beside = self.rnn.output_size, fixed
+        if config.context == "fixed":
+            self.summary = nn.Linear(memory_size, fixed)
+        if config.context == "attention":
+            self.attention = Attention(config.attention, width, memory_size)
+            beside = memory_size
+        if config.context != "state":
+            state = self.rnn.zero_state(1)
+            self.begin_with = nn.ModuleDict(
+                {name: nn.Linear(fixed or memory_size, value.numel()) for name, value in state.items()}
+            )
+        self.combine = nn.Linear(width + beside, config.embedding_size if config.tied else width)
+        self.read_out = nn.Linear(self.combine.out_features, config.vocab_size + 1) if not config.tied else None
+        if config.tied:
+            self.bias = nn.Parameter(torch.zeros(config.vocab_size + 1))
+            nn.init.normal_(self.embedding.weight, std=config.embedding_size**-0.5)
+
+    @property
+    def can_point(self) -> bool:
+        """Whether it says at each step which place of the source it is about."""
+        return self.config.context == "attention"
+
+    def begin(self, memory: Memory) -> State:
+        """The states before the first symbol."""
+        if self.config.context == "state":
+            return memory.state
+        known = self._fixed(memory) if self.config.context == "fixed" else memory.summary
+        layers = self.config.num_layers
+        made = {name: torch.tanh(layer(known)) for name, layer in self.begin_with.items()}
+        return {name: value.view(len(value), layers, -1).transpose(0, 1) for name, value in made.items()}
+
+    def forward(self, ids: Tensor, memory: Memory, state: State) -> tuple[Tensor, State, Tensor | None]:
+        """Read symbols that are known.
+
+        Args:
+            ids: `[U, B]`; the first of a sequence is the boundary.
+            memory: of B examples.
+            state: `begin(memory)`, or where an earlier call ended.
+
+        Returns:
+            The logits `[U, B, V + 1]` of the symbol after each, the states after the last, and how much each place of
+            the source counted, `[U, B, S]`; None without attention.
+
+        Raises:
+            ShapeError: ids that are none.
+        """
+        composed, state, weights = self.compose(ids, memory, state)
+        return self.logits(composed), state, weights
+
+    def step(self, ids: Tensor, memory: Memory, state: State) -> tuple[Tensor, State, Tensor | None]:
+        """The same for one symbol of each row, `[B]`: logits `[B, V + 1]`, states, weights `[B, S]`."""
+        hidden, state = self.rnn.step(self._inputs(ids[None], memory)[0], state)
+        composed, weights = self._with_context(hidden[None], memory)
+        return self.logits(composed[0]), state, None if weights is None else weights[0]
+
+    def compose(self, ids: Tensor, memory: Memory, state: State) -> tuple[Tensor, State, Tensor | None]:
+        """As `forward`, but what the logits are read out of, `[U, B, R]`, in their place."""
+        hidden, state = self.rnn(self._inputs(ids, memory), state)
+        composed, weights = self._with_context(hidden, memory)
+        return composed, state, weights
+
+    def logits(self, composed: Tensor) -> Tensor:
+        """The logits `[..., V + 1]` of what was composed, `[..., R]`."""
+        if self.read_out is None:
+            return F.linear(composed, self.embedding.weight, self.bias)
+        logits: Tensor = self.read_out(composed)
+        return logits
+
+    def _inputs(self, ids: Tensor, memory: Memory) -> Tensor:
+        vectors: Tensor = self.dropout(self.embedding(check_ids("ids", ids, self.boundary + 1)))
+        if self.config.context != "fixed":
+            return vectors
+        return torch.cat([vectors, self._fixed(memory).expand(len(ids), -1, -1)], dim=2)
+
+    def _fixed(self, memory: Memory) -> Tensor:
+        """Cho's c, `[B, H]`."""
+        return torch.tanh(self.summary(memory.summary))
+
+    def _with_context(self, hidden: Tensor, memory: Memory) -> tuple[Tensor, Tensor | None]:
+        """The states `[U, B, H]` with what the writer knows of the source, `[U, B, R]`, and where it looked."""
+        weights = None
+        if self.config.context == "attention":
+            seen, weights = self.attention(hidden, memory.places, memory.lengths)
+            hidden = torch.cat([hidden, seen], dim=2)
+        if self.config.context == "fixed":
+            hidden = torch.cat([hidden, self._fixed(memory).expand(len(hidden), -1, -1)], dim=2)
+        return self.dropout(torch.tanh(self.combine(hidden))), weights

@@ -1,0 +1,232 @@
+"""The kind "translate": a sequence in, another sequence out. Sentences, spellings, dates: whatever stands in pairs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import nn
+
+from unrolled.data import Parallel, Ragged, found, parallel, spelling_of
+from unrolled.equations import Graph
+from unrolled.errors import ConfigError, DataError
+from unrolled.generation import Beam
+from unrolled.models import FrontConfig, Translator, TranslatorConfig, WriterConfig
+from unrolled.runs.tasks.examples import ABOUT, ExamplesKind
+from unrolled.runs.tasks.kind import Asked, DataFile, Gathered, Prediction, Seen, ShouldStop
+from unrolled.runs.tasks.translate_config import TranslateConfig
+from unrolled.runs.tasks.translate_data import (
+    LONGEST,
+    AboutTranslation,
+    Translated,
+    encoded,
+    read_pairs,
+    stored_pairs,
+    translated,
+)
+from unrolled.runs.tasks.translate_look import look_at_translations
+from unrolled.runs.tasks.translate_score import TranslationScore, check_scorers, score_of
+from unrolled.runs.tasks.translating import render
+from unrolled.training import Evaluation, ExamplesTask
+
+_SHOWN = 4
+_LETTERS = 100  # of a text that is shown
+_PAIRS = "pairs.tsv"
+
+
+@dataclass(frozen=True)
+class Translation:
+    """What a translator says of a source.
+
+    log_probability: in nats. others: the next best ones with theirs, as many as the beam is wide, less one.
+    """
+
+    source: str
+    text: str
+    log_probability: float
+    others: tuple[tuple[str, float], ...]
+
+    def line(self) -> str:
+        """The best one."""
+        return self.text
+
+
+class TranslateKind(ExamplesKind[TranslateConfig, AboutTranslation, Translated]):
+    """An encoder reads the source, a writer writes the target, symbol by symbol."""
+
+    name = "translate"
+    config = TranslateConfig
+    about_type = AboutTranslation
+    files = (ABOUT, DataFile(_PAIRS, None))
+    used_with = frozenset({"beam", "length_penalty"})
+
+    def learner(self, about: AboutTranslation) -> str:
+        """What learns, in words."""
+        return f"a translator of {about.source.unit}s to {about.target.unit}s"
+
+    def gather(self, config: TranslateConfig) -> Gathered[AboutTranslation, Translated]:
+        """Read all pairs; the vocabularies come from those that are learned."""
+        check_scorers()
+        if not config.data:
+            raise DataError(
+                "pairs of what? Name a table of sources and targets, two files line by line, a .po or a .mo"
+            )
+        with found(config.data) as places:
+            pairs = parallel(places, config.source_column, config.target_column)
+            name = ", ".join(place.name for place in places)
+        learned = [pairs[row] for row in config.rows(len(pairs))[0]]
+        if not learned:
+            raise DataError(f"{name} has {len(pairs)} pairs: none is left with --val-frac {config.val_frac:g}")
+        cuts, size = config.cuts, config.vocab_size
+        source = spelling_of((one.source for one in learned), cuts[0], size, lower=config.lower)
+        target = spelling_of((one.target for one in learned), cuts[1], size, lower=config.lower)
+        lengths = [len(encoded(target, one.target, one.where, config.max_length)) for one in learned]
+        about = AboutTranslation(name=name, examples=len(pairs), source=source, target=target, longest=max(lengths))
+        return self.gathered(about, translated(about, pairs, config.max_length))
+
+    def stored(self, data: Translated) -> bytes:
+        """The texts, a pair a line."""
+        return stored_pairs(data.texts)
+
+    def data(self, folder: Path, about: AboutTranslation) -> Translated:
+        """The pairs."""
+        pairs = read_pairs(folder / _PAIRS)
+        if len(pairs) != about.examples:
+            raise DataError(f"{folder / _PAIRS} has {len(pairs)} pairs, {about.examples} were stored")
+        return translated(about, pairs, LONGEST)
+
+    def described(self, about: AboutTranslation) -> str:
+        """Both vocabularies."""
+        return " to ".join(f"{len(one):,} {one.unit}s" for one in (about.source, about.target))
+
+    def model(self, config: TranslateConfig, about: AboutTranslation, graph: Graph) -> Translator:
+        """A translator of such pairs."""
+        front = FrontConfig(
+            vocab_size=len(about.source),
+            embedding_size=config.embedding_size,
+            dropout=config.dropout,
+            token_dropout=config.token_dropout,
+        )
+        writer = WriterConfig(
+            vocab_size=len(about.target),
+            embedding_size=config.embedding_size,
+            hidden_size=config.hidden_size,
+            num_layers=config.num_layers,
+            dropout=config.dropout,
+            context=config.context,
+            attention=config.attention,
+            tied=config.tied,
+        )
+        sizes = TranslatorConfig(
+            front=front,
+            writer=writer,
+            bidirectional=config.directions_are_two,
+            reverse_source=config.reverse_source,
+            dropout=config.dropout,
+            label_smoothing=config.label_smoothing,
+        )
+        return Translator(sizes, graph)
+
+    def task(
+        self, config: TranslateConfig, about: AboutTranslation, data: Translated, model: nn.Module
+    ) -> ExamplesTask:
+        """All pairs but those held out."""
+        assert isinstance(model, Translator)
+        learned, held_out = self.parted(config, about, data)
+        greedy = Beam(1, config.length_penalty)
+
+        def measure(should_stop: ShouldStop) -> Evaluation | None:
+            assert held_out is not None
+            score = score_of(model, about, held_out, greedy, should_stop)
+            if score is None:
+                return None
+            return Evaluation(score.nats, score.by_name, config.score_name)
+
+        return ExamplesTask(
+            model,
+            learned,
+            held_out,
+            config.batch_size,
+            seed=config.seed,
+            loss_of_guessing=math.log(len(about.target) + 1),
+            measure=measure,
+            prepare=None if config.truth_decay is None else _inverse_sigmoid(model, config.truth_decay),
+        )
+
+    def show(
+        self, config: TranslateConfig, about: AboutTranslation, task: object, step: int, should_stop: ShouldStop
+    ) -> str | None:
+        """What it says of a few sources, and what they are."""
+        del step
+        assert isinstance(task, ExamplesTask)
+        assert isinstance(task.model, Translator)
+        assert isinstance(task.shown, Translated)
+        few = task.shown.pick(range(min(_SHOWN, len(task.shown))))
+        said = render(task.model, about, few.sources, few.inputs, Beam(1, config.length_penalty), should_stop)
+        if said is None:
+            return None
+        return "\n".join(_told(one, best[0].text) for one, best in zip(few.texts, said, strict=True))
+
+    def evaluate(
+        self, config: TranslateConfig, about: AboutTranslation, model: nn.Module, places: Sequence[str]
+    ) -> TranslationScore:
+        """How good it is on other pairs."""
+        assert isinstance(model, Translator)
+        check_scorers()
+        with found(places) as sources:
+            pairs = parallel(sources, config.source_column, config.target_column)
+        examples = translated(about, pairs, config.max_length)
+        score = score_of(model, about, examples, Beam(config.beam, config.length_penalty))
+        assert score is not None, "nobody says stop"
+        return score
+
+    def predict(
+        self, config: TranslateConfig, about: AboutTranslation, model: nn.Module, places: Sequence[str]
+    ) -> Iterator[Prediction]:
+        """The best translation of each source, and the next best ones."""
+        assert isinstance(model, Translator)
+        with found(places) as sources:
+            texts = parallel(sources, config.source_column, has_targets=False)
+        inputs = Ragged.of(encoded(about.source, one.source, one.where, config.max_length) for one in texts)
+        said = render(model, about, [one.source for one in texts], inputs, Beam(config.beam, config.length_penalty))
+        assert said is not None, "nobody says stop"
+        for one, ranked in zip(texts, said, strict=True):
+            others = tuple((other.text, other.log_probability) for other in ranked[1:])
+            yield Translation(one.source, ranked[0].text, ranked[0].log_probability, others)
+
+    def look(
+        self, config: TranslateConfig, about: AboutTranslation, data: Translated, model: nn.Module, asked: Asked
+    ) -> Seen:
+        """What is seen while it translates held-out pairs, or those that the user names."""
+        assert isinstance(model, Translator)
+        if asked.labels:
+            raise ConfigError("labels of one's own are for text, --task text: here pieces of the source are looked for")
+        name, examples = f"{about.name}, held out", self.parted(config, about, data)[1]
+        if asked.places:
+            with found(asked.places) as sources:
+                pairs = parallel(sources, config.source_column, config.target_column)
+                name = ", ".join(place.name for place in sources)
+            examples = translated(about, pairs, config.max_length)
+        if examples is None:
+            raise ConfigError("nothing was held out that could be read: name pairs, --text FILE")
+        beam = Beam(config.beam, config.length_penalty)
+        return look_at_translations(model, about, examples, beam, name, asked)
+
+
+def _inverse_sigmoid(model: Translator, k: int) -> Callable[[int], None]:
+    """Sets the probability of the truth before each step: k / (k + exp(step / k)) (Bengio et al. 2015, section 2.4)."""
+
+    def prepare(step: int) -> None:
+        model.truth = k / (k + math.exp(min(step / k, 700.0)))
+
+    return prepare
+
+
+def _told(pair: Parallel, said: str) -> str:
+    right = said == pair.target
+    source, target, said = (
+        one if len(one) <= _LETTERS else f"{one[:_LETTERS]}..." for one in (pair.source, pair.target, said)
+    )
+    return f"{'  ' if right else 'x '}{source}\n    {said}" + ("" if right else f"\n    (is {target})")

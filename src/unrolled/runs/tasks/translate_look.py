@@ -1,0 +1,119 @@
+"""What is seen in a translator while it translates: where it looks, units of its encoder, gates, gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from unrolled.data import Parallel
+from unrolled.errors import ConfigError
+from unrolled.generation import Beam
+from unrolled.inspection import Alignment, Label, Sentence, account_of, looking
+from unrolled.inspection import open as opened
+from unrolled.models import Translator
+from unrolled.runs.tasks.kind import Asked, Seen
+from unrolled.runs.tasks.translate_data import AboutTranslation, Translated
+from unrolled.runs.tasks.translating import Rendered, render
+
+_MOST = 20_000  # steps of the encoder
+_LEAST = 10
+_DRAWN = 10  # sources whose attention is drawn
+_RANKED = 3  # translations of each
+_END = "(end)"
+_IN_ORDER = 0.7  # Pearson's r
+
+Attended = tuple[int, int, Parallel, Rendered]  # the number of a source, the rank, the pair, what was written
+
+
+def look_at_translations(
+    model: Translator, about: AboutTranslation, examples: Translated, beam: Beam, name: str, asked: Asked
+) -> Seen:
+    """Look at a model while it reads these sources and writes their targets, or as many as are not too many steps."""
+    if asked.most < _LEAST:
+        raise ConfigError(f"{asked.most} steps are too few to see anything: give at least {_LEAST}")
+    longest = np.maximum.accumulate(examples.inputs.lengths)
+    fitting = int((longest * np.arange(1, len(examples) + 1) <= min(asked.most, _MOST)).sum())
+    examples = examples.pick(np.arange(max(1, fitting)))
+    lengths = examples.inputs.lengths.tolist()
+    batch = examples.batch(np.arange(len(examples)))
+    pieces = [about.source.cut(one.source) or [""] for one in examples.texts]
+    asked.say("translating")
+    few = examples.pick(np.arange(min(_DRAWN, len(examples))))
+    said = render(model, about, few.sources, few.inputs, beam)
+    assert said is not None, "nobody says stop"
+    labels = _labels(pieces, about.source.unit)
+    inputs = (batch.inputs, batch.lengths, model.given(batch.targets))
+    symbols = [shown for of_one in pieces for shown in _written(about, of_one)]
+    made = account_of(opened(model), *inputs, symbols=symbols, labels=labels, lengths=lengths, say=asked.say)
+    attended = [
+        (place, rank, text, one)
+        for place, (text, ranked) in enumerate(zip(few.texts, said, strict=True), 1)
+        for rank, one in enumerate(ranked[:_RANKED], 1)
+        if one.places is not None
+    ]
+    return Seen(
+        f"{name}, {len(examples)} sources",
+        sum(lengths),
+        made,
+        _told(about, attended),
+        lambda: _pictures(about, attended),
+    )
+
+
+def _alignments(about: AboutTranslation, attended: Sequence[Attended]) -> list[Alignment]:
+    found = []
+    for place, rank, text, one in attended:
+        assert one.places is not None, "only those that say where they looked"
+        source = about.source.cut(text.source) or [""]
+        title = f"{one.text}  ({one.log_probability:.2f} nats)"
+        found.append(Alignment(f"{place}, no. {rank}: {one.text}", title, source, [*one.pieces, _END], one.places))
+    return found
+
+
+def _pictures(about: AboutTranslation, attended: Sequence[Attended]) -> Mapping[str, Any]:
+    from unrolled.inspection.alignment_figures import alignments  # (plotly is slow to import, and seldom needed)
+
+    title = "Where it looked in the source while it wrote each piece, for the best translations"
+    return {title: alignments(_alignments(about, attended))} if attended else {}
+
+
+def _told(about: AboutTranslation, attended: Sequence[Attended]) -> list[Sentence]:
+    best = [one for one in attended if one[1] == 1]
+    if not best:
+        return []
+    found = looking(_alignments(about, best))
+    text = f"the place of the source that counts most has {found.sharpest:.0%} of the weight in the mean"
+    if np.isfinite(found.order):
+        text += f", and is {_way(found.order)} (r = {found.order:.2f})"
+    figures = {"sharpest": round(found.sharpest, 4), "order": round(found.order, 4), "sources": len(best)}
+    return [Sentence("attention", text, figures)]
+
+
+def _way(order: float) -> str:
+    """How the place that a writer looks at goes on while it writes."""
+    if abs(order) < _IN_ORDER:
+        return "not simply the next one"
+    return "further on the more is written" if order > 0 else "further back the more is written"
+
+
+def _labels(pieces: Sequence[Sequence[str]], unit: str) -> list[Label]:
+    """Of each piece of a source: how far its ends are, and what sort of piece it is."""
+    flat = [piece for one in pieces for piece in one]
+    sorts = {
+        "number": (f"at a {unit} with a digit", [any(map(str.isdigit, piece)) for piece in flat]),
+        "capital": (f"at a {unit} with a capital letter", [any(map(str.isupper, piece)) for piece in flat]),
+        "sign": (f"at a {unit} without letters or digits", [not any(map(str.isalnum, piece)) for piece in flat]),
+    }
+    found = [Label(name, what, np.array(values, dtype=np.float64)) for name, (what, values) in sorts.items()]
+    read = np.concatenate([np.arange(len(one)) for one in pieces]).astype(np.float64)
+    left = np.concatenate([np.arange(len(one), 0, -1) for one in pieces]).astype(np.float64)
+    found += [Label("start", f"how many {unit}s were read", read), Label("end", "how far the source's end is", left)]
+    return [one for one in found if one.varies]
+
+
+def _written(about: AboutTranslation, pieces: Sequence[str]) -> list[str]:
+    """The pieces of a source, each with what parts it from the next; the last one ends the line."""
+    space = " " if about.source.unit == "word" else ""
+    return [*(one + space for one in pieces[:-1]), pieces[-1] + "\n"]

@@ -1,0 +1,120 @@
+"""Beam search beside all that could be written, one by one; batched as single."""
+
+from itertools import product
+
+import pytest
+import torch
+
+from tests.models.test_translator import WAYS, _model
+from unrolled import ConfigError
+from unrolled.generation import Beam, beam_search
+
+LENGTHS = torch.tensor([4, 2])
+
+
+def _sharpened(way, seed=0):
+    """A model whose predictions are far from even, and what it has read."""
+    torch.manual_seed(seed)
+    model = _model("gru", way | {"tied": False}).double()
+    with torch.no_grad():
+        for value in model.writer.parameters():
+            value.mul_(3.0)
+    return model, model.read(torch.randint(9, (4, 2)), LENGTHS)
+
+
+def _nats(model, memory, row, symbols):
+    """The log-probability of a sequence and its end, by teacher forcing."""
+    one = memory.pick(torch.tensor([row]))
+    given = torch.tensor([model.writer.boundary, *symbols])[:, None]
+    logits, _, _ = model.writer(given, one, model.writer.begin(one))
+    wanted = torch.tensor([*symbols, model.writer.boundary])
+    return float(logits[:, 0].log_softmax(dim=1)[torch.arange(len(wanted)), wanted].sum())
+
+
+@pytest.mark.parametrize("power", [0.0, 1.0])
+@pytest.mark.parametrize("way", [WAYS[0], WAYS[4], WAYS[5]])
+def test_as_wide_as_all_there_is_it_is_exhaustive(way, power):
+    model, memory = _sharpened(way)
+    most = torch.tensor([3, 2])
+    beam = Beam(1 + 5 + 25 + 125, power)
+    with torch.no_grad():
+        found = beam_search(model.writer, memory, most, beam)
+        for row in range(2):
+            every = [one for length in range(int(most[row]) + 1) for one in product(range(5), repeat=length)]
+            nats = {one: _nats(model, memory, row, one) for one in every}
+            ranked = sorted(every, key=lambda one: -beam.score(nats[one], len(one) + 1))
+            assert [one.ids for one in found[row]] == ranked[: beam.width]
+            for one in found[row]:
+                assert one.log_probability == pytest.approx(nats[one.ids], abs=1e-9)
+                assert one.score == pytest.approx(one.log_probability / (len(one.ids) + 1) ** power)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_beam_of_one_is_greedy(seed):
+    model, memory = _sharpened(WAYS[0], seed)
+    most = torch.tensor([6, 6])
+    with torch.no_grad():
+        found = beam_search(model.writer, memory, most, Beam(1))
+        for row in range(2):
+            one = memory.pick(torch.tensor([row]))
+            state, symbol = model.writer.begin(one), model.writer.boundary
+            written = []
+            while len(written) < 6:
+                logits, state, _ = model.writer.step(torch.tensor([symbol]), one, state)
+                symbol = int(logits[0].argmax())
+                if symbol == model.writer.boundary:
+                    break
+                written.append(symbol)
+            assert [one.ids for one in found[row]] == [tuple(written)]
+
+
+@pytest.mark.parametrize("way", [WAYS[0], WAYS[3], WAYS[5]])
+def test_batched_is_single(way):
+    model, memory = _sharpened(way)
+    most = torch.tensor([5, 4])
+    together = beam_search(model.writer, memory, most, Beam(3))
+    for row in range(2):
+        (alone,) = beam_search(model.writer, memory.pick(torch.tensor([row])), most[row : row + 1], Beam(3))
+        assert [one.ids for one in alone] == [one.ids for one in together[row]]
+        for one, other in zip(alone, together[row], strict=True):
+            assert one.log_probability == pytest.approx(other.log_probability, abs=1e-6)
+            if one.places is not None:
+                torch.testing.assert_close(one.places, other.places, rtol=0, atol=1e-6)
+
+
+def test_where_it_looked_belongs_to_what_it_wrote():
+    model, memory = _sharpened(WAYS[0])
+    with torch.no_grad():
+        for row, ranked in enumerate(beam_search(model.writer, memory, torch.tensor([4, 4]), Beam(4))):
+            for one in ranked:
+                single = memory.pick(torch.tensor([row]))
+                given = torch.tensor([model.writer.boundary, *one.ids])[:, None]
+                _, _, weights = model.writer(given, single, model.writer.begin(single))
+                torch.testing.assert_close(one.places, weights[:, 0])
+
+
+def test_a_wider_beam_keeps_what_was_best_or_finds_better():
+    better = 0
+    for seed in range(12):
+        model, memory = _sharpened(WAYS[0], seed)
+        most = torch.tensor([4, 4])
+        found = {
+            width: [ranked[0].score for ranked in beam_search(model.writer, memory, most, Beam(width, 0.0))]
+            for width in (1, 1 + 5 + 25 + 125 + 625)
+        }
+        for one, other in zip(found[1], found[1 + 5 + 25 + 125 + 625], strict=True):
+            assert other >= one - 1e-12
+            better += other > one + 1e-9
+    assert better, "else nothing was searched"
+
+
+def test_symbols_that_are_not_to_be_written():
+    model, memory = _sharpened(WAYS[0])
+    found = beam_search(model.writer, memory, torch.tensor([3, 3]), Beam(20), banned=(0, 2))
+    assert all(not {0, 2} & set(one.ids) for ranked in found for one in ranked)
+
+
+@pytest.mark.parametrize("wrong", [{"width": 0}, {"width": 10**6}, {"length_penalty": -1.0}])
+def test_beams_that_are_none(wrong):
+    with pytest.raises(ConfigError, match="give a"):
+        Beam(**wrong)
