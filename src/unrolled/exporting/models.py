@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from unrolled.engine import State
 from unrolled.errors import ExportError
 from unrolled.exporting import recurrent
-from unrolled.exporting.fronts import Reading, reading
+from unrolled.exporting.fronts import Reading, reading, some_lengths
 from unrolled.exporting.function import Function, Trial
 from unrolled.exporting.lengths import lengths_of
 from unrolled.exporting.modules import one_hot, write
@@ -112,7 +112,7 @@ def sequence(parts: Parts, oracle: Oracle[Any], pool: Pool | None = None, *, wit
         recurrent.states_out(sheet, layers, states)
 
     def trials(steps: int, rows: int) -> list[Trial]:
-        long = _some_lengths(steps, rows)
+        long = some_lengths(steps, rows)
         drawn = parts.reading.draw(long)
         return oracle.trials([{"inputs": drawn, "lengths": long}], drawn, long)
 
@@ -161,8 +161,3 @@ def _each(say: Callable[[Any, Tensor, Tensor], list[Answer]]) -> Callable[[Any, 
         return [*({"logits": one} for one in before), {**whole, "logits": last}]
 
     return say_each
-
-
-def _some_lengths(steps: int, rows: int) -> Tensor:
-    """Rows of different lengths; one has all steps, one none."""
-    return torch.tensor([steps - row * steps // (rows - 1) for row in range(rows)])
