@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from functools import partial
-from itertools import chain
 
 import numpy as np
-from numpy.typing import NDArray
 
 from unrolled.data import Examples, Lexicon
-from unrolled.errors import ConfigError
 from unrolled.inspection import Label, account_of
 from unrolled.inspection import open as opened
 from unrolled.models import SequenceModel
 from unrolled.runs.tasks.classes_examples import examples_shown
 from unrolled.runs.tasks.classes_pictures import pictures_of, sentences_of
+from unrolled.runs.tasks.examples_look import to_be_read, written
 from unrolled.runs.tasks.kind import Asked, Seen
 
-_MOST = 20_000  # steps: each is kept for every unit of every value, padding included
-_LEAST = 10
 _CLASSES = 12  # that are looked for
 
 
@@ -35,13 +31,11 @@ def look_at_classes(
 
     answer: what a class is called.
     """
-    if asked.most < _LEAST:
-        raise ConfigError(f"{asked.most} steps are too few to see anything: give at least {_LEAST}")
-    examples = examples.pick(_fitting(examples, min(asked.most, _MOST)))
+    examples = to_be_read(examples, asked.most)
     lengths = examples.inputs.lengths.tolist()
     batch = examples.batch(np.arange(len(examples)))
     labels = _labels(classes, examples)
-    symbols = [] if lexicon is None else list(chain.from_iterable(_written(lexicon, one) for one in _rows(examples)))
+    symbols = [] if lexicon is None else _symbols(lexicon, examples)
     inputs = (batch.inputs, batch.lengths)
     made = account_of(opened(model), *inputs, symbols=symbols, labels=labels, lengths=lengths, say=asked.say)
     asked.say("single examples")
@@ -56,26 +50,10 @@ def look_at_classes(
     )
 
 
-def _fitting(examples: Examples, most: int) -> NDArray[np.int64]:
-    """Which examples are read: as many as have at most so many steps, padded; one at least.
-
-    They are drawn from all, always the same: a file may have one class after the other.
-    """
-    order = np.random.default_rng(0).permutation(len(examples))
-    longest = np.maximum.accumulate(examples.inputs.lengths[order])
-    fitting = int((longest * np.arange(1, len(examples) + 1) <= most).sum())
-    return np.sort(order[: max(1, fitting)])
-
-
-def _rows(examples: Examples) -> list[list[int]]:
-    return [examples.inputs[row].tolist() for row in range(len(examples))]
-
-
-def _written(lexicon: Lexicon, ids: list[int]) -> list[str]:
-    """The pieces of an example, each with what parts it from the next; the last one ends the line."""
-    space = "" if lexicon.pieces == "characters" else " "
-    pieces = [lexicon.entries[one] + space for one in ids]
-    return [*pieces[:-1], pieces[-1] + "\n"]
+def _symbols(lexicon: Lexicon, examples: Examples) -> list[str]:
+    """What each step of them is, in letters."""
+    texts = ([lexicon.entries[one] for one in examples.inputs[row]] for row in range(len(examples)))
+    return [symbol for text in texts for symbol in written(text, lexicon.unit)]
 
 
 def _labels(classes: tuple[str, ...], examples: Examples) -> list[Label]:

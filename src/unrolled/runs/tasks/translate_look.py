@@ -8,17 +8,15 @@ from typing import Any
 import numpy as np
 
 from unrolled.data import Parallel
-from unrolled.errors import ConfigError
 from unrolled.generation import Beam
 from unrolled.inspection import Alignment, Label, Sentence, account_of, looking
 from unrolled.inspection import open as opened
 from unrolled.models import Translator
+from unrolled.runs.tasks.examples_look import to_be_read, written
 from unrolled.runs.tasks.kind import Asked, Seen
 from unrolled.runs.tasks.translate_data import AboutTranslation, Translated
 from unrolled.runs.tasks.translating import Rendered, render
 
-_MOST = 20_000  # steps of the encoder
-_LEAST = 10
 _DRAWN = 10  # sources whose attention is drawn
 _RANKED = 3  # translations of each
 _END = "(end)"
@@ -31,11 +29,7 @@ def look_at_translations(
     model: Translator, about: AboutTranslation, examples: Translated, beam: Beam, name: str, asked: Asked
 ) -> Seen:
     """Look at a model while it reads these sources and writes their targets, or as many as are not too many steps."""
-    if asked.most < _LEAST:
-        raise ConfigError(f"{asked.most} steps are too few to see anything: give at least {_LEAST}")
-    longest = np.maximum.accumulate(examples.inputs.lengths)
-    fitting = int((longest * np.arange(1, len(examples) + 1) <= min(asked.most, _MOST)).sum())
-    examples = examples.pick(np.arange(max(1, fitting)))
+    examples = to_be_read(examples, asked.most)
     lengths = examples.inputs.lengths.tolist()
     batch = examples.batch(np.arange(len(examples)))
     pieces = [about.source.cut(one.source) or [""] for one in examples.texts]
@@ -45,7 +39,7 @@ def look_at_translations(
     assert said is not None, "nobody says stop"
     labels = _labels(pieces, about.source.unit)
     inputs = (batch.inputs, batch.lengths, model.given(batch.targets))
-    symbols = [shown for of_one in pieces for shown in _written(about, of_one)]
+    symbols = [shown for of_one in pieces for shown in written(of_one, about.source.unit)]
     made = account_of(opened(model), *inputs, symbols=symbols, labels=labels, lengths=lengths, say=asked.say)
     attended = [
         (place, rank, text, one)
@@ -111,9 +105,3 @@ def _labels(pieces: Sequence[Sequence[str]], unit: str) -> list[Label]:
     left = np.concatenate([np.arange(len(one), 0, -1) for one in pieces]).astype(np.float64)
     found += [Label("start", f"how many {unit}s were read", read), Label("end", "how far the source's end is", left)]
     return [one for one in found if one.varies]
-
-
-def _written(about: AboutTranslation, pieces: Sequence[str]) -> list[str]:
-    """The pieces of a source, each with what parts it from the next; the last one ends the line."""
-    space = " " if about.source.unit == "word" else ""
-    return [*(one + space for one in pieces[:-1]), pieces[-1] + "\n"]
