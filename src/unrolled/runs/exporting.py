@@ -46,6 +46,7 @@ def export(
     out: str | PathLike[str] | None = None,
     *,
     best: bool = False,
+    average: int = 0,
     overwrite: bool = False,
     warn: Callable[[str], None] = lambda _: None,
 ) -> list[ExportedFile]:
@@ -60,7 +61,7 @@ def export(
         to: the format.
         out: the file for the whole sequence; None: model.onnx in the run's folder. That for a step is called the same,
             with ".step" before the suffix. Older ONNX files there are replaced.
-        best: the weights that were best on what is held out.
+        best, average: which weights, see `load`.
         overwrite: also what is no ONNX file is replaced.
         warn: is told what is to be known of the run.
 
@@ -70,7 +71,7 @@ def export(
     """
     if to not in FORMATS:
         raise ConfigError(f"there is no format {to!r}: {', '.join(FORMATS)} are there.{did_you_mean(to, FORMATS)}")
-    run = load(path, best=best)
+    run = load(path, best=best, average=average)
     for warning in run.warnings:
         warn(warning)
     place = Path(path) / MODEL if out is None else Path(out)
