@@ -61,7 +61,8 @@ def export(
         to: the format.
         out: the file for the whole sequence; None: model.onnx in the run's folder. That for a step is called the same,
             with ".step" before the suffix. Older ONNX files there are replaced.
-        best, average: which weights, see `load`.
+        best: the weights that were best on what is held out.
+        average: the mean of the weights of so many checkpoints, see `load`.
         overwrite: also what is no ONNX file is replaced.
         warn: is told what is to be known of the run.
 
