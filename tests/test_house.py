@@ -112,6 +112,10 @@ def test_the_door_opens_nothing_by_itself():
     assert not {"torch", "rich", "typer", "plotly", "starlette"} & _loaded_by("import unrolled")
 
 
+def test_what_is_an_extra_is_loaded_when_it_is_needed():
+    assert not {"onnx", "onnxruntime", "tokenizers"} & _loaded_by("import unrolled.cli.commands")
+
+
 def test_the_language_needs_no_tensor_library():
     statement = "from unrolled import cell, cells, ops; cells.lstm.graph"
     assert not {"torch", "numpy"} & _loaded_by(statement)

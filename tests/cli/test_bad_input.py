@@ -189,6 +189,7 @@ USE = {
     "a text of unknown symbols": (["eval", "run", "one.txt", "--json"], None),
     "an empty text": (["eval", "run", "empty.txt"], "empty.txt is empty"),
     "binary data": (["eval", "run", "binary.bin"], "binary.bin is not UTF-8 text"),
+    "two weights for an export": (["export", "run", "--best", "--average", "2"], "--average 2: give a number of check"),
     "no run to export": (["export", "rum"], "there is no run rum. Did you mean 'run'?"),
     "a file that is no export": (["export", "run", "-o", "text.py"], "text.py is there, and is no ONNX file: give"),
     "a folder for an export": (

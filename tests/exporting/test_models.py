@@ -10,7 +10,16 @@ from torch import nn
 
 from unrolled import ExportError, LanguageModel, LanguageModelConfig, cell
 from unrolled.exporting import exported, functions_of
-from unrolled.models import Classifier, ClassifierConfig, FrontConfig, SequenceConfig, Tagger
+from unrolled.models import (
+    Classifier,
+    ClassifierConfig,
+    FrontConfig,
+    SequenceConfig,
+    Tagger,
+    Translator,
+    TranslatorConfig,
+    WriterConfig,
+)
 from unrolled.ops import affine, concat, cos, linear, maximum, norm, softplus, split, tanh, where
 
 SIZES = [(3, 4), (8, 1)]  # steps and rows
@@ -150,6 +159,41 @@ def test_classify(made, pooling):
                 streamed, _ = _streamed(sessions["step"], model, inputs)
                 for end in range(1, steps + 1):
                     _close(streamed[end - 1], model(inputs[:end], torch.full((rows,), end)))
+
+
+@pytest.mark.parametrize("made", ["gru", "lstm", own], ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"context": "state", "bidirectional": False},
+        {"context": "fixed", "tied": True},
+        {"attention": "dot", "bidirectional": False, "reverse_source": True},
+        {"attention": "general"},
+        {"attention": "additive", "reverse_source": True, "tied": True},
+    ],
+    ids=str,
+)
+@torch.no_grad()
+def test_translate(made, options):
+    whole = {name: options[name] for name in ("bidirectional", "reverse_source") if name in options}
+    of_writer = {name: value for name, value in options.items() if name not in whole}
+    sizes = WriterConfig(vocab_size=8, embedding_size=5, hidden_size=6, num_layers=2, **of_writer)
+    model = _lively(Translator(TranslatorConfig(front=WORDS, writer=sizes, **whole), made))
+    sessions = _sessions(model)
+    for steps, rows in SIZES:
+        source, lengths = torch.randint(11, (steps, rows)), _lengths(steps, rows)
+        given = torch.randint(9, (6, rows))
+        wanted, weights = model(source, lengths, given)
+        read = _said(sessions["sequence"], inputs=source, lengths=lengths)
+        always = {"fixed": read["fixed"]} if "fixed" in read else {}
+        always |= {"places": read["places"], "lengths": lengths} if "places" in read else {}
+        states = {name.replace("next_", "state_"): one for name, one in read.items() if name.startswith("next_")}
+        for u, one in enumerate(given):
+            said = _said(sessions["step"], inputs=one, **states, **always)
+            _close(said.pop("logits"), wanted[u])
+            if weights is not None:
+                _close(said.pop("weights"), weights[u])
+            states = {name.replace("next_", "state_"): value for name, value in said.items()}
 
 
 def test_what_comes_in_is_said():

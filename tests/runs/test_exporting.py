@@ -13,7 +13,18 @@ import torch
 from typer.testing import CliRunner
 
 from tests.runs.disk import Disk, Failing, using
-from unrolled import ClassifyConfig, ConfigError, ExportError, RunError, TagConfig, TextConfig, export, load, train
+from unrolled import (
+    ClassifyConfig,
+    ConfigError,
+    ExportError,
+    RunError,
+    TagConfig,
+    TextConfig,
+    TranslateConfig,
+    export,
+    load,
+    train,
+)
 from unrolled.cli.commands import app
 from unrolled.exporting import is_onnx
 
@@ -104,6 +115,17 @@ def test_a_classifier_that_reads_from_both_ends_has_no_step(runs, tmp_path):
     with pytest.raises(ConfigError, match=r"both\.step\.onnx is there, and this model has no step"):
         export(runs / "classify", out=tmp_path / "both.onnx")
     assert (tmp_path / "both.onnx").read_bytes() == before
+
+
+def test_a_translator(runs, tmp_path):
+    (tmp_path / "pairs.tsv").write_text("a b\tx y\nb a\ty x\nb\tx\n" * 20)
+    config = TranslateConfig(data=[str(tmp_path / "pairs.tsv")], steps=2, hidden_size=6, samples=0, batch_size=4)
+    whole, step = export(train(config, tmp_path / "run"))
+    assert set(whole.outputs) == {"places", "next_h"}
+    assert set(step.inputs) == {"inputs", "state_h", "places", "lengths"}
+    facts = {name: json.loads(_facts(step.path)[name]) for name in ("source", "target", "boundary")}
+    assert set("ab") < set(facts["source"]["entries"])
+    assert step.outputs["logits"] == ("B", facts["boundary"] + 1)
 
 
 def test_where_the_files_go(runs, tmp_path):

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from unrolled.cli.app import AsJson, Best, RunPath, app, print_json
+from unrolled.cli.app import AsJson, Average, Best, RunPath, app, print_json
 from unrolled.cli.terminal import complain, printable
 from unrolled.runs import ExportedFile, export
 
@@ -24,6 +24,7 @@ def export_command(
         typer.Option("--out", "-o", help="the file; default: model.onnx, in the run's folder", show_default=False),
     ] = None,
     best: Best = False,
+    average: Average = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace also what is no ONNX file")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -32,7 +33,7 @@ def export_command(
     A file for the whole sequence, and one for a single step where the model can be run step by step: to be used as
     input comes, with the states in the caller's hands. Each is run before it is kept, and equals the run.
     """
-    for one in export(run, to, out, best=best, overwrite=overwrite, warn=partial(complain, "warning")):
+    for one in export(run, to, out, best=best, average=average, overwrite=overwrite, warn=partial(complain, "warning")):
         if as_json:
             print_json(asdict(one))
         else:

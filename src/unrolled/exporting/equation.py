@@ -74,9 +74,10 @@ class Equation:
         assert width is not None, "what stands alone is no plain number"
         return self.resolve(width)
 
-    def numbers(self, place: int) -> Numbers:
-        """What kind of numbers a node gives."""
-        return "bool" if self.graph.nodes[place].operation in COMPARISONS else "float32"
+    def port(self, place: int) -> tuple[Numbers, tuple[int | str, ...]]:
+        """What kind of numbers a node gives, and their shape, where it differs from row to row."""
+        is_comparison = self.graph.nodes[place].operation in COMPARISONS
+        return "bool" if is_comparison else "float32", ("B", self.width(place))
 
     def _rows(self) -> list[bool]:
         found: list[bool] = []

@@ -63,3 +63,8 @@ def _(front: Channels) -> Reading:
 @reading.register
 def _(front: Frames) -> Reading:
     return Reading("float32", front.shape, mean=front.mean, deviation=front.deviation)
+
+
+def some_lengths(steps: int, rows: int) -> Tensor:
+    """Rows of different lengths `[B]`; one has all steps, one none."""
+    return torch.tensor([steps - row * steps // (rows - 1) for row in range(rows)])

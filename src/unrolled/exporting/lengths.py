@@ -24,17 +24,21 @@ class Lengths:
 
 def lengths_of(sheet: Sheet, inputs: str, lengths: str) -> Lengths:
     """What the lengths `[B]` of inputs `[T, B, ...]` say."""
-    steps = sheet.call("Squeeze", sheet.call("Shape", inputs, start=0, end=1))
-    zero, one = (sheet.call("Squeeze", sheet.whole(number)) for number in (0, 1))
-    time = sheet.call("Range", zero, steps, one)
-    real = sheet.call("Less", sheet.call("Unsqueeze", time, sheet.whole(1)), lengths)
+    real = sheet.call("Less", steps_of(sheet, inputs), lengths)
     return Lengths(
         lengths,
         sheet.call("Cast", lengths, to=_INT32),
         sheet.call("Unsqueeze", real, sheet.whole(2), name="real"),
-        sheet.call("Greater", sheet.call("Unsqueeze", lengths, sheet.whole(1)), zero, name="begun"),
+        sheet.call("Greater", sheet.call("Unsqueeze", lengths, sheet.whole(1)), sheet.whole(0), name="begun"),
         sheet.call("Shape", lengths),
     )
+
+
+def steps_of(sheet: Sheet, sequence: str) -> str:
+    """The numbers of the steps of a sequence `[T, ...]`, from 0: `[T, 1]`."""
+    count = sheet.call("Squeeze", sheet.call("Shape", sequence, start=0, end=1))
+    first, apart = (sheet.call("Squeeze", sheet.whole(number)) for number in (0, 1))
+    return sheet.call("Unsqueeze", sheet.call("Range", first, count, apart), sheet.whole(1))
 
 
 _INT32 = 6  # onnx.TensorProto.INT32

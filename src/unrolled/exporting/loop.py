@@ -14,6 +14,7 @@ from unrolled.exporting.operations import repeated
 from unrolled.exporting.sheet import Sheet
 
 States = dict[str, str]
+Places = Mapping[str, list[int]]  # the nodes of a graph, by when they are computed
 
 
 def step(sheet: Sheet, equation: Equation, x: str, states: Mapping[str, str]) -> tuple[str, States]:
@@ -37,7 +38,9 @@ def loop(sheet: Sheet, equation: Equation, x: str, lengths: Lengths, *, reverse:
         The output `[T, B, width]`, zero past each row's end, and the states `[B, width]` after its last real step.
     """
     graph, when = equation.graph, schedule(equation.graph)
-    places = {moment: [place for place, one in enumerate(when) if one == moment] for moment in (BEFORE, DURING, AFTER)}
+    places: Places = {
+        moment: [place for place, one in enumerate(when) if one == moment] for moment in (BEFORE, DURING, AFTER)
+    }
     values: Values = {graph.input: x}
     equation.write(sheet, places[BEFORE], values)
     final = _scan(sheet, equation, lengths, values, places, reverse=reverse)
@@ -47,49 +50,44 @@ def loop(sheet: Sheet, equation: Equation, x: str, lengths: Lengths, *, reverse:
 
 
 def _scan(
-    sheet: Sheet,
-    equation: Equation,
-    lengths: Lengths,
-    values: Values,
-    places: Mapping[str, list[int]],
-    *,
-    reverse: bool,
+    sheet: Sheet, equation: Equation, lengths: Lengths, values: Values, places: Places, *, reverse: bool
 ) -> States:
     """Write the loop, and into `values` what is needed of each step behind it."""
-    graph, body = equation.graph, Sheet(sheet)
-    within: Values = {}
-    for one in graph.states:
-        within[one.before] = body.input(
-            f"{equation.name}{one.name}@0", "float32", ("B", equation.state_width(one.name))
-        )
-    real = body.input(f"{equation.name}is_real", "bool", ("B", 1))
-    read = _needed(equation, [*places[DURING], *(one.after for one in graph.states)], places[BEFORE])
-    sliced = [place for place in read if equation.has_rows[place]]
-    within |= {place: values[place] for place in read if not equation.has_rows[place]}
-    for place in sliced:
-        called = f"{equation.called(place)}@t"
-        within[place] = body.input(called, equation.numbers(place), ("B", equation.width(place)))
-    equation.write(body, places[DURING], within)
-    for one in graph.states:
-        after = body.call("Where", real, within[one.after], within[one.before])
-        body.output(f"{equation.name}{one.name}@1", after, "float32", ("B", equation.state_width(one.name)))
-    kept = _needed(equation, [*places[AFTER], graph.output], places[DURING])
-    for place in kept:
-        called = f"{equation.called(place)}@out"
-        body.output(called, within[place], equation.numbers(place), ("B", equation.width(place)))
-    begins = [zeros(sheet, lengths.rows, equation.state_width(one.name)) for one in graph.states]
+    states = equation.graph.states
+    body = Sheet(sheet)
+    read, kept = _body(body, equation, values, places)
+    begins = [zeros(sheet, lengths.rows, equation.state_width(one.name)) for one in states]
     made = sheet.calls_for(
         "Scan",
         *begins,
         lengths.real,
-        *(values[place] for place in sliced),
-        names=(*(f"{equation.name}{one.name}@end" for one in graph.states), *map(equation.called, kept)),
+        *(values[place] for place in read),
+        names=(*(f"{equation.name}{one.name}@end" for one in states), *map(equation.called, kept)),
         body=body,
-        num_scan_inputs=1 + len(sliced),
-        **_directions(input=1 + len(sliced), output=len(kept), reverse=reverse),
+        num_scan_inputs=1 + len(read),
+        **_directions(input=1 + len(read), output=len(kept), reverse=reverse),
     )
-    values.update(zip(kept, made[len(graph.states) :], strict=True))
-    return {one.name: value for one, value in zip(graph.states, made, strict=False)}
+    values.update(zip(kept, made[len(states) :], strict=True))
+    return {one.name: value for one, value in zip(states, made, strict=False)}
+
+
+def _body(body: Sheet, equation: Equation, around: Values, places: Places) -> tuple[list[int], list[int]]:
+    """Write one step of the loop; the nodes that it reads of each step, and those that it gives out of each."""
+    graph = equation.graph
+    states = [(one, f"{equation.name}{one.name}", ("B", equation.state_width(one.name))) for one in graph.states]
+    within: Values = {one.before: body.input(f"{name}@0", "float32", shape) for one, name, shape in states}
+    real = body.input(f"{equation.name}is_real", "bool", ("B", 1))
+    needed = _needed(equation, [*places[DURING], *(one.after for one in graph.states)], places[BEFORE])
+    read = [place for place in needed if equation.has_rows[place]]
+    within |= {place: around[place] for place in needed if not equation.has_rows[place]}
+    within |= {place: body.input(f"{equation.called(place)}@t", *equation.port(place)) for place in read}
+    equation.write(body, places[DURING], within)
+    for one, name, shape in states:  # a row that has ended keeps its states
+        body.output(f"{name}@1", body.call("Where", real, within[one.after], within[one.before]), "float32", shape)
+    kept = _needed(equation, [*places[AFTER], graph.output], places[DURING])
+    for place in kept:
+        body.output(f"{equation.called(place)}@out", within[place], *equation.port(place))
+    return read, kept
 
 
 def _directions(*, reverse: bool, **counts: int) -> dict[str, list[int]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import singledispatch
+from functools import cached_property, singledispatch
 from typing import Any
 
 import torch
@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from unrolled.engine import State
 from unrolled.errors import ExportError
 from unrolled.exporting import recurrent
-from unrolled.exporting.fronts import Reading, reading
+from unrolled.exporting.fronts import Reading, reading, some_lengths
 from unrolled.exporting.function import Function, Trial
 from unrolled.exporting.lengths import lengths_of
 from unrolled.exporting.modules import one_hot, write
 from unrolled.exporting.oracle import Answer, Oracle
 from unrolled.exporting.pooling import pooled
-from unrolled.exporting.recurrent import CAME, GOES, layers_of
+from unrolled.exporting.recurrent import CAME, GOES, Layers, layers_of
 from unrolled.exporting.sheet import Sheet
 from unrolled.layers import Pool, Recurrent
 from unrolled.models import Classifier, LanguageModel, Tagger
@@ -88,6 +88,11 @@ class Parts:
     rnn: Recurrent
     read_out: nn.Linear
 
+    @cached_property
+    def layers(self) -> Layers:
+        """The recurrent stack."""
+        return layers_of(self.rnn)
+
 
 def sequence(parts: Parts, oracle: Oracle[Any], pool: Pool | None = None, *, with_states: bool = False) -> Function:
     """Inputs `[T, B, ...]` and lengths `[B]` -> logits `[T, B, K]`, or `[B, K]` where a sequence becomes one vector.
@@ -95,7 +100,7 @@ def sequence(parts: Parts, oracle: Oracle[Any], pool: Pool | None = None, *, wit
     `oracle`: what the model itself says, at one call. `with_states`: the states after each row's last real step go out,
     too.
     """
-    sheet, layers = Sheet(), layers_of(parts.rnn)
+    sheet, layers = Sheet(), parts.layers
     inputs = parts.reading.input(sheet, "T", "B")
     lengths = lengths_of(sheet, inputs, sheet.input("lengths", "int64", ("B",)))
     hidden, states = recurrent.sequence(sheet, layers, parts.front(sheet, inputs), lengths)
@@ -107,7 +112,7 @@ def sequence(parts: Parts, oracle: Oracle[Any], pool: Pool | None = None, *, wit
         recurrent.states_out(sheet, layers, states)
 
     def trials(steps: int, rows: int) -> list[Trial]:
-        long = _some_lengths(steps, rows)
+        long = some_lengths(steps, rows)
         drawn = parts.reading.draw(long)
         return oracle.trials([{"inputs": drawn, "lengths": long}], drawn, long)
 
@@ -119,7 +124,7 @@ def step(parts: Parts, oracle: Oracle[Any]) -> Function:
 
     `oracle`: what the model itself says after each step of a sequence.
     """
-    sheet, layers = Sheet(), layers_of(parts.rnn)
+    sheet, layers = Sheet(), parts.layers
     inputs = parts.reading.input(sheet, "B")
     states = recurrent.states_in(sheet, layers)
     hidden, after = recurrent.one_step(sheet, layers, parts.front(sheet, inputs), states)
@@ -156,8 +161,3 @@ def _each(say: Callable[[Any, Tensor, Tensor], list[Answer]]) -> Callable[[Any, 
         return [*({"logits": one} for one in before), {**whole, "logits": last}]
 
     return say_each
-
-
-def _some_lengths(steps: int, rows: int) -> Tensor:
-    """Rows of different lengths; one has all steps, one none."""
-    return torch.tensor([steps - row * steps // (rows - 1) for row in range(rows)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from unrolled.exporting import modules
-from unrolled.exporting.lengths import Lengths
+from unrolled.exporting.lengths import Lengths, steps_of
 from unrolled.exporting.operations import part
 from unrolled.exporting.sheet import Sheet
 from unrolled.layers import Pool
@@ -35,14 +35,12 @@ def _attended(sheet: Sheet, pool: Pool, sequence: str, lengths: Lengths) -> str:
 
 def _last(sheet: Sheet, sequence: str, lengths: Lengths, width: int, *, bidirectional: bool) -> str:
     """What stands at each row's last real step; of the direction that was read from the end, at the first one."""
-    steps = sheet.call("Squeeze", sheet.call("Shape", sequence, start=0, end=1))
-    zero, one = (sheet.call("Squeeze", sheet.whole(number)) for number in (0, 1))
-    time = sheet.call("Unsqueeze", sheet.call("Range", one, sheet.call("Add", steps, one), one), sheet.whole(1))
-    is_last = sheet.call("Unsqueeze", sheet.call("Equal", time, lengths.given), sheet.whole(2))
+    last = sheet.call("Sub", lengths.given, sheet.whole(1))
+    is_last = sheet.call("Unsqueeze", sheet.call("Equal", steps_of(sheet, sequence), last), sheet.whole(2))
     ended = _total(sheet, sheet.call("Where", is_last, sequence, sheet.number(0.0)))
     if not bidirectional:
         return ended
-    begun = sheet.call("Gather", sequence, zero, axis=0)
+    begun = sheet.call("Gather", sequence, sheet.call("Squeeze", sheet.whole(0)), axis=0)
     half = width // 2
     return sheet.call("Concat", part(sheet, ended, 0, half), part(sheet, begun, half, width), axis=-1)
 

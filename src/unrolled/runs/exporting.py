@@ -46,6 +46,7 @@ def export(
     out: str | PathLike[str] | None = None,
     *,
     best: bool = False,
+    average: int = 0,
     overwrite: bool = False,
     warn: Callable[[str], None] = lambda _: None,
 ) -> list[ExportedFile]:
@@ -61,6 +62,7 @@ def export(
         out: the file for the whole sequence; None: model.onnx in the run's folder. That for a step is called the same,
             with ".step" before the suffix. Older ONNX files there are replaced.
         best: the weights that were best on what is held out.
+        average: the mean of the weights of so many checkpoints, see `load`.
         overwrite: also what is no ONNX file is replaced.
         warn: is told what is to be known of the run.
 
@@ -70,34 +72,56 @@ def export(
     """
     if to not in FORMATS:
         raise ConfigError(f"there is no format {to!r}: {', '.join(FORMATS)} are there.{did_you_mean(to, FORMATS)}")
-    run = load(path, best=best)
+    run = load(path, best=best, average=average)
     for warning in run.warnings:
         warn(warning)
     place = Path(path) / MODEL if out is None else Path(out)
     with _writing(place):
-        places = _places(place, overwrite=overwrite)
+        _check_free(place, overwrite=overwrite)
     try:
         made = exported(run.model, _metadata(run))
     except ExportError as error:
         raise ExportError(f"{path}: {error}") from error
-    return _written(made, places)
+    places = {name: _place_of(name, place) for name in made}
+    with _writing(place):
+        for one in places.values():
+            _check_free(one, overwrite=overwrite)
+        _check_no_stranger(place, places)
+        files.replace({places[name]: one.content for name, one in made.items()})
+    return [_told(places[name], one) for name, one in made.items()]
 
 
-def _places(place: Path, *, overwrite: bool) -> dict[str, Path]:
-    """Where each function goes.
+def _place_of(name: str, whole: Path) -> Path:
+    """Where a function goes, beside that of the whole sequence."""
+    return whole if name == _WHOLE else whole.with_name(f"{whole.stem}.{name}{whole.suffix}")
+
+
+def _check_free(place: Path, *, overwrite: bool) -> None:
+    """Check that nothing else lies there.
 
     Raises:
-        ConfigError: something else lies there.
+        ConfigError: it does.
     """
     if place.is_dir() or not place.name:
         raise ConfigError(f"{place} is a folder: name a file in it, -o {place / MODEL}")
-    places = {_WHOLE: place, _STEP: place.with_name(f"{place.stem}.{_STEP}{place.suffix}")}
-    for one in places.values():
-        if one.exists() and not one.is_file():
-            raise ConfigError(f"{one} is there, and is no file: give another place, -o")
-        if (one.exists() or one.is_symlink()) and not overwrite and not _is_onnx(one):
-            raise ConfigError(f"{one} is there, and is no ONNX file: give another place, -o, or say --overwrite")
-    return places
+    if place.exists() and not place.is_file():
+        raise ConfigError(f"{place} is there, and is no file: give another place, -o")
+    if (place.exists() or place.is_symlink()) and not overwrite and not _is_onnx(place):
+        raise ConfigError(f"{place} is there, and is no ONNX file: give another place, -o, or say --overwrite")
+
+
+def _check_no_stranger(whole: Path, places: Mapping[str, Path]) -> None:
+    """Check that no step of an earlier export would stand beside a whole that it does not belong to.
+
+    Raises:
+        ConfigError: it would.
+    """
+    step = _place_of(_STEP, whole)
+    if _STEP not in places and step.exists():
+        raise ConfigError(
+            f"{step} is there, and this model has no step, as it has to see the whole: remove that file, or give"
+            " another place, -o"
+        )
 
 
 @contextmanager
@@ -128,28 +152,6 @@ def _metadata(run: Run) -> dict[str, str]:
     return facts | {name: json.dumps(value) for name, value in told.items()}
 
 
-def _written(made: Mapping[str, Exported], places: Mapping[str, Path]) -> list[ExportedFile]:
-    """The files, on the disk.
-
-    Raises:
-        ConfigError: the disk refuses, or a file of an earlier export would stand beside one that it does not belong to.
-    """
-    for name in places.keys() - made.keys():
-        if places[name].exists():
-            raise ConfigError(
-                f"{places[name]} is there, and this model has no {name}, as it has to see the whole: remove that file,"
-                " or give another place, -o"
-            )
-    with _writing(places[_WHOLE]):
-        files.replace({places[name]: one.content for name, one in made.items()})
-    return [
-        ExportedFile(
-            str(places[name]),
-            name,
-            {port.name: port.shape for port in one.inputs},
-            {port.name: port.shape for port in one.outputs},
-            one.layers,
-            one.checked.difference,
-        )
-        for name, one in made.items()
-    ]
+def _told(path: Path, one: Exported) -> ExportedFile:
+    inputs, outputs = ({port.name: port.shape for port in ports} for ports in (one.inputs, one.outputs))
+    return ExportedFile(str(path), one.name, inputs, outputs, one.layers, one.checked.difference)

@@ -6,7 +6,6 @@ import math
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
@@ -86,9 +85,6 @@ class ClassesKind(ExamplesKind[Config, AboutType, Examples], Generic[Config, Abo
     answer: ClassVar[str]  # what a class is called: "class", "label"
     shown: ClassVar[int]  # examples of which `show` tells
     files = (ABOUT, DataFile(_EXAMPLES, None))
-    uses = MappingProxyType(
-        {**ExamplesKind.uses, "unrolled export {run}": "files for ONNX Runtime, which need no Unrolled"}
-    )
 
     @abstractmethod
     def answers(self, length: int) -> int:

@@ -90,6 +90,7 @@ class ExamplesKind(Kind[Config, AboutType, Data], Generic[Config, AboutType, Dat
             "unrolled predict {run} FILE": "what it says of other examples",
             "unrolled eval {run} FILE": "how good it is on others whose answers are known",
             "unrolled look {run}": "what is inside: a report with pictures",
+            "unrolled export {run}": "files for ONNX Runtime, which need no Unrolled",
         }
     )
     shows = "what it says of examples"

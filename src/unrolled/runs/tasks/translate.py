@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -195,6 +196,14 @@ class TranslateKind(ExamplesKind[TranslateConfig, AboutTranslation, Translated])
         for one, ranked in zip(texts, said, strict=True):
             others = tuple((other.text, other.log_probability) for other in ranked[1:])
             yield Translation(one.source, ranked[0].text, ranked[0].log_probability, others)
+
+    def legend(self, about: AboutTranslation) -> Mapping[str, Any]:
+        """Both vocabularies, and the id that begins and ends what is written."""
+        return {
+            "source": about.source.model_dump(),
+            "target": about.target.model_dump(),
+            "boundary": len(about.target),
+        }
 
     def look(
         self, config: TranslateConfig, about: AboutTranslation, data: Translated, model: nn.Module, asked: Asked

@@ -1,0 +1,146 @@
+"""A translator in ONNX: what the encoder reads of a whole source, and one step of the writer. Knows no words.
+
+The files go together: what comes out of the first goes into the second, at every step or (a state) at the first one.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from unrolled.exporting import recurrent
+from unrolled.exporting.attention import attended
+from unrolled.exporting.fronts import Reading, reading, some_lengths
+from unrolled.exporting.function import Function, Trial
+from unrolled.exporting.lengths import Lengths, lengths_of, steps_of
+from unrolled.exporting.loop import States
+from unrolled.exporting.models import functions_of
+from unrolled.exporting.modules import write
+from unrolled.exporting.operations import product
+from unrolled.exporting.oracle import Answer, Oracle
+from unrolled.exporting.pooling import pooled
+from unrolled.exporting.recurrent import CAME, GOES, layers_of
+from unrolled.exporting.sheet import Sheet
+from unrolled.models import Translator
+from unrolled.models.memory import Memory
+from unrolled.models.writer import Writer
+
+PLACES, FIXED = "places", "fixed"
+
+
+@functions_of.register
+def _(model: Translator) -> list[Function]:
+    return [_reader(model), _writer(model)]
+
+
+def _reader(model: Translator) -> Function:
+    """Inputs `[T, B]` and lengths `[B]` -> the writer's states before its first symbol, and what it writes about."""
+    sheet, encoder, config = Sheet(), layers_of(model.encoder), model.config
+    inputs = reading(model.front).input(sheet, "T", "B")
+    lengths = lengths_of(sheet, inputs, sheet.input("lengths", "int64", ("B",)))
+    vectors = write(model.front, sheet, inputs)
+    vectors = _backwards(sheet, vectors, lengths) if config.reverse_source else vectors
+    places, states = recurrent.sequence(sheet, encoder, vectors, lengths)
+    width = model.encoder.output_size
+    if config.writer.context != "state":
+        summary = pooled(sheet, model.pool, places, lengths, width)
+        states = _begin(sheet, model.writer, summary)
+    if config.writer.context == "attention":
+        places = _backwards(sheet, places, lengths) if config.reverse_source else places
+        sheet.output(PLACES, places, "float32", ("T", "B", width))
+    recurrent.states_out(sheet, layers_of(model.writer.rnn), states)
+
+    def trials(steps: int, rows: int) -> list[Trial]:
+        long = some_lengths(steps, rows)
+        drawn = reading(model.front).draw(long)
+        return Oracle(model, _read).trials([{"inputs": drawn, "lengths": long}], drawn, long)
+
+    return Function("sequence", sheet, trials, written_as=encoder.written_as)
+
+
+def _begin(sheet: Sheet, writer: Writer, summary: str) -> States:
+    """The writer's states `[L, B, width]` before the first symbol."""
+    known, layers = summary, writer.config.num_layers
+    if writer.config.context == "fixed":
+        known = sheet.call("Tanh", write(writer.summary, sheet, summary))
+        sheet.output(FIXED, known, "float32", ("B", writer.summary.out_features))
+    made = {name: sheet.call("Tanh", write(layer, sheet, known)) for name, layer in writer.begin_with.items()}
+    by_row = {name: sheet.call("Reshape", one, sheet.whole(0, layers, -1)) for name, one in made.items()}
+    return {name: sheet.call("Transpose", one, perm=[1, 0, 2]) for name, one in by_row.items()}
+
+
+def _writer(model: Translator) -> Function:
+    """Inputs `[B]`, states and what is written about -> logits `[B, V + 1]`, states, and weights `[B, T]`, if any."""
+    sheet, writer = Sheet(), model.writer
+    layers, context = layers_of(writer.rnn), writer.config.context
+    vectors = write(writer.embedding, sheet, sheet.input("inputs", "int64", ("B",)))
+    states = recurrent.states_in(sheet, layers)
+    fixed = sheet.input(FIXED, "float32", ("B", writer.summary.out_features)) if context == "fixed" else ""
+    vectors = sheet.call("Concat", vectors, fixed, axis=-1) if fixed else vectors
+    hidden, after = recurrent.one_step(sheet, layers, vectors, states)
+    beside = fixed
+    if context == "attention":
+        places = sheet.input(PLACES, "float32", ("T", "B", model.encoder.output_size))
+        lengths = lengths_of(sheet, places, sheet.input("lengths", "int64", ("B",)))
+        beside, weights = attended(sheet, writer.attention, hidden, places, lengths)
+        sheet.output("weights", weights, "float32", ("B", "T"))
+    hidden = sheet.call("Concat", hidden, beside, axis=-1) if beside else hidden
+    composed = sheet.call("Tanh", write(writer.combine, sheet, hidden))
+    sheet.output("logits", _logits(sheet, writer, composed), "float32", ("B", writer.boundary + 1))
+    recurrent.states_out(sheet, layers, after)
+
+    def trials(steps: int, rows: int) -> list[Trial]:
+        long = some_lengths(steps, rows)
+        source, ids = reading(model.front).draw(long), Reading("int64", count=writer.boundary + 1).draw(long)
+        return _writer_trials(model, source, long, ids)
+
+    return Function("step", sheet, trials, recurrent.carried(layers))
+
+
+def _logits(sheet: Sheet, writer: Writer, composed: str) -> str:
+    if writer.read_out is not None:
+        return write(writer.read_out, sheet, composed)
+    return product(sheet, composed, sheet.constant(writer.embedding.weight.T), sheet.constant(writer.bias))
+
+
+def _read(model: Translator, inputs: Tensor, lengths: Tensor) -> list[Answer]:
+    """What the model itself makes of a source."""
+    return [_of_memory(model, model.read(inputs, lengths))]
+
+
+def _of_memory(model: Translator, memory: Memory) -> Answer:
+    writer, context = model.writer, model.config.writer.context
+    beside = {PLACES: memory.places} if context == "attention" else {}
+    if context == "fixed":
+        beside = {FIXED: torch.tanh(writer.summary(memory.summary))}
+    return {**{GOES + name: value for name, value in writer.begin(memory).items()}, **beside}
+
+
+@torch.no_grad()
+def _writer_trials(model: Translator, source: Tensor, long: Tensor, ids: Tensor) -> list[Trial]:
+    """Symbols `[U, B]` one after the other, about a source `[T, B]`."""
+
+    def say(model: Translator, ids: Tensor, lengths: Tensor) -> list[Answer]:
+        memory = model.read(source, lengths)
+        logits, states, weights = model.writer(ids, memory, model.writer.begin(memory))
+        each = [
+            {"logits": one} if weights is None else {"logits": one, "weights": weights[u]}
+            for u, one in enumerate(logits)
+        ]
+        return [*each[:-1], {**each[-1], **{GOES + name: value for name, value in states.items()}}]
+
+    known = _of_memory(model, model.read(source, long))
+    begins = {CAME + name.removeprefix(GOES): value for name, value in known.items() if name.startswith(GOES)}
+    always = {name: value for name, value in known.items() if name in (PLACES, FIXED)}
+    always |= {"lengths": long} if PLACES in always else {}
+    given = [{"inputs": one, **always, **({} if place else begins)} for place, one in enumerate(ids)]
+    return Oracle(model, say).trials(given, ids, long)
+
+
+def _backwards(sheet: Sheet, sequence: str, lengths: Lengths) -> str:
+    """Each row of a sequence `[T, B, width]` backwards, up to its end; the padding stays behind it."""
+    time = steps_of(sheet, sequence)
+    mirrored = sheet.call("Sub", sheet.call("Sub", lengths.given, sheet.whole(1)), time)
+    places = sheet.call("Where", sheet.call("Less", time, lengths.given), mirrored, time)
+    wide = sheet.call("Expand", sheet.call("Unsqueeze", places, sheet.whole(2)), sheet.call("Shape", sequence))
+    return sheet.call("GatherElements", sequence, wide, axis=0)
