@@ -96,19 +96,72 @@ def test_frames_of_another_size():
         _model("gru", "frames")(torch.randn(7, 4, 2, 9, 11), LENGTHS)
 
 
-def test_an_image_alone_is_the_same_as_among_others():
-    encoder = ImageEncoder(1, 20, 24, 10)
-    images = torch.randn(6, 1, 20, 24)
+def _encoder(channels, height, width, blocks="residual"):
+    """With gains that are not zero, as those of a residual block are at first."""
+    encoder = ImageEncoder(channels, height, width, 10, blocks)
+    for part in encoder.parameters():
+        if part.dim() == 1:
+            torch.nn.init.normal_(part, 1.0, 0.3)
+    return encoder
+
+
+@pytest.mark.parametrize("blocks", ["plain", "residual"])
+@pytest.mark.parametrize("size", [(1, 20, 24), (3, 1, 1), (2, 8, 3), (3, 70, 33)])
+def test_an_image_alone_is_the_same_as_among_others(size, blocks):
+    encoder = _encoder(*size, blocks)
+    images = torch.randn(6, *size)
+    vectors = encoder(images)
+    assert vectors.shape == (6, 10)
     alone = torch.cat([encoder(one[None]) for one in images])
-    torch.testing.assert_close(alone, encoder(images), rtol=0, atol=1e-5)
+    torch.testing.assert_close(alone, vectors, rtol=0, atol=1e-5)
+    assert (vectors[0] - vectors[1]).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("blocks", ["plain", "residual"])
+def test_every_weight_of_an_encoder_is_learned(blocks):
+    encoder = _encoder(2, 33, 20, blocks)
+    encoder(torch.randn(3, 2, 33, 20)).square().sum().backward()
+    assert all(part.grad.abs().max() > 0 for part in encoder.parameters())
+
+
+def test_the_last_convolution_is_told_where_each_pixel_is():
+    encoder, read = _encoder(1, 24, 16), []
+    encoder.last.register_forward_pre_hook(lambda _, given: read.append(given[0]))
+    encoder(torch.randn(2, 1, 24, 16))
+    assert read[0].shape == (2, 34, 6, 4)
+    for rows, columns in read[0][:, -2:]:
+        assert torch.equal(rows, torch.linspace(-1, 1, 6)[:, None].expand(6, 4))
+        assert torch.equal(columns, torch.linspace(-1, 1, 4).expand(6, 4))
 
 
 def test_residual_blocks_add_what_went_in():
     """With its convolutions at zero a residual block is the ReLU of its input, a plain one is zero."""
     for blocks, wanted in (("residual", True), ("plain", False)):
         encoder = ImageEncoder(1, 8, 8, 3, blocks)
-        block = encoder.stages[1]
+        block = encoder.stages[2]
         for part in block.parameters():
             torch.nn.init.zeros_(part)
-        x = torch.randn(2, 16, 4, 4)
+        x = torch.randn(2, 32, 4, 4)
         assert torch.equal(block(x), x.relu() if wanted else torch.zeros_like(x))
+
+
+def test_a_residual_block_begins_as_the_identity():
+    x = torch.rand(2, 32, 4, 4)
+    assert torch.equal(ImageEncoder(1, 8, 8, 3).stages[2](x), x)
+
+
+def test_more_frames_than_are_encoded_together():
+    front = FRONTS["plain"].made()
+    images = torch.randn(350, 3, 1, 16, 16)
+    parts = torch.cat([front(one) for one in images.split(7)])
+    torch.testing.assert_close(front(images), parts, rtol=0, atol=1e-5)
+
+
+def test_noise_and_dropout_of_frames_are_there_while_training():
+    images = torch.randn(5, 3, 2, 9, 12)
+    for options in ({"noise": 0.5}, {"dropout": 0.5}):
+        front = FRONTS["frames"].model_copy(update=options).made()
+        assert not torch.equal(front(images), front(images)), options
+        plain = FRONTS["frames"].made().eval()
+        plain.load_state_dict(front.state_dict())
+        assert torch.equal(front.eval()(images), plain(images)), options

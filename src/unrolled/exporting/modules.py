@@ -74,12 +74,16 @@ def _(module: Frames, sheet: Sheet, value: str) -> str:
 
 @write.register
 def _(module: ImageEncoder, sheet: Sheet, value: str) -> str:
-    return write(module.read_out, sheet, sheet.call("Flatten", write(module.stages, sheet, value)))
+    seen = write(module.stages, sheet, value)
+    shape = sheet.call("Concat", sheet.call("Shape", seen, end=1), sheet.whole(*module.places.shape), axis=0)
+    places = sheet.call("Expand", sheet.constant(module.places), shape)
+    last = write(module.last, sheet, sheet.call("Concat", seen, places, axis=1))
+    return write(module.read_out, sheet, sheet.call("Flatten", sheet.call("GlobalMaxPool", last)))
 
 
 @write.register
 def _(module: Block, sheet: Sheet, value: str) -> str:
-    changed = write(module.second, sheet, write(module.first, sheet, value))
+    changed = write(module.norm, sheet, write(module.second, sheet, write(module.first, sheet, value)))
     return write(module.activation, sheet, sheet.call("Add", value, changed) if module.is_residual else changed)
 
 
@@ -96,6 +100,13 @@ def _(module: nn.Conv2d, sheet: Sheet, value: str) -> str:
         dilations=list(module.dilation),
         group=module.groups,
     )
+
+
+@write.register
+def _(module: nn.MaxPool2d, sheet: Sheet, value: str) -> str:
+    assert isinstance(module.kernel_size, int), "images are halved in both directions"
+    sides = [module.kernel_size] * 2
+    return sheet.call("MaxPool", value, kernel_shape=sides, strides=sides, ceil_mode=int(module.ceil_mode))
 
 
 @write.register

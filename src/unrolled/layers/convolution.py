@@ -2,65 +2,86 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
 Blocks = Literal["plain", "residual"]
 
-_SMALLEST = 4  # pixels of a side, from which nothing is halved any more
+_FINEST = 8  # pixels of a side, from which nothing is halved any more
+_FEWEST = 2  # stages, however small an image is
 _FIRST = 16  # channels of the first stage; each that follows has twice as many, up to:
 _MOST = 64
 _GROUPS = 8
+_PLACES = 2  # channels that say where: row and column
 
 
 class ImageEncoder(nn.Module):
     """Images `[N, C, height, width]` to vectors `[N, size]`.
 
-    Stages of stride 2, each with a block of two 3 x 3 convolutions, until a side has four pixels or fewer; then a
-    linear layer on all that is left. A "residual" block adds what went in (He et al. 2015), a "plain" one does not:
-    the comparison of the lecture's slide 77. Channels are normalised in groups (Wu & He 2018), each image by itself,
-    so what an image becomes does not depend on the others beside it.
+    Stages, each a 3 x 3 convolution and the maximum of 2 x 2 pixels, until a side has eight pixels or fewer; all but
+    the first, which has most pixels, end with a block of two convolutions. Then two channels more say where each pixel
+    is (Liu et al. 2018, "CoordConv"), a last convolution reads all, and a linear layer the maximum over the image of
+    each of its channels: what is seen counts wherever it is, and where it is can be told. A "residual" block adds what
+    went in (He et al. 2015), a "plain" one does not: the comparison of the lecture's slide 77. Channels are normalised
+    in groups (Wu & He 2018), each image by itself, so what an image becomes does not depend on the others beside it.
     """
+
+    places: Tensor  # [2, height, width] of what the stages give: the row and the column of each pixel, from -1 to 1
 
     def __init__(self, channels: int, height: int, width: int, size: int, blocks: Blocks = "residual") -> None:
         super().__init__()
+        halvings = math.ceil(math.log2(max(height, width) / _FINEST))
         stages: list[nn.Module] = []
         wide = _FIRST
-        while True:
-            stages += [_convolution(channels, wide, stride=2), Block(wide, blocks)]
-            channels, height, width = wide, -(-height // 2), -(-width // 2)
-            if max(height, width) <= _SMALLEST:
-                break
-            wide = min(2 * wide, _MOST)
+        for number in range(max(halvings, _FEWEST)):
+            stages.append(_convolution(channels, wide, halves=number < halvings))
+            if number:
+                stages.append(Block(wide, blocks))
+            channels, wide = wide, min(2 * wide, _MOST)
         self.stages = nn.Sequential(*stages)
-        self.read_out = nn.Linear(channels * height * width, size)
+        sizes = (-(-size // 2 ** max(halvings, 0)) for size in (height, width))
+        lines = (torch.linspace(-1, 1, size) for size in sizes)
+        self.register_buffer("places", torch.stack(torch.meshgrid(*lines, indexing="ij")), persistent=False)
+        self.last = _convolution(channels + _PLACES, _MOST)
+        self.read_out = nn.Linear(_MOST, size)
 
     def forward(self, images: Tensor) -> Tensor:
         """The vectors."""
-        found: Tensor = self.read_out(self.stages(images).flatten(1))
+        seen = self.stages(images)
+        placed = torch.cat([seen, self.places.expand(len(seen), -1, -1, -1)], dim=1)
+        strongest = self.last(placed).amax(dim=(2, 3))
+        found: Tensor = self.read_out(strongest)
         return found
 
 
 class Block(nn.Module):
-    """Two convolutions; a residual block adds what went in."""
+    """Two convolutions; a residual block begins as the identity (Goyal et al. 2017: the last gain is zero)."""
 
     def __init__(self, channels: int, blocks: Blocks) -> None:
         super().__init__()
         self.first = _convolution(channels, channels)
-        self.second = _convolution(channels, channels, is_last=True)
-        self.is_residual = blocks == "residual"
+        self.second = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.norm = nn.GroupNorm(_GROUPS, channels)
         self.activation = nn.ReLU()
+        self.is_residual = blocks == "residual"
+        if self.is_residual:
+            nn.init.zeros_(self.norm.weight)
 
     def forward(self, x: Tensor) -> Tensor:
         """Images of the same size, with as many channels."""
-        changed: Tensor = self.second(self.first(x))
+        changed: Tensor = self.norm(self.second(self.first(x)))
         activated: Tensor = self.activation(x + changed if self.is_residual else changed)
         return activated
 
 
-def _convolution(channels: int, to: int, stride: int = 1, *, is_last: bool = False) -> nn.Sequential:
-    parts: list[nn.Module] = [
-        nn.Conv2d(channels, to, 3, stride=stride, padding=1, bias=False), nn.GroupNorm(_GROUPS, to),
-    ]  # fmt: skip
-    return nn.Sequential(*parts, *([] if is_last else [nn.ReLU()]))
+def _convolution(channels: int, to: int, *, halves: bool = False) -> nn.Sequential:
+    """A convolution, normalised after it is halved: there are four times as many pixels before."""
+    return nn.Sequential(
+        nn.Conv2d(channels, to, 3, padding=1, bias=False),
+        *([nn.MaxPool2d(2, ceil_mode=True)] if halves else []),
+        nn.GroupNorm(_GROUPS, to),
+        nn.ReLU(),
+    )

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from unrolled.layers import Blocks, ImageEncoder
 from unrolled.shapes import check_ids, check_shape
 
+_AT_ONCE = 1024  # frames that are encoded together: a long video would fill the memory
+
 
 class Symbols(nn.Module):
     """Ids `[T, B]` to vectors `[T, B, D]`, with dropout on them.
@@ -67,8 +69,7 @@ class Channels(nn.Module):
             ShapeError: another number of channels.
         """
         check_shape("inputs", numbers.shape, ("T", "B", self.width))
-        scaled = (numbers - self.mean) / self.deviation
-        return scaled + self.noise * torch.randn_like(scaled) if self.training and self.noise else scaled
+        return _noisy(self, (numbers - self.mean) / self.deviation)
 
     def nothing(self) -> Tensor:
         """A vector `[C]` that tells nothing: each channel at its mean."""
@@ -76,20 +77,33 @@ class Channels(nn.Module):
 
 
 class Frames(nn.Module):
-    """Images `[T, B, C, height, width]` to vectors `[T, B, width]`: scaled as `Channels`, each through an encoder."""
+    """Images `[T, B, C, height, width]` to vectors `[T, B, width]`: scaled as `Channels`, each through an encoder.
+
+    `noise`: as of `Channels`, on every pixel. `dropout`: on the vectors.
+    """
 
     mean: Tensor
     deviation: Tensor
 
     def __init__(
-        self, shape: tuple[int, int, int], width: int, blocks: Blocks, mean: Sequence[float], deviation: Sequence[float]
+        self,
+        shape: tuple[int, int, int],
+        width: int,
+        blocks: Blocks,
+        mean: Sequence[float],
+        deviation: Sequence[float],
+        *,
+        dropout: float = 0.0,
+        noise: float = 0.0,
     ) -> None:
         super().__init__()
         self.shape = shape
         self.width = width
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32)[:, None, None])
         self.register_buffer("deviation", torch.tensor(deviation, dtype=torch.float32)[:, None, None])
+        self.noise = noise
         self.encoder = ImageEncoder(*shape, width, blocks)
+        self.dropout = nn.Dropout(dropout)
 
     def forward(self, images: Tensor) -> Tensor:
         """The vectors.
@@ -98,14 +112,20 @@ class Frames(nn.Module):
             ShapeError: images of another size.
         """
         check_shape("inputs", images.shape, ("T", "B", *self.shape))
-        scaled = (images - self.mean) / self.deviation
-        vectors: Tensor = self.encoder(scaled.flatten(0, 1))
+        scaled = _noisy(self, (images - self.mean) / self.deviation)
+        parts = torch.split(scaled.flatten(0, 1), _AT_ONCE)
+        vectors: Tensor = self.dropout(torch.cat([self.encoder(one) for one in parts]))
         return vectors.view(*images.shape[:2], self.width)
 
     def nothing(self) -> Tensor:
         """A vector `[width]` that tells nothing: that of a frame whose every pixel is its channel's mean."""
         vectors: Tensor = self.encoder(self.mean.new_zeros(1, *self.shape))
         return vectors[0]
+
+
+def _noisy(front: Channels | Frames, scaled: Tensor) -> Tensor:
+    """Numbers with the noise that a front adds while it is trained."""
+    return scaled + front.noise * torch.randn_like(scaled) if front.training and front.noise else scaled
 
 
 class FrontConfig(BaseModel):
@@ -137,5 +157,13 @@ class FrontConfig(BaseModel):
         if self.vocab_size:
             return Symbols(self.vocab_size, self.embedding_size, self.dropout, self.token_dropout)
         if self.frame is not None:
-            return Frames(self.frame, self.embedding_size, self.blocks, self.mean, self.deviation)
+            return Frames(
+                self.frame,
+                self.embedding_size,
+                self.blocks,
+                self.mean,
+                self.deviation,
+                dropout=self.dropout,
+                noise=self.noise,
+            )
         return Channels(self.mean, self.deviation, self.noise)
