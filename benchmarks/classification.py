@@ -1,10 +1,11 @@
-"""Classifiers on real data, three seeds each: what `unrolled train --task classify` comes to.
+"""Classifiers and a tagger on real data, three seeds each: what `--task classify` and `--task tag` come to.
 
-    unrolled data get movie-reviews        # and japanese-vowels, japanese-vowels-test, italy-power, italy-power-test
+    unrolled data get movie-reviews        # and japanese-vowels, italy-power, moving-digits, and each with -test
     python -m benchmarks.classification [--only vowels]
 
 The options of the vowels were chosen by their test set, of which one case is 0.27 %. Beside the reviews stands logistic
-regression on TF-IDF of words and pairs of words, on the same split.
+regression on TF-IDF of words and pairs of words, on the same split. The tagger of moving digits is also used frame by
+frame, and held against itself.
 """
 
 from __future__ import annotations
@@ -17,8 +18,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from unrolled import ClassifyConfig, evaluate, load, train
-from unrolled.data import found, labelled
+import torch
+
+from unrolled import ClassifyConfig, TagConfig, evaluate, load, train
+from unrolled.data import found, labelled, tagged
+from unrolled.models import Tagger
 from unrolled.training import Evaluated
 
 SEEDS = (1, 2, 3)
@@ -31,6 +35,7 @@ class Set:
     learned: str
     measured: str
     options: dict[str, Any] = field(default_factory=dict)
+    config: type[ClassifyConfig] | type[TagConfig] = ClassifyConfig
 
 
 SETS = {
@@ -46,6 +51,7 @@ SETS = {
         "italy-power-test",
         {"steps": 600, "val_frac": 0.0, "batch_size": 32, "pooling": "last", "dropout": 0.3, "noise": 0.1},
     ),
+    "digits": Set("moving-digits", "moving-digits-test", {"steps": 1500, "evaluations": 5}, TagConfig),
 }  # fmt: skip
 
 
@@ -75,12 +81,32 @@ def accuracy(one: Set, seed: int) -> float:
     """The accuracy of the weights that training ends with."""
     events: list[Any] = []
     with tempfile.TemporaryDirectory() as folder:
-        config = ClassifyConfig(data=(one.learned,), seed=seed, samples=0, **one.options)
+        config = one.config(data=(one.learned,), seed=seed, samples=0, **one.options)
         path = train(config, Path(folder) / "run", listen=events.append)
+        if one.config is TagConfig:
+            print_frame_by_frame(path, one.measured)
         if one.measured:
             return float(evaluate(path, one.measured).accuracy)  # type: ignore[attr-defined]
         assert load(path).step == events[-1].step
     return [event.scores["accuracy"] for event in events if isinstance(event, Evaluated)][-1]
+
+
+@torch.no_grad()
+def print_frame_by_frame(path: Path, measured: str) -> None:
+    """How far what a tagger says of each frame as it comes is from what it says of whole videos."""
+    run = load(path)
+    assert isinstance(run.model, Tagger)
+    with found([measured]) as places:
+        videos = torch.stack([torch.from_numpy(one.value) for one in tagged(places, has_labels=False)], dim=1)
+    model, state, stepped = run.model.eval(), None, []
+    for frames in videos.float():  # [B, C, height, width]
+        logits, state = model.step(frames, state)
+        stepped.append(logits)
+    by_steps = torch.stack(stepped)
+    whole = model(videos.float(), torch.full((videos.shape[1],), len(videos)))
+    same = (by_steps.argmax(dim=2) == whole.argmax(dim=2)).sum()
+    print(f"  frame by frame: {same:,} of {whole[..., 0].numel():,} labels are the same, the logits to"
+          f" {(by_steps - whole).abs().max():.1e}")  # fmt: skip
 
 
 def tf_idf() -> float:

@@ -1,11 +1,15 @@
 """`--task tag`: from files to a run, and everything that a run can do."""
 
+import io
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from unrolled import ConfigError, DataError, TagConfig, evaluate, load, look, predict, train, use_engine
-from unrolled.data.moving_digits import videos
+from unrolled.data import moving_digits
+from unrolled.data.moving_digits import varied, videos
 from unrolled.runs import Prepared, Sampled, resume
 from unrolled.training import Evaluated, Stepped
 
@@ -173,8 +177,35 @@ def test_moving_digits():
     assert all(np.array_equal(made[name], again[name]) for name in made)
     pixels = (made["x"] > 0).sum(axis=(2, 3))
     assert (pixels[:, 0] >= 14 * 14 - 20).all()
-    hidden = pixels <= 4 * 6 * 6
+    hidden = pixels <= 3 * 5 * 5
     assert 0.1 < hidden.mean() < 0.4
     changes = (made["y"][:, 1:] != made["y"][:, :-1]).sum(axis=1)
     assert (changes <= 1).all()
     assert changes.sum() > 20
+
+
+def test_varied_digits_are_as_many_times_there_each_in_another_way():
+    images = np.zeros((3, 28, 28), dtype=np.uint8)
+    images[0, 4:24, 12:16] = images[1, 12:16, 4:24] = images[2, 8:20, 8:20] = 200
+    many, again = (varied(images, 4, seed=1) for _ in range(2))
+    assert many.shape == (12, 28, 28)
+    assert many.dtype == np.uint8
+    assert np.array_equal(many, again)
+    assert len({one.tobytes() for one in many}) == 12
+    rows, columns = np.mgrid[:28, :28] - 13.5
+    for row, one in enumerate(many.astype(float)):
+        assert abs((one * rows).sum()) + abs((one * columns).sum()) < 0.6 * one.sum(), "it stays in the middle"
+        assert abs(one.sum() / images[row % 3].sum() - 1) < 0.5
+        assert one.any()
+
+
+@pytest.mark.proof
+def test_no_digit_of_the_test_is_in_a_video_that_is_learned(monkeypatch):
+    """With digits that are dark among the first 4,000, and light among the others."""
+    images = np.full((5_000, 28, 28), 100, dtype=np.uint8)
+    images[4_000:] = 200
+    monkeypatch.setattr(moving_digits, "digits_of", lambda folder: (images, np.arange(5_000) % 10))
+    learned, measured = (np.load(io.BytesIO(b"".join(corpus.make(Path())))) for corpus in moving_digits.VIDEOS)
+    assert learned["x"].max() == 100
+    assert set(np.unique(measured["x"])) == {0, 200}
+    assert (len(learned["x"]), len(measured["x"])) == (5_000, 500)
