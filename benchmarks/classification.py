@@ -96,8 +96,9 @@ def print_frame_by_frame(path: Path, measured: str) -> None:
     """How far what a tagger says of each frame as it comes is from what it says of whole videos."""
     run = load(path)
     assert isinstance(run.model, Tagger)
+    frame = run.about.frame  # type: ignore[attr-defined]
     with found([measured]) as places:
-        videos = torch.stack([torch.from_numpy(one.value) for one in tagged(places, has_labels=False)], dim=1)
+        videos = torch.stack([torch.from_numpy(one.value) for one in tagged(places, frame, has_labels=False)], dim=1)
     model, state, stepped = run.model.eval(), None, []
     for frames in videos.float():  # [B, C, height, width]
         logits, state = model.step(frames, state)

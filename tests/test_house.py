@@ -113,7 +113,7 @@ def test_the_door_opens_nothing_by_itself():
 
 
 def test_what_is_an_extra_is_loaded_when_it_is_needed():
-    assert not {"onnx", "onnxruntime", "tokenizers"} & _loaded_by("import unrolled.cli.commands")
+    assert not {"av", "onnx", "onnxruntime", "tokenizers"} & _loaded_by("import unrolled.cli.commands")
 
 
 def test_the_language_needs_no_tensor_library():

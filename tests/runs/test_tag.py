@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.data.test_video import encoded
 from unrolled import ConfigError, DataError, TagConfig, evaluate, load, look, predict, train, use_engine
 from unrolled.data import moving_digits
 from unrolled.data.moving_digits import varied, videos
@@ -209,3 +210,42 @@ def test_no_digit_of_the_test_is_in_a_video_that_is_learned(monkeypatch):
     assert learned["x"].max() == 100
     assert set(np.unique(measured["x"])) == {0, 200}
     assert (len(learned["x"]), len(measured["x"])) == (5_000, 500)
+
+
+@pytest.fixture
+def clips(tmp_path):
+    """Videos of four frames, dark or light, with the label of each beside them."""
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    numbers = np.random.default_rng(2)
+    for row in range(20):
+        is_light = numbers.integers(0, 2, 4).astype(bool)
+        frames = np.where(is_light[:, None, None, None], 220, 30).astype(np.uint8)
+        encoded(folder / f"{row:02}.mkv", np.broadcast_to(frames, (4, 20, 30, 3)).copy())
+        (folder / f"{row:02}.txt").write_text("".join("light\n" if one else "dark\n" for one in is_light))
+    return folder
+
+
+@pytest.mark.parametrize(("channels", "shape"), [("grey", (1, 8, 8)), ("rgb", (3, 8, 8))])
+def test_videos(clips, tmp_path, channels, shape):
+    path = train(_config(clips, steps=60, samples=0, frame_size=8, frame_channels=channels), tmp_path / "run")
+    assert load(path).about.frame == shape
+    assert evaluate(path, str(clips)).accuracy > 0.95
+    frames = np.full((3, 40, 40, 3), 30, dtype=np.uint8)
+    frames[1] = 220
+    (said,) = predict(path, str(encoded(tmp_path / "new.mkv", frames)))
+    assert said.labels == ("dark", "light", "dark")
+    assert said.line() == f"dark light dark\t{tmp_path / 'new.mkv'}"
+
+
+def test_a_video_is_brought_to_the_frames_that_were_learned(folder, tmp_path):
+    """A run that learned arrays reads videos in the shape of those arrays."""
+    path = train(_config(folder / "lights.npz", steps=3, samples=0), tmp_path / "run")
+    clip = encoded(tmp_path / "clip.mkv", np.zeros((5, 24, 16, 3), dtype=np.uint8))
+    (said,) = predict(path, str(clip))
+    assert len(said.labels) == 5
+    with pytest.raises(DataError, match=r"clip\.tsv or clip\.txt: neither is there"):
+        evaluate(path, str(clip))
+    words = train(_config(folder / "words.tsv", steps=3, samples=0), tmp_path / "words")
+    with pytest.raises(DataError, match="is numbers, and texts were learned"):
+        list(predict(words, str(clip)))

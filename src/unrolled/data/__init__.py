@@ -13,12 +13,13 @@ from unrolled.data.stored import Ids, StoredIds, Text, first
 from unrolled.data.streams import PADDING, Chunk, Streams, reading, side_by_side, split
 from unrolled.data.subwords import Pairs
 from unrolled.data.tagged import tagged
+from unrolled.data.video import FrameShape
 from unrolled.data.vocabulary import Decoder, Symbols, Tokens, Vocabulary
 
 __all__ = [
-    "PADDING", "Batch", "Batches", "Chunk", "Cut", "Decoder", "Encoded", "Examples", "Ids", "Labelled", "Lexicon",
-    "Mix", "Pairs", "Parallel", "Pieces", "Place", "Ragged", "Spelling", "StoredIds", "Streams", "Symbols", "Text",
-    "TextFile", "Tokens", "Vocabulary", "corpora", "decoding", "default_corpus", "encode", "encode_with", "first",
-    "found", "labelled", "parallel", "read_examples", "read_vocabulary", "reading", "side_by_side", "spelling_of",
-    "split", "stored_examples", "tagged", "texts_of",
+    "PADDING", "Batch", "Batches", "Chunk", "Cut", "Decoder", "Encoded", "Examples", "FrameShape", "Ids", "Labelled",
+    "Lexicon", "Mix", "Pairs", "Parallel", "Pieces", "Place", "Ragged", "Spelling", "StoredIds", "Streams", "Symbols",
+    "Text", "TextFile", "Tokens", "Vocabulary", "corpora", "decoding", "default_corpus", "encode", "encode_with",
+    "first", "found", "labelled", "parallel", "read_examples", "read_vocabulary", "reading", "side_by_side",
+    "spelling_of", "split", "stored_examples", "tagged", "texts_of",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Sequences with a label for every step: words in lines, arrays of numbers or frames. Knows files, no ids."""
+"""Sequences with a label for every step: words in lines, arrays of numbers or frames, videos. Knows files, no ids."""
 
 from __future__ import annotations
 
@@ -11,25 +11,34 @@ from unrolled.data.decoding import lines_of
 from unrolled.data.labelled import Labelled, alike
 from unrolled.data.sources import Place, Source
 from unrolled.data.tables import ending
+from unrolled.data.video import FrameShape, frames_of, is_video, labels_beside, labels_of
 from unrolled.errors import DataError
 
 
-def tagged(places: Sequence[Place], *, has_labels: bool = True) -> list[Labelled]:
+def tagged(places: Sequence[Place], frame: FrameShape, *, has_labels: bool = True) -> list[Labelled]:
     """All sequences in these places; words are a text with a word a line.
 
     An .npz has arrays `x`, numbers `[N, T, C]`, or frames `[N, T, height, width]` or `[N, T, C, height, width]`, and
-    `y` `[N, T]`, and `lengths` `[N]` where they differ. Any other file is text: a word, a tab and its label a line, an
-    empty line between sequences. Without `has_labels` no labels are read: there are none.
+    `y` `[N, T]`, and `lengths` `[N]` where they differ. A video (.mp4, .avi and so on) is one sequence, its frames
+    brought to the shape `frame`; its labels stand beside it, in a .tsv or .txt of its name, one a line. Any other file
+    is text: a word, a tab and its label a line, an empty line between sequences. Without `has_labels` no labels are
+    read: there are none.
 
     Raises:
         DataError: nothing there, something else, or words beside numbers; with the file and the line.
+        ConfigError: a video, and nothing to read it with.
     """
-    found = [one for place in places for source in place.sources for one in _of_source(source, has_labels=has_labels)]
-    return alike(found, places)
+    sources = [source for place in places for source in place.sources]
+    beside = {path for source in sources if is_video(source) for path in labels_beside(source)}
+    of_their_own = [source for source in sources if source.path not in beside]
+    return alike([one for source in of_their_own for one in _of_source(source, frame, has_labels=has_labels)], places)
 
 
-def _of_source(source: Source, *, has_labels: bool) -> Iterator[Labelled]:
-    if ending(source) == ".npz":
+def _of_source(source: Source, frame: FrameShape, *, has_labels: bool) -> Iterator[Labelled]:
+    if is_video(source):
+        frames = frames_of(source, frame)
+        yield Labelled(frames, labels_of(source, len(frames)) if has_labels else (), source.name)
+    elif ending(source) == ".npz":
         yield from _arrays(source, has_labels=has_labels)
     else:
         yield from _lines(source, has_labels=has_labels)

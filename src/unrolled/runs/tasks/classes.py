@@ -13,7 +13,18 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from unrolled.data import Examples, Labelled, Lexicon, Pieces, Place, Ragged, found, read_examples, stored_examples
+from unrolled.data import (
+    Examples,
+    FrameShape,
+    Labelled,
+    Lexicon,
+    Pieces,
+    Place,
+    Ragged,
+    found,
+    read_examples,
+    stored_examples,
+)
 from unrolled.errors import ConfigError, DataError
 from unrolled.models import FrontConfig, SequenceModel
 from unrolled.runs.tasks.classes_look import look_at_classes
@@ -35,7 +46,7 @@ class ClassesConfig(ExamplesConfig):
     lower: bool = Field(default=True, description="capital letters are read as small ones")
     token_dropout: float = Field(default=0.05, ge=0, lt=1, description="share of words read as unknown while training")
     noise: float = Field(
-        default=0.0, ge=0, le=1e3, description="deviations of what is added to measured numbers while training"
+        default=0.0, ge=0, le=1e3, description="deviations of what is added to numbers and frames while training"
     )
     embedding_size: int = Field(default=64, ge=1, le=1_000_000, description="of words, characters and frames")
     learning_rate: float = Field(default=3e-3, gt=0, le=1e3)
@@ -91,8 +102,10 @@ class ClassesKind(ExamplesKind[Config, AboutType, Examples], Generic[Config, Abo
         """How many answers a sequence of that length has."""
 
     @abstractmethod
-    def read(self, config: Config, places: Sequence[Place], *, has_labels: bool) -> list[Labelled]:
-        """The sequences in these places.
+    def read(
+        self, config: Config, places: Sequence[Place], frame: FrameShape | None = None, *, has_labels: bool
+    ) -> list[Labelled]:
+        """The sequences in these places. `frame`: of those that were learned, if frames were.
 
         Raises:
             DataError: there are none, or something else.
@@ -241,7 +254,7 @@ class ClassesKind(ExamplesKind[Config, AboutType, Examples], Generic[Config, Abo
     def evaluate(self, config: Config, about: AboutType, model: nn.Module, places: Sequence[str]) -> ClassScore:
         """How good it is on other examples."""
         with found(places) as sources:
-            examples = _examples(about, self.read(config, sources, has_labels=True))
+            examples = _examples(about, self.read(config, sources, about.frame, has_labels=True))
         probabilities = probabilities_of(model, examples, len(about.classes))
         assert probabilities is not None, "nobody says stop"
         return score_of(examples, probabilities, about.classes, about.unit)
@@ -251,7 +264,7 @@ class ClassesKind(ExamplesKind[Config, AboutType, Examples], Generic[Config, Abo
     ) -> Iterator[Prediction]:
         """What it says of each example."""
         with found(places) as sources:
-            every = self.read(config, sources, has_labels=False)
+            every = self.read(config, sources, about.frame, has_labels=False)
         inputs = Ragged.of(_numbers(about, one) for one in every)
         answers = [self.answers(length) for length in inputs.lengths.tolist()]
         unknown = Ragged(np.zeros(sum(answers), dtype=np.int32), np.cumsum(answers))
@@ -273,7 +286,7 @@ class ClassesKind(ExamplesKind[Config, AboutType, Examples], Generic[Config, Abo
         name, examples = f"{about.name}, held out", self.parted(config, about, data)[1]
         if asked.places:
             with found(asked.places) as sources:
-                examples = _examples(about, self.read(config, sources, has_labels=True))
+                examples = _examples(about, self.read(config, sources, about.frame, has_labels=True))
                 name = ", ".join(place.name for place in sources)
         if examples is None:
             raise ConfigError("nothing was held out that could be read: name examples, --text FILE")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
-from unrolled.data import Examples, Labelled, Pieces, Place, labelled
+from unrolled.data import Examples, FrameShape, Labelled, Pieces, Place, labelled
 from unrolled.equations import Graph
 from unrolled.layers import Pooling
 from unrolled.models import Classifier, ClassifierConfig
@@ -78,8 +78,11 @@ class ClassifyKind(ClassesKind[ClassifyConfig, AboutClasses]):
         del length
         return 1
 
-    def read(self, config: ClassifyConfig, places: Sequence[Place], *, has_labels: bool) -> list[Labelled]:
+    def read(
+        self, config: ClassifyConfig, places: Sequence[Place], frame: FrameShape | None = None, *, has_labels: bool
+    ) -> list[Labelled]:
         """Tables, folders, time series and arrays."""
+        del frame
         return labelled(places, config.text_column, config.label_column, has_labels=has_labels)
 
     def model(self, config: ClassifyConfig, about: AboutClasses, graph: Graph) -> Classifier:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from numpy.typing import NDArray
 from pydantic import Field
 
-from unrolled.data import Labelled, Pieces, Place, tagged
+from unrolled.data import FrameShape, Labelled, Pieces, Place, tagged
 from unrolled.equations import Graph
 from unrolled.layers import Blocks
 from unrolled.models import SequenceConfig, Tagger
@@ -25,6 +25,8 @@ class TagConfig(ClassesConfig):
     task: Literal["tag"] = Field(default="tag", description="what is learned")
     lower: bool = Field(default=False, description="capital letters are read as small ones")
     blocks: Blocks = Field(default="residual", description="of the convolutional network that reads frames")
+    frame_size: int = Field(default=32, ge=1, le=4096, description="height and width that a video's frames are given")
+    frame_channels: Literal["grey", "rgb"] = Field(default="grey", description="that a video's frames are given")
     batch_size: int = Field(default=32, ge=1, description="streams of text, or examples, read side by side")
     hidden_size: int = Field(default=128, ge=1, le=1_000_000, description="units")
     dropout: float = Field(default=0.2, ge=0, lt=1)
@@ -33,6 +35,11 @@ class TagConfig(ClassesConfig):
     def pieces(self) -> Pieces:
         """Words come in lines."""
         return "lines"
+
+    @property
+    def frame(self) -> FrameShape:
+        """Of a video."""
+        return (1 if self.frame_channels == "grey" else 3, self.frame_size, self.frame_size)
 
 
 class AboutTagged(AboutClasses):
@@ -66,7 +73,7 @@ class TagKind(ClassesKind[TagConfig, AboutTagged]):
     name = "tag"
     config = TagConfig
     about_type = AboutTagged
-    wanted = "labels of what? Name a file of words and labels, or an .npz of numbers or frames"
+    wanted = "labels of what? Name a file of words and labels, an .npz of numbers or frames, or videos"
     answer = "label"
     shown = 3
 
@@ -78,10 +85,11 @@ class TagKind(ClassesKind[TagConfig, AboutTagged]):
         """One for each step."""
         return length
 
-    def read(self, config: TagConfig, places: Sequence[Place], *, has_labels: bool) -> list[Labelled]:
-        """Words in lines, or arrays."""
-        del config
-        return tagged(places, has_labels=has_labels)
+    def read(
+        self, config: TagConfig, places: Sequence[Place], frame: FrameShape | None = None, *, has_labels: bool
+    ) -> list[Labelled]:
+        """Words in lines, arrays, or videos: their frames as those that were learned, else as the options say."""
+        return tagged(places, frame or config.frame, has_labels=has_labels)
 
     def model(self, config: TagConfig, about: AboutTagged, graph: Graph) -> Tagger:
         """A tagger of such sequences."""
