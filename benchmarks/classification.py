@@ -51,7 +51,7 @@ SETS = {
         "italy-power-test",
         {"steps": 600, "val_frac": 0.0, "batch_size": 32, "pooling": "last", "dropout": 0.3, "noise": 0.1},
     ),
-    "digits": Set("moving-digits", "moving-digits-test", {"steps": 1500, "evaluations": 5}, TagConfig),
+    "digits": Set("moving-digits", "moving-digits-test", {"steps": 1400}, TagConfig),
 }  # fmt: skip
 
 
