@@ -91,7 +91,7 @@ def test_numeric_gradients():
         for value in model.parameters():
             value.mul_(3.0)  # (of order 1)
     ids = torch.randint(9, (6, 4))
-    names = ["writer.embedding.weight", "writer.attention.memory.weight", "writer.begin_with.h.weight"]
+    names = ["writer.embedding.weight", "writer.attention.memory.weight", "writer.begin_with.weight"]
     loss = model.losses(ids, LENGTHS, TARGETS).sum()
     exact = torch.autograd.grad(loss, [dict(model.named_parameters())[name] for name in names])
     for name, gradient in zip(names, exact, strict=True):

@@ -5,6 +5,7 @@ Each comes in two: what is learned, and what others are measured by. The second 
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import subprocess
 import zipfile
@@ -30,6 +31,7 @@ _FIRST, _DAYS, _DAYS_HELD_OUT = date(1950, 1, 1), 36_525, 2_000
 _DATES, _DATES_HELD_OUT = 20_000, 1_000
 
 _WORDS, _DESCRIPTIONS_HELD_OUT = 12, 500  # words of a description that is held out, at most; how many are
+_SHARE = 0.035  # of the short ones that are not learned: a few more than are held out
 _PRONUNCIATIONS_HELD_OUT = 0.05
 
 
@@ -108,13 +110,18 @@ def _unique(pairs: Sequence[Pair]) -> list[Pair]:
 
 
 def _parted(pairs: Sequence[Pair]) -> tuple[list[Pair], list[Pair]]:
-    """Those to learn, and 500 of those that are short."""
-    short = [place for place, pair in enumerate(pairs) if all(len(one.split()) <= _WORDS for one in pair)]
-    chosen = set(np.random.default_rng(0).permutation(short)[:_DESCRIPTIONS_HELD_OUT].tolist())
-    both: tuple[list[Pair], list[Pair]] = ([], [])
-    for place, pair in enumerate(pairs):
-        both[place in chosen].append(pair)
-    return both
+    """Those to learn, and 500 of those that are short.
+
+    Each pair's own hash says where it belongs: the lists change from day to day, and no pair changes sides.
+    """
+    of_test = [pair for pair in pairs if _hash(pair) < _SHARE and all(len(one.split()) <= _WORDS for one in pair)]
+    aside = set(of_test)
+    return [pair for pair in pairs if pair not in aside], sorted(of_test, key=_hash)[:_DESCRIPTIONS_HELD_OUT]
+
+
+def _hash(pair: Pair) -> float:
+    """A number from 0 to 1 that depends on the source alone."""
+    return int.from_bytes(hashlib.sha256(pair[0].encode()).digest()[:8], "big") / 2**64
 
 
 def _pronunciations(folder: Path) -> tuple[list[Pair], list[Pair]]:

@@ -44,7 +44,7 @@ def _reader(model: Translator) -> Function:
     width = model.encoder.output_size
     if config.writer.context != "state":
         summary = pooled(sheet, model.pool, places, lengths, width)
-        states = _begin(sheet, model.writer, summary)
+        states = _begin(sheet, model.writer, summary, lengths.rows)
     if config.writer.context == "attention":
         places = _backwards(sheet, places, lengths) if config.reverse_source else places
         sheet.output(PLACES, places, "float32", ("T", "B", width))
@@ -58,15 +58,28 @@ def _reader(model: Translator) -> Function:
     return Function("sequence", sheet, trials, written_as=encoder.written_as)
 
 
-def _begin(sheet: Sheet, writer: Writer, summary: str) -> States:
+def _begin(sheet: Sheet, writer: Writer, summary: str, rows: str) -> States:
     """The writer's states `[L, B, width]` before the first symbol."""
     known, layers = summary, writer.config.num_layers
     if writer.config.context == "fixed":
         known = sheet.call("Tanh", write(writer.summary, sheet, summary))
         sheet.output(FIXED, known, "float32", ("B", writer.summary.out_features))
-    made = {name: sheet.call("Tanh", write(layer, sheet, known)) for name, layer in writer.begin_with.items()}
-    by_row = {name: sheet.call("Reshape", one, sheet.whole(0, layers, -1)) for name, one in made.items()}
-    return {name: sheet.call("Transpose", one, perm=[1, 0, 2]) for name, one in by_row.items()}
+    states = {name: _zeros(sheet, layers, rows, width) for name, width in _widths(writer).items()}
+    if writer.begin_with is not None:
+        made = sheet.call(
+            "Reshape", sheet.call("Tanh", write(writer.begin_with, sheet, known)), sheet.whole(0, layers, -1)
+        )
+        states[writer.begins] = sheet.call("Transpose", made, perm=[1, 0, 2])
+    return states
+
+
+def _widths(writer: Writer) -> dict[str, int]:
+    return {name: value.shape[2] for name, value in writer.rnn.zero_state(1).items()}
+
+
+def _zeros(sheet: Sheet, layers: int, rows: str, width: int) -> str:
+    """States of zero, `[L, B, width]`, where `rows` is a vector of one number, B."""
+    return sheet.call("ConstantOfShape", sheet.call("Concat", sheet.whole(layers), rows, sheet.whole(width), axis=0))
 
 
 def _writer(model: Translator) -> Function:

@@ -5,11 +5,11 @@ from unrolled.layers.convolution import Blocks, ImageEncoder
 from unrolled.layers.drop_in import GRU, LSTM, RNN
 from unrolled.layers.drop_in_cells import GRUCell, LSTMCell, RNNCell
 from unrolled.layers.pooling import Pool, Pooling
-from unrolled.layers.recurrent import Recurrent
+from unrolled.layers.recurrent import Recurrent, check_lengths
 from unrolled.layers.stepper import Stepper
 from unrolled.layers.watching import Watchable, watching
 
 __all__ = [
     "GRU", "LSTM", "RNN", "Attention", "Blocks", "GRUCell", "ImageEncoder", "LSTMCell", "Pool", "Pooling", "RNNCell",
-    "Recurrent", "Scoring", "Stepper", "Watchable", "watching",
+    "Recurrent", "Scoring", "Stepper", "Watchable", "check_lengths", "watching",
 ]  # fmt: skip

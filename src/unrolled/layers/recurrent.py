@@ -136,7 +136,7 @@ class Recurrent(Watchable, nn.Module):
             stack,
             x,
             state,
-            lengths=None if lengths is None else _lengths(lengths, steps, batch, x.device),
+            lengths=None if lengths is None else check_lengths(lengths, steps, batch, x.device),
             reset=None if reset is None else _reset(reset, steps, batch, x.device),
             dropout=self.dropout if self.training else 0.0,
             noise=self._noise(noise),
@@ -287,7 +287,12 @@ def _check_sizes(**sizes: int) -> None:
             raise ShapeError(f"{name}={size!r}: give a whole number from 1 to {_MOST:,}")
 
 
-def _lengths(lengths: Tensor | Sequence[int], steps: int, batch: int, device: torch.device) -> Tensor:
+def check_lengths(lengths: Tensor | Sequence[int], steps: int, batch: int, device: torch.device) -> Tensor:
+    """Lengths of `batch` rows of at most so many steps, as a tensor `[B]`.
+
+    Raises:
+        ShapeError: there are others.
+    """
     try:
         given = torch.as_tensor(lengths if len(lengths) else torch.empty(0, dtype=torch.int64), device=device)
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:

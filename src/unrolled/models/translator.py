@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
 from unrolled.equations import Cell, Graph
-from unrolled.layers import Pool, Recurrent
+from unrolled.layers import Pool, Recurrent, check_lengths
 from unrolled.models.front import FrontConfig
 from unrolled.models.memory import Memory
 from unrolled.models.writer import Writer, WriterConfig
@@ -67,19 +67,23 @@ class Translator(nn.Module):
         Raises:
             ShapeError: other shapes or types.
         """
-        inputs = _reversed(inputs, lengths) if self.config.reverse_source else inputs
-        places, state = self.encoder(self.front(inputs), lengths=lengths)
+        vectors = self.front(inputs)
+        lengths = check_lengths(lengths, len(inputs), inputs.shape[1], inputs.device)
+        vectors = _reversed(vectors, lengths) if self.config.reverse_source else vectors
+        places, state = self.encoder(vectors, lengths=lengths)
         summary = self.pool(places, lengths)
         places = _reversed(places, lengths) if self.config.reverse_source else places
         return Memory(places, lengths, summary, state)
 
-    def forward(self, inputs: Tensor, lengths: Tensor, given: Tensor) -> tuple[Tensor, Tensor | None]:
+    def forward(
+        self, inputs: Tensor, lengths: Tensor, given: Tensor, given_lengths: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
         """Logits `[U, B, V + 1]` of the symbol after each of `given` `[U, B]`, and the attention `[U, B, S]`, if any.
 
-        The first symbol given is the boundary.
+        The first symbol given is the boundary. `given_lengths`: see `Writer.forward`.
         """
         memory = self.read(inputs, lengths)
-        logits, _, weights = self.writer(given, memory, self.writer.begin(memory))
+        logits, _, weights = self.writer(given, memory, self.writer.begin(memory), given_lengths)
         return logits, weights
 
     def losses(self, inputs: Tensor, lengths: Tensor, targets: Tensor) -> Tensor:

@@ -72,16 +72,19 @@ class Writer(nn.Module):
         if config.context == "attention":
             self.attention = Attention(config.attention, width, memory_size)
             beside = memory_size
-        if config.context != "state":
-            state = self.rnn.zero_state(1)
-            self.begin_with = nn.ModuleDict(
-                {name: nn.Linear(fixed or memory_size, value.numel()) for name, value in state.items()}
-            )
+        self.begin_with = nn.Linear(fixed or memory_size, config.num_layers * width) if self.begins else None
         self.combine = nn.Linear(width + beside, config.embedding_size if config.tied else width)
         self.read_out = nn.Linear(self.combine.out_features, config.vocab_size + 1) if not config.tied else None
         if config.tied:
             self.bias = nn.Parameter(torch.zeros(config.vocab_size + 1))
             nn.init.normal_(self.embedding.weight, std=config.embedding_size**-0.5)
+
+    @property
+    def begins(self) -> str:
+        """The state that a summary starts: the one that a layer gives as its output. The others start from zeros."""
+        graph = self.rnn.graph
+        given = [one.name for one in graph.states if one.after == graph.output]
+        return given[0] if given and self.config.context != "state" else ""
 
     @property
     def can_point(self) -> bool:
@@ -92,18 +95,23 @@ class Writer(nn.Module):
         """The states before the first symbol."""
         if self.config.context == "state":
             return memory.state
+        state = self.rnn.zero_state(len(memory.lengths))
+        if self.begin_with is None:
+            return state
         known = self._fixed(memory) if self.config.context == "fixed" else memory.summary
-        layers = self.config.num_layers
-        made = {name: torch.tanh(layer(known)) for name, layer in self.begin_with.items()}
-        return {name: value.view(len(value), layers, -1).transpose(0, 1) for name, value in made.items()}
+        made = torch.tanh(self.begin_with(known)).view(len(known), self.config.num_layers, -1)
+        return state | {self.begins: made.transpose(0, 1)}
 
-    def forward(self, ids: Tensor, memory: Memory, state: State) -> tuple[Tensor, State, Tensor | None]:
+    def forward(
+        self, ids: Tensor, memory: Memory, state: State, lengths: Tensor | None = None
+    ) -> tuple[Tensor, State, Tensor | None]:
         """Read symbols that are known.
 
         Args:
             ids: `[U, B]`; the first of a sequence is the boundary.
             memory: of B examples.
             state: `begin(memory)`, or where an earlier call ended.
+            lengths: how many of the symbols are real, `[B]`; None: all, or nobody cares what stands behind the ends.
 
         Returns:
             The logits `[U, B, V + 1]` of the symbol after each, the states after the last, and how much each place of
@@ -112,7 +120,7 @@ class Writer(nn.Module):
         Raises:
             ShapeError: ids that are none.
         """
-        composed, state, weights = self.compose(ids, memory, state)
+        composed, state, weights = self.compose(ids, memory, state, lengths)
         return self.logits(composed), state, weights
 
     def step(self, ids: Tensor, memory: Memory, state: State) -> tuple[Tensor, State, Tensor | None]:
@@ -121,9 +129,11 @@ class Writer(nn.Module):
         composed, weights = self._with_context(hidden[None], memory)
         return self.logits(composed[0]), state, None if weights is None else weights[0]
 
-    def compose(self, ids: Tensor, memory: Memory, state: State) -> tuple[Tensor, State, Tensor | None]:
+    def compose(
+        self, ids: Tensor, memory: Memory, state: State, lengths: Tensor | None = None
+    ) -> tuple[Tensor, State, Tensor | None]:
         """As `forward`, but what the logits are read out of, `[U, B, R]`, in their place."""
-        hidden, state = self.rnn(self._inputs(ids, memory), state)
+        hidden, state = self.rnn(self._inputs(ids, memory), state, lengths)
         composed, weights = self._with_context(hidden, memory)
         return composed, state, weights
 

@@ -151,7 +151,7 @@ class Checkpoints:
         return None
 
     def best(self, expected: Mapping[str, Tensor]) -> Checkpoint | None:
-        """The one with the lowest held-out loss; the newest, where no text is held out or that one is damaged."""
+        """The one that was best on what is held out; the newest, where nothing is, or that one is damaged."""
         newest = self.weights(expected)
         if newest is None or newest.standing.best in (None, newest.number):
             return newest
@@ -166,25 +166,28 @@ class Checkpoints:
         found = self.newest(expected, lambda _: None)
         return None if found is None else found[0]
 
-    def average(self, expected: Mapping[str, Tensor], count: int) -> Checkpoint:
+    def average(self, expected: Mapping[str, Tensor], count: int, keep: int) -> Checkpoint:
         """The newest with the mean of the weights of the last `count`; what is no real number is the newest's.
+
+        `keep`: how many of the newest the run keeps: one that is older is there because it was the best.
 
         Raises:
             RunError: so many are not there, or one of them is damaged.
         """
-        numbers = self.numbers()[:count]
-        if len(numbers) < count:
+        newest, *others = self.numbers()[: min(count, keep)] or [0]
+        if 1 + len(others) < count:
             raise RunError(
-                f"{count} checkpoints are to be averaged, and {self.folder.parent} has {len(numbers)}: train with"
-                f" --keep {count}, so that as many are kept"
+                f"{count} checkpoints are to be averaged, and {self.folder.parent} keeps {keep} and has"
+                f" {1 + len(others)} of the newest: train with --keep {count}, so that as many are there"
             )
-        newest, *others = (self.read(number, expected) for number in numbers)
-        mean = {name: value.double() for name, value in newest.weights.items() if value.is_floating_point()}
-        for other in others:
+        found = self.read(newest, expected)
+        mean = {name: value.double() for name, value in found.weights.items() if value.is_floating_point()}
+        for number in others:
+            weights = self.read(number, expected).weights
             for name, value in mean.items():
-                value += other.weights[name]
-        averaged = {name: (value / count).to(newest.weights[name].dtype) for name, value in mean.items()}
-        return replace(newest, weights=newest.weights | averaged)
+                value += weights[name]
+        averaged = {name: (value / count).to(found.weights[name].dtype) for name, value in mean.items()}
+        return replace(found, weights=found.weights | averaged)
 
     def drop_after(self, number: int) -> None:
         """Remove those that are newer, since they are damaged."""

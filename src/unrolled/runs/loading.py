@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from unrolled.data import Vocabulary
 from unrolled.errors import ConfigError, RunError
 from unrolled.runs.building import made_model
-from unrolled.runs.checkpoints import Checkpoint, Checkpoints, told
+from unrolled.runs.checkpoints import Checkpoint, told
 from unrolled.runs.folder import Identity, RunFolder
 from unrolled.runs.place import older_told
 
@@ -68,7 +65,12 @@ def load(path: str | PathLike[str], device: str = "cpu", *, best: bool = False, 
     folder = RunFolder.at(path)
     identity = folder.identity()
     expected = identity.expected()
-    found = _wanted(folder.checkpoints, expected, best=best, average=average)
+    checkpoints = folder.checkpoints
+    found: Checkpoint | None
+    if average:
+        found = checkpoints.average(expected, average, identity.config.keep)
+    else:
+        found = checkpoints.best(expected) if best else checkpoints.weights(expected)
     if found is None:
         raise RunError(
             f"the run has no weights: {path} was stopped before its first save. Go on with 'unrolled resume {path}'"
@@ -77,12 +79,6 @@ def load(path: str | PathLike[str], device: str = "cpu", *, best: bool = False, 
     model = made_model(identity.config, identity.make)
     model.load_state_dict(found.weights)
     return Run(path, identity, model.to(device).eval(), found.standing.progress.step, damage_told(found))
-
-
-def _wanted(checkpoints: Checkpoints, expected: Mapping[str, Tensor], *, best: bool, average: int) -> Checkpoint | None:
-    if average:
-        return checkpoints.average(expected, average)
-    return checkpoints.best(expected) if best else checkpoints.weights(expected)
 
 
 def damage_told(found: Checkpoint) -> tuple[str, ...]:

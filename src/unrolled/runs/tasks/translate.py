@@ -108,7 +108,7 @@ class TranslateKind(ExamplesKind[TranslateConfig, AboutTranslation, Translated])
             vocab_size=len(about.source),
             embedding_size=config.embedding_size,
             dropout=config.dropout,
-            token_dropout=config.token_dropout,
+            token_dropout=0.0 if about.source.unknown is None else config.token_dropout,
         )
         writer = WriterConfig(
             vocab_size=len(about.target),
