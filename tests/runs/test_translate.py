@@ -1,16 +1,23 @@
 """`--task translate`: from files to a run, and everything that a run can do."""
 
-import json
-
 import numpy as np
 import pytest
 import torch
 
-from unrolled import ConfigError, DataError, TranslateConfig, evaluate, load, look, predict, train, use_engine
+from unrolled import (
+    ConfigError,
+    GenerationError,
+    TranslateConfig,
+    evaluate,
+    load,
+    look,
+    predict,
+    train,
+    use_engine,
+)
 from unrolled.data import Ragged
 from unrolled.generation import Beam
 from unrolled.runs import Prepared, Sampled, resume
-from unrolled.runs.tasks.translate_score import score_of_texts
 from unrolled.runs.tasks.translating import render
 from unrolled.training import Evaluated, Stepped
 
@@ -153,66 +160,61 @@ def test_looking_into_one(folder, trained):
 def test_without_attention_there_is_nothing_to_draw(folder, tmp_path):
     path = train(_config(folder, samples=0, steps=5, context="fixed"), tmp_path / "run")
     seen = look(path, [str(folder / "pairs.tsv")])
-    assert not any(title.startswith("Where it looked") for title in seen.figures)
-    assert not any(one.about == "attention" for one in seen.sentences)
-
-
-def test_scores_counted_by_hand():
-    """BLEU: 4, 2, 1 and 0 of 6, 5, 4, 3 n-grams match, the last counts half of one (Chen & Cherry 2014, "exp")."""
-    said, wanted = ["a b c x y d"], ["a b c d e f"]
-    score = score_of_texts(said, wanted, ([one.split() for one in said], [one.split() for one in wanted]), 0.5, "word")
-    matches = [4 / 6, 2 / 5, 1 / 4, (1 / 2) / 3]
-    assert score.bleu == pytest.approx(100 * np.prod(matches) ** 0.25)
-    assert score.edits == pytest.approx(3 / 6), "x, y and d are others"
-    assert score.exact == 0.0
-    assert score.perplexity == pytest.approx(np.exp(0.5))
-    assert "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp" in score.signatures[0]
-    short = score_of_texts(["a b c d"], ["a b c d e"], ([list("abcd")], [list("abcde")]), 0.0, "word")
-    assert short.bleu == pytest.approx(100 * np.exp(1 - 5 / 4)), "the brevity penalty"
-    chrf = score_of_texts(["ab"], ["ac"], ([["ab"]], [["ac"]]), 0.0, "word").chrf
-    assert chrf == pytest.approx(100 * (0.5 + 0.0) / 2), "of the two orders that there are"
+    shown = [one for one in events if isinstance(one, Sampled)][-1].text
+    assert not any(line.startswith("x ") for line in shown.split("\n"))
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "name"),
     [
-        ({"context": "state", "bidirectional": True}, "read in one direction"),
-        ({"tokens": "pairs", "lower": True}, "byte pairs have capital letters"),
-        ({"tokens": "syllables"}, "tokens"),
-        ({"attention": "dot"}, "attention by 'dot' needs queries as wide"),
-        ({"tokens": "pairs", "vocab_size": 100}, "give 256 or more"),
-        ({"max_length": 2}, r"pairs\.tsv, line \d+: a text has \d words, at most 2 are allowed"),
-        ({"source_column": "de"}, "there is no column 'de'"),
-        ({"val_frac": 0.001}, "too few to learn some"),
+        ({}, "BLEU"), ({"tokens": "characters"}, "exact match"), ({"chosen_by": "chrF"}, "chrF"),
+        ({"chosen_by": "nats"}, None),
+        ({"tokens": "characters", "target_tokens": "words"}, "BLEU"), ({"chosen_by": "exact"}, "exact match"),
     ],
-)
-def test_bad_options(folder, tmp_path, options, told):
-    with pytest.raises((ConfigError, DataError, ValueError), match=told):
-        train(_config(folder, **options), tmp_path / "run")
-    assert not (tmp_path / "run").exists()
+)  # fmt: skip
+def test_the_score_that_chooses(folder, tmp_path, options, name):
+    config = _config(folder, steps=4, evaluations=2, samples=0, **options)
+    assert config.score_name == name
+    events = []
+    run = load(train(config, tmp_path / "run", listen=events.append), best=True)
+    found = [one for one in events if isinstance(one, Evaluated) and one.step]
+    merit = (lambda one: -one.loss) if name is None else (lambda one: (one.scores[name], -one.loss))
+    assert run.step == max(found, key=merit).step
+    assert (run.about.source.unit, run.about.target.unit) == tuple(
+        {"words": "word", "characters": "character"}[one] for one in config.cuts
+    )
 
 
-def test_using_it_wrongly(folder, tmp_path, trained):
-    path, _ = trained
-    with pytest.raises(ConfigError, match="beam = 0"):
-        evaluate(path, str(folder / "pairs.tsv"), beam=0)
-    with pytest.raises(ConfigError, match="cell is no option of a use of --task translate, which has beam"):
-        evaluate(path, str(folder / "pairs.tsv"), cell="lstm")
-    (tmp_path / "long.txt").write_text("sea\n" + "sea " * 201 + "\n")
-    with pytest.raises(DataError, match=r"long\.txt, line 2: a text has 201 words, at most 200 are allowed"):
-        list(predict(path, str(tmp_path / "long.txt")))
-    (tmp_path / "empty.txt").write_text("")
-    with pytest.raises(DataError, match=r"empty\.txt is empty"):
-        list(predict(path, str(tmp_path / "empty.txt")))
-    with pytest.raises(DataError, match="there is no tab, so no target"):
-        evaluate(path, str(tmp_path / "long.txt"))
-    with pytest.raises(DataError, match="pairs of what"):
-        train(TranslateConfig(), tmp_path / "none")
+@pytest.mark.parametrize("power", [0.0, 1.0, 3.0])
+def test_what_translations_are_ranked_by(folder, trained, power):
+    for one in predict(trained[0], str(folder / "pairs.tsv"), length_penalty=power, beam=4):
+        ranked = [(one.text, one.log_probability), *one.others]
+        scores = [nats / (len(text.split()) + 1) ** power for text, nats in ranked]
+        assert scores == sorted(scores, reverse=True)
 
 
-def test_a_changed_folder(folder, tmp_path):
-    path = train(_config(folder, samples=0, steps=3, val_frac=0.0), tmp_path / "run")
-    with pytest.raises(ConfigError, match="nothing was held out that could be read"):
-        look(path)
-    about = next(path.glob("**/data.json"))
-    assert json.loads(about.read_text())["longest"] == 4
+def test_numbers_that_are_not_finite(folder, tmp_path):
+    run = load(train(_config(folder, samples=0, steps=3), tmp_path / "run"))
+    with torch.no_grad():
+        next(run.model.writer.rnn.parameters()).fill_(torch.nan)
+    inputs = Ragged.of([np.array([1, 2])])
+    with pytest.raises(GenerationError, match="not finite"):
+        render(run.model, run.about, ["sea day"], inputs, Beam(2))
+
+
+@pytest.mark.parametrize("cell", ["slstm", "sru", "lru"])
+def test_cells_whose_states_are_of_all_kinds(folder, tmp_path, cell):
+    """A summary starts the state that a layer gives as its output; a normaliser or a counter starts from zero."""
+    for context in ("attention", "fixed"):
+        run = load(train(_config(folder, samples=0, steps=3, cell=cell, context=context), tmp_path / context))
+        memory = run.model.read(torch.ones(2, 3, dtype=torch.long), torch.tensor([2, 1, 2]))
+        for name, value in run.model.writer.begin(memory).items():
+            assert bool(value.any()) == (name == run.model.writer.begins)
+
+
+def test_a_cell_whose_state_is_called_like_a_method(folder, tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "from unrolled import cell\nfrom unrolled.ops import affine, tanh\n\n\n@cell\n"
+        "def mine(x, values):\n    values = tanh(affine(x, values))\n    return values\n"
+    )
+    train(_config(folder, samples=0, steps=3, cell=f"{tmp_path / 'mine.py'}:mine"), tmp_path / "run")
