@@ -32,7 +32,7 @@ from unrolled.runs.tasks import TranslateConfig
 from unrolled.runs.tasks.translate_data import encoded
 from unrolled.runs.tasks.translating import render
 
-_DEBIAN: dict[str, Any] = {"minutes": 10.0, "tokens": "pairs", "vocab_size": 4000}
+_DEBIAN: dict[str, Any] = {"minutes": 14.0, "tokens": "pairs", "vocab_size": 4000}
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ SETS = {
     "debian": Set("debian-fr", _DEBIAN),
     "debian-fixed": Set("debian-fr", _DEBIAN | {"context": "fixed"}),
     "debian-state": Set("debian-fr", _DEBIAN | {"context": "state", "reverse_source": True}),
-    "g2p": Set("cmudict", {"minutes": 15.0, "tokens": "characters", "target_tokens": "words", "val_frac": 0.0526}),
+    "g2p": Set("cmudict", {"minutes": 25.0, "tokens": "characters", "target_tokens": "words", "val_frac": 0.0526}),
 }
 
 

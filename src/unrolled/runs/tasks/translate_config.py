@@ -28,7 +28,7 @@ class TranslateConfig(ExamplesConfig):
         default="attention", description="how the writer knows the source: by attention, one fixed vector, or its state"
     )
     attention: Scoring = Field(default="general", description="how a place of the source is scored")
-    tied: bool = Field(default=False, description="read out by the embedding's own matrix")
+    tied: bool = Field(default=True, description="read out by the embedding's own matrix")
     reverse_source: bool = Field(default=False, description="read the source from its end (Sutskever et al. 2014)")
     bidirectional: bool | None = Field(default=None, description="read from the end, too; not with --context state")
     truth_decay: int | None = Field(
@@ -36,10 +36,10 @@ class TranslateConfig(ExamplesConfig):
     )
     label_smoothing: float = Field(default=0.1, ge=0, lt=1, description="share of the truth spread over all pieces")
     token_dropout: float = Field(default=0.05, ge=0, lt=1, description="share of words read as unknown while training")
-    embedding_size: int = Field(default=128, ge=1, le=1_000_000)
+    embedding_size: int = Field(default=256, ge=1, le=1_000_000)
     hidden_size: int = Field(default=256, ge=1, le=1_000_000, description="units")
-    dropout: float = Field(default=0.3, ge=0, lt=1)
-    learning_rate: float = Field(default=2e-3, gt=0, le=1e3)
+    dropout: float = Field(default=0.2, ge=0, lt=1)
+    learning_rate: float = Field(default=4e-3, gt=0, le=1e3)
     beam: int = Field(default=5, ge=1, le=1_000, description="how many unfinished translations are followed; 1: greedy")
     length_penalty: float = Field(
         default=1.0, ge=0, le=10, description="power of the length that scores are divided by"
