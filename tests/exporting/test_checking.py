@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from unrolled import ExportError, LanguageModel, LanguageModelConfig, cell
-from unrolled.exporting import LIMIT, checking, exported, file, is_onnx, loop, native, operations
+from unrolled.exporting import checking, exported, file, is_onnx, loop, native, operations
 from unrolled.ops import affine, tanh
 
 
@@ -70,7 +70,7 @@ def rounds(x, h):
 
 def test_a_model_that_rounds_may_round_otherwise(monkeypatch):
     steps = exported(_model(rounds, hidden_size=60), {})["sequence"]
-    assert LIMIT < steps.checked.difference < steps.checked.allowed
+    assert checking.LIMIT < steps.checked.difference < steps.checked.allowed
     monkeypatch.setattr(checking, "_ROUNDED", 0)
     with pytest.raises(ExportError, match="differ by"):
         exported(_model(rounds, hidden_size=60), {})

@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from unrolled import ExportError, LanguageModel, LanguageModelConfig, cell
-from unrolled.exporting import exported, functions_of
+from unrolled.exporting import exported
+from unrolled.exporting.models import functions_of
 from unrolled.models import (
     Classifier,
     ClassifierConfig,
@@ -159,9 +160,13 @@ def test_classify(made, pooling):
             inputs, lengths = _inputs(front, steps, rows), _lengths(steps, rows)
             _close(_said(sessions["sequence"], inputs=inputs, lengths=lengths)["logits"], model(inputs, lengths))
             if "step" in sessions:
-                streamed, _ = _streamed(sessions["step"], model, inputs)
+                streamed, carried = _streamed(sessions["step"], model, inputs)
                 for end in range(1, steps + 1):
                     _close(streamed[end - 1], model(inputs[:end], torch.full((rows,), end)))
+                said = _said(sessions["sequence"], inputs=inputs, lengths=torch.full((rows,), steps))
+                for name, value in model.rnn(model.front(inputs))[1].items():
+                    _close(carried[name], value)
+                    _close(said[f"next_{name}"], value)
 
 
 @pytest.mark.parametrize("made", ["gru", "lstm", own], ids=str)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from unrolled.equations import Node
 from unrolled.equations.operations import COMPARISONS, LEAVES
-from unrolled.exporting.operations import repeated, write
+from unrolled.exporting.operations import repeated, write_operation
 from unrolled.exporting.sheet import Numbers, Sheet
 from unrolled.layers.stack import Direction
 
@@ -58,7 +58,7 @@ class Equation:
         operands = [values[operand] for operand in node.operands]
         if node.operation == "concat":
             operands = self._with_rows(sheet, node, values)
-        return write(sheet, node.operation, operands, node.attributes, self.resolve, self.called(place))
+        return write_operation(sheet, node.operation, operands, node.attributes, self.resolve, self.called(place))
 
     def _with_rows(self, sheet: Sheet, node: Node, values: Values) -> list[str]:
         """The operands of a concatenation, each for every row, if one of them is."""

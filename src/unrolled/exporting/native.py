@@ -81,7 +81,7 @@ def native_of(equation: Equation) -> Native | None:
     return None
 
 
-def write(
+def write_native(
     sheet: Sheet, native: Native, equation: Equation, x: str, lengths: Lengths, *, reverse: bool
 ) -> tuple[str, States]:
     """All steps of x `[T, B, D]`, as `loop` has them."""

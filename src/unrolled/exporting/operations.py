@@ -36,7 +36,7 @@ OPERATORS: Mapping[str, str] = {
 }
 
 
-def write(
+def write_operation(
     sheet: Sheet,
     operation: str,
     operands: Sequence[str],
