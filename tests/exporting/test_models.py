@@ -204,6 +204,17 @@ def test_translate(made, options):
             states = {name.replace("next_", "state_"): value for name, value in said.items()}
 
 
+@pytest.mark.parametrize("front", [WORDS, CHANNELS, FRAMES], ids=["words", "channels", "frames"])
+@torch.no_grad()
+def test_a_model_in_float64_becomes_float32(front):
+    model = Tagger(SequenceConfig(front=front, classes=3, hidden_size=7, num_layers=2), "gru").double().eval()
+    sessions = _sessions(model)
+    assert next(model.parameters()).dtype == torch.float64, "it is what it was"
+    inputs, lengths = _inputs(front, 3, 4), _lengths(3, 4)
+    wide = inputs if front.vocab_size else inputs.double()
+    _close(_said(sessions["sequence"], inputs=inputs, lengths=lengths)["logits"].double(), model(wide, lengths))
+
+
 def test_what_comes_in_is_said():
     model = LanguageModel(LanguageModelConfig(vocab_size=11, hidden_size=7, num_layers=2), "lstm")
     step = exported(model, {"a": "b"})["step"]

@@ -106,6 +106,13 @@ def test_a_tagger(runs, tmp_path):
     assert set(step.outputs) == {"logits", "next_h"}
 
 
+def test_a_run_in_float64(runs, tmp_path):
+    config = load(runs / "text").config
+    train(TextConfig(**{**config.model_dump(exclude_unset=True), "precision": "float64"}), tmp_path / "run")
+    whole, step = export(tmp_path / "run")
+    assert 0 < max(whole.difference, step.difference) < 1e-5
+
+
 def test_a_classifier_that_reads_from_both_ends_has_no_step(runs, tmp_path):
     (whole,) = export(runs / "classify", out=tmp_path / "it.onnx")
     assert dict(whole.layers) == {"layer0": "GRU", "layer0.reverse": "GRU"}

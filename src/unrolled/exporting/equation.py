@@ -25,7 +25,7 @@ class Equation:
     def __init__(self, direction: Direction, name: str) -> None:
         program = direction.program.expected
         self.graph = program.graph
-        self.parameters = [one.detach().float().cpu() for one in direction.parameters]
+        self.parameters = [one.detach().cpu() for one in direction.parameters]
         self.sizes = (program.input_size, program.hidden_size)
         self.resolve = program.resolve
         self.name = name

@@ -27,7 +27,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Port:
-    """A value that comes in or goes out. A size is a number, or a letter where it can be any."""
+    """A value that comes in or goes out. A size is a number, or a letter where it can be any from 1."""
 
     name: str
     numbers: Numbers
