@@ -9,7 +9,7 @@ from unrolled.errors import ExportError
 from unrolled.exporting import libraries
 from unrolled.exporting.sheet import TYPES, Call, Port, Sheet
 
-OPERATORS, FORMAT = 17, 8  # versions that every ONNX Runtime since 1.12 (2022) reads
+OPERATORS, FORMAT = 17, 8  # ONNX 1.12's (onnx.helper.VERSION_TABLE)
 _MOST = (1 << 31) - (1 << 24)  # bytes of constants: a file has 2 GiB at most
 
 

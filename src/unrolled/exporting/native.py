@@ -99,7 +99,7 @@ def write_native(
         **native.attributes,
     )
     direction = {place: sheet.whole(place) for place in (0, 1)}
-    # (onnxruntime 1.19 gives a row without a step another row's state)
+    # (RNN of onnxruntime 1.19 leaves the state of a row without a step as it lay in memory)
     states = [
         sheet.call("Where", lengths.begun, sheet.call("Squeeze", one, direction[0]), sheet.number(0.0)) for one in final
     ]

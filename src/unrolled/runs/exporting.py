@@ -28,7 +28,7 @@ class ExportedFile:
     """A file that was written.
 
     function: what it computes, the whole "sequence" or one "step". inputs, outputs: their shapes, "T" steps and "B"
-    rows. layers: what each layer's loop is, "RNN", "LSTM", "GRU" or "Scan"; of a step none. difference: how far it is
+    rows, any numbers from 1. layers: what each layer's loop is, "RNN", "LSTM", "GRU" or "Scan"; of a step none. difference: how far it is
     from the run, relative to the scale of what it says.
     """
 
@@ -54,7 +54,7 @@ def export(
 
     A file for the whole sequence, and beside it one for a single step, where the model can be run step by step. Before
     a file is kept it has been run, at two lengths and two sizes of batches, and equals the run's model to 1e-5 of the
-    scale of what that says (to three times its own rounding, where that is more).
+    scale of what that says (to ten times its own rounding, where that is more; never more than 1e-3).
 
     Args:
         path: of the run.
