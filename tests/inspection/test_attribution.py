@@ -103,6 +103,18 @@ def test_leave_one_out_of_channels_and_of_neighbours():
             torch.testing.assert_close(together[step, 0], whole - score(without[:, None])[0])
 
 
+@pytest.mark.parametrize(("steps", "width", "most"), [(10, 100, 256), (9, 3, 4), (7, 5, 3), (20, 1, 20), (1, 4, 256)])
+def test_leave_one_out_reads_no_more_often_than_it_may(steps, width, most):
+    read = []
+
+    def score(vectors):
+        read.append(vectors.shape[1])
+        return vectors.sum(dim=(0, 2))
+
+    leave_one_out(score, torch.randn(steps, width), torch.zeros(width), each_channel=True, most=most)
+    assert sum(read) - 1 <= max(most, width), "the whole, and so many besides"
+
+
 def test_nothing_of_another_width_is_refused():
     model, vectors, _ = _classifier("channels")
     for method in (integrated_gradients, leave_one_out):

@@ -23,6 +23,7 @@ FRONTS = {
     "step": (FrontConfig(mean=(1.0, 2.0), deviation=(3.0, 4.0)), None),
     "frame": (FrontConfig(frame=(1, 8, 8), mean=(1.0,), deviation=(3.0,), embedding_size=4), None),
 }
+NOTHING = {"word": (0,), "step": (1.0, 2.0)}  # the unknown word; the mean of each channel
 
 
 def _examples(step, *, of_steps, count=12, longest=9):
@@ -104,8 +105,8 @@ def test_what_is_shown_is_what_the_model_says(step, kind, options, engine):
             assert one.chance == pytest.approx(at_end.max(), abs=1e-5)
             _check_over_time(model, one, values, said)
             assert one.contributions[INTEGRATED].sum() == pytest.approx(one.gained, rel=0.01, abs=0.01)
-            if step == "word":
-                _check_left_out(model, one, values, at_end)
+            if step in NOTHING:
+                _check_left_out(model, one, values, at_end, NOTHING[step])
 
 
 def _check_over_time(model, one, values, said):
@@ -114,14 +115,13 @@ def _check_over_time(model, one, values, said):
         np.testing.assert_allclose(chances, wanted, atol=1e-5)
 
 
-def _check_left_out(model, one, values, said):
-    for place in range(len(values)):
-        without = values.copy()
-        without[place] = 0
-        after = _said(model, without)
+def _check_left_out(model, one, values, said, nothing):
+    for (place, channel), lost in np.ndenumerate(one.contributions[LEFT_OUT]):
+        without = values.copy().reshape(len(values), -1)
+        without[place, channel] = nothing[channel]
+        after = _said(model, without.reshape(values.shape))
         after = after if one.at is None else after[one.at]
-        lost = _log_odds(said, one.said) - _log_odds(after, one.said)
-        assert one.contributions[LEFT_OUT][place, 0] == pytest.approx(lost, abs=1e-4)
+        assert lost == pytest.approx(_log_odds(said, one.said) - _log_odds(after, one.said), abs=1e-4)
 
 
 def test_the_surest_are_the_surest():

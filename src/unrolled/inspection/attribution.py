@@ -107,7 +107,7 @@ def leave_one_out(
     check_shape("nothing", nothing.shape, (vectors.shape[1],))
     steps, width = vectors.shape
     channels = width if each_channel else 1
-    together = math.ceil(steps * channels / max(most, channels))
+    together = math.ceil(steps / max(1, most // channels))
     groups = math.ceil(steps / together)
     # which of the T steps belong to a group, [groups, T], and which of the D numbers to a channel, [channels, D]
     of_group = (

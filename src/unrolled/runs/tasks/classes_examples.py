@@ -179,9 +179,9 @@ class _Reader:
             return list(range(steps)), self.probabilities[row]
         count = min(steps, _times(_BEGINNINGS, steps))
         after = np.unique(np.linspace(0, steps - 1, count).round().astype(np.int64))
-        inputs = self._batch(row)
-        beginnings = inputs.expand(-1, len(after), *inputs.shape[2:])
-        logits = self.model(beginnings, torch.from_numpy(after + 1).to(inputs.device))
+        vectors = self.model.front(self._batch(row))
+        beginnings = vectors.expand(-1, len(after), -1)
+        logits = self.model.answers(beginnings, torch.from_numpy(after + 1).to(vectors.device))
         return after.tolist(), F.softmax(logits.double(), dim=1).cpu().numpy()
 
 
