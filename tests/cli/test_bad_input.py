@@ -74,6 +74,10 @@ def unrolled(bad, monkeypatch, capsys):
 TRAIN = {
     "no such file": (["nowhere.txt"], "there is no file, folder or corpus nowhere.txt."),
     "a typo in a file's name": (["text.pyy"], "there is no file, folder or corpus text.pyy. Did you mean 'text.py'?"),
+    "a file without targets": (
+        ["text.py", "--task", "translate", "--seq-length", "64"],
+        "seq_length is for --task text, and this is",
+    ),
     "an option of another task": (["text.py", "--task", "classify"], "seq_length is for --task text, and this is"),
     "an empty name": ([""], "an empty name was given in the place of a text"),
     "an empty file": (["empty.txt"], "empty.txt is empty: there is nothing to read in it"),
@@ -152,7 +156,7 @@ def test_train(unrolled, bad, case):
 USAGE = {
     "an unknown option": (
         ["train", "--hiden-size", "3"],
-        "No such option: --hiden-size (Possible options: --batch-size, --embedding-size, --hidden-size)",
+        "No such option: --hiden-size (Possible options: --batch-size, --frame-size, --hidden-size)",
     ),
     "a word instead of a number": (["train", "--hidden-size", "big"], "Invalid value for '--hidden-size'"),
     "an unknown optimiser": (["train", "--optimizer", "sgdd"], "'--optimizer'"),
@@ -189,6 +193,15 @@ USE = {
     "a text of unknown symbols": (["eval", "run", "one.txt", "--json"], None),
     "an empty text": (["eval", "run", "empty.txt"], "empty.txt is empty"),
     "binary data": (["eval", "run", "binary.bin"], "binary.bin is not UTF-8 text"),
+    "a beam for a text": (
+        ["eval", "run", "text.py", "--beam", "3"],
+        "beam is no option of a use of --task text, which",
+    ),
+    "a mean of too many": (
+        ["sample", "run", "--average", "9"],
+        "9 checkpoints are to be averaged, and run keeps 2 and",
+    ),
+    "a mean of less than none": (["eval", "run", "text.py", "--average", "-1"], "--average -1: give a number of check"),
     "two weights for an export": (["export", "run", "--best", "--average", "2"], "--average 2: give a number of check"),
     "no run to export": (["export", "rum"], "there is no run rum. Did you mean 'run'?"),
     "a file that is no export": (["export", "run", "-o", "text.py"], "text.py is there, and is no ONNX file: give"),

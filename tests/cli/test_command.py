@@ -1,7 +1,9 @@
-"""The command: what it prints, as text and as JSON, and how it ends. Each in a process of its own, as a user has it."""
+"""The command: what it prints, as text and as JSON, and how it ends. In a process of its own where that matters."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import signal
@@ -9,18 +11,37 @@ import subprocess
 import sys
 import time
 from importlib.metadata import version
+from types import SimpleNamespace
+from unittest import mock
 
 import pytest
 
 from unrolled import Graph, cells
+from unrolled.cli.main import main
 from unrolled.engine import library
 
 TEXT = "def add(a, b):\n    return a + b\n" * 120
 SMALL = ["--hidden-size", "12", "--batch-size", "4", "--seq-length", "16", "--sample-length", "30"]
 
 
-def unrolled(*arguments, cwd, stdin=None, env=None):
-    """Run the command; its output, decoded."""
+def unrolled(*arguments, cwd, stdin=""):
+    """Run the command in this process: its output, and how it ended."""
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    given = io.TextIOWrapper(io.BytesIO(stdin.encode()))
+    with (
+        contextlib.chdir(cwd), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err),
+        mock.patch.multiple(sys, argv=["unrolled", *map(str, arguments)], stdin=given),
+        mock.patch.dict(os.environ, COLUMNS="200"),
+    ):  # fmt: skip
+        try:
+            main()
+        except SystemExit as ended:
+            code = ended.code
+    return SimpleNamespace(returncode=code, stdout=out.getvalue(), stderr=err.getvalue())
+
+
+def in_a_process(*arguments, cwd, stdin=None, env=None):
+    """Run the command as a user does; its output, decoded."""
     return subprocess.run(
         [sys.executable, "-m", "unrolled.cli.main", *map(str, arguments)],
         cwd=cwd, input=stdin, capture_output=True, text=True, timeout=120, check=False,
@@ -33,7 +54,7 @@ def place(tmp_path_factory):
     """A folder with a text and a run."""
     folder = tmp_path_factory.mktemp("command")
     (folder / "text.py").write_text(TEXT)
-    ran = unrolled("train", "text.py", *SMALL, "--steps", 40, "-o", "run", cwd=folder)
+    ran = in_a_process("train", "text.py", *SMALL, "--steps", 40, "-o", "run", cwd=folder)
     assert ran.returncode == 0, ran.stderr
     (folder / "train.txt").write_text(ran.stdout)
     return folder
@@ -108,9 +129,9 @@ def test_sample_where_the_terminal_knows_ascii_only(place):
     (place / "accents.txt").write_text("\u00e9\u00e8\u4e16" * 400)
     unrolled("train", "accents.txt", *SMALL, "--steps", 2, "-o", "accents", cwd=place)
     env = {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
-    ran = unrolled("sample", "accents", "--length", 20, cwd=place, env=env)
+    ran = in_a_process("sample", "accents", "--length", 20, cwd=place, env=env)
     assert (ran.returncode, ran.stdout) == (0, "?" * 20 + "\n")
-    ran = unrolled("train", "accents.txt", *SMALL, "--steps", 2, "-o", "accents2", cwd=place, env=env)
+    ran = in_a_process("train", "accents.txt", *SMALL, "--steps", 2, "-o", "accents2", cwd=place, env=env)
     assert ran.returncode == 0, ran.stderr
 
 
@@ -275,7 +296,7 @@ def test_sample_with_narrow_matrices(place, precision):
     ran = unrolled("sample", "run", "--length", 40, "--precision", precision, cwd=place)
     assert len(ran.stdout) == 41
     assert not ran.stderr
-    refused = unrolled("sample", "run", "--precision", precision, cwd=place, env={"UNROLLED_ENGINE": "reference"})
+    refused = in_a_process("sample", "run", "--precision", precision, cwd=place, env={"UNROLLED_ENGINE": "reference"})
     assert refused.returncode == 1
     assert not refused.stdout
     assert f"precision '{precision}' needs the native engine and weights of float32" in refused.stderr
@@ -283,9 +304,9 @@ def test_sample_with_narrow_matrices(place, precision):
 
 def test_sample_with_a_unit_held(place):
     plain = unrolled("sample", "run", "--length", 40, cwd=place)
-    held = unrolled("sample", "run", "--length", 40, "--clamp", "layer0.h=3", "--clamp", "layer0.h[1]=-3", cwd=place)
-    slow = unrolled("sample", "run", "--length", 40, "--clamp", "layer0.h=3", "--clamp", "layer0.h[1]=-3", cwd=place,
-                    env={"UNROLLED_ENGINE": "reference"})  # fmt: skip
+    asked = ["sample", "run", "--length", 40, "--clamp", "layer0.h=3", "--clamp", "layer0.h[1]=-3"]
+    held = unrolled(*asked, cwd=place)
+    slow = in_a_process(*asked, cwd=place, env={"UNROLLED_ENGINE": "reference"})
     assert len(held.stdout) == 41
     assert held.stdout != plain.stdout
     assert held.stdout == slow.stdout

@@ -143,3 +143,10 @@ def test_columns_that_are_not_there(tmp_path):
 def test_too_few_pairs_of_bytes():
     with pytest.raises(ConfigError, match="give 256 or more"):
         spelling_of(["a"], "pairs", 100, lower=False)
+
+
+def test_a_table_of_one_column_has_a_head(tmp_path):
+    (tmp_path / "a.csv").write_text("source\nthe sea\n")
+    assert _read(tmp_path / "a.csv", has_targets=False) == [("the sea", "", "a.csv, line 2")]
+    with pytest.raises(DataError, match="there is no column 'de'"):
+        _read(tmp_path / "a.csv", source="de", has_targets=False)

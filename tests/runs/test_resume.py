@@ -402,9 +402,21 @@ def test_a_mean_of_the_last_checkpoints(tmp_path):
         mean = torch.stack([saved[step][name].double() for step in (36, 48, 60)]).mean(dim=0)
         torch.testing.assert_close(value, mean.float(), rtol=0, atol=1e-7)
     _is_as_saved(load(path, average=1), 60, saved)
+    with pytest.raises(RunError, match="4 checkpoints are to be averaged, .* keeps 3"):
+        load(path, average=4)
     with pytest.raises(RunError, match="9 checkpoints are to be averaged, .* train with --keep 9"):
         load(path, average=9)
     with pytest.raises(ConfigError, match="1 or more, without --best"):
         load(path, average=2, best=True)
     with pytest.raises(ConfigError, match="1 or more"):
         load(path, average=-1)
+
+
+def test_an_old_best_is_no_part_of_a_mean(best_of_five):
+    path, saved = best_of_five
+    assert len(list((path / "checkpoints").iterdir())) == 3, "the newest two, and the best"
+    with pytest.raises(RunError, match="3 checkpoints are to be averaged, .* keeps 2 and has 2 of the newest"):
+        load(path, average=3)
+    mean = load(path, average=2).model.state_dict()
+    for name, value in mean.items():
+        torch.testing.assert_close(value, (saved[48][name] + saved[60][name]) / 2, rtol=0, atol=1e-6)

@@ -1,15 +1,27 @@
 """`--task translate`: from files to a run, and everything that a run can do."""
 
 import json
+from dataclasses import astuple
 
 import numpy as np
 import pytest
 import torch
 
-from unrolled import ConfigError, DataError, TranslateConfig, evaluate, load, look, predict, train, use_engine
-from unrolled.data import Ragged
+from unrolled import (
+    ConfigError,
+    DataError,
+    GenerationError,
+    TranslateConfig,
+    evaluate,
+    load,
+    look,
+    predict,
+    train,
+    use_engine,
+)
+from unrolled.data import Lexicon, Ragged
 from unrolled.generation import Beam
-from unrolled.runs import Prepared, Sampled, resume
+from unrolled.runs import KINDS, Prepared, Sampled, resume
 from unrolled.runs.tasks.translate_score import score_of_texts
 from unrolled.runs.tasks.translating import render
 from unrolled.training import Evaluated, Stepped
@@ -160,16 +172,17 @@ def test_without_attention_there_is_nothing_to_draw(folder, tmp_path):
 def test_scores_counted_by_hand():
     """BLEU: 4, 2, 1 and 0 of 6, 5, 4, 3 n-grams match, the last counts half of one (Chen & Cherry 2014, "exp")."""
     said, wanted = ["a b c x y d"], ["a b c d e f"]
-    score = score_of_texts(said, wanted, ([one.split() for one in said], [one.split() for one in wanted]), 0.5, "word")
+    words = Lexicon.of(wanted, "glued", 20)
+    score = score_of_texts(said, wanted, words, 0.5)
     matches = [4 / 6, 2 / 5, 1 / 4, (1 / 2) / 3]
     assert score.bleu == pytest.approx(100 * np.prod(matches) ** 0.25)
     assert score.edits == pytest.approx(3 / 6), "x, y and d are others"
     assert score.exact == 0.0
     assert score.perplexity == pytest.approx(np.exp(0.5))
     assert "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp" in score.signatures[0]
-    short = score_of_texts(["a b c d"], ["a b c d e"], ([list("abcd")], [list("abcde")]), 0.0, "word")
+    short = score_of_texts(["a b c d"], ["a b c d e"], words, 0.0)
     assert short.bleu == pytest.approx(100 * np.exp(1 - 5 / 4)), "the brevity penalty"
-    chrf = score_of_texts(["ab"], ["ac"], ([["ab"]], [["ac"]]), 0.0, "word").chrf
+    chrf = score_of_texts(["ab"], ["ac"], words, 0.0).chrf
     assert chrf == pytest.approx(100 * (0.5 + 0.0) / 2), "of the two orders that there are"
 
 
@@ -210,9 +223,100 @@ def test_using_it_wrongly(folder, tmp_path, trained):
         train(TranslateConfig(), tmp_path / "none")
 
 
-def test_a_changed_folder(folder, tmp_path):
+def test_nothing_held_out(folder, tmp_path):
     path = train(_config(folder, samples=0, steps=3, val_frac=0.0), tmp_path / "run")
+    assert json.loads((path / "data.json").read_text())["longest"] == 4
     with pytest.raises(ConfigError, match="nothing was held out that could be read"):
         look(path)
-    about = next(path.glob("**/data.json"))
-    assert json.loads(about.read_text())["longest"] == 4
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda lines: lines[:-1], "has 299 pairs, 300 were stored"),
+        (lambda lines: ["no tab\n", *lines[1:]], "line 1: wanted a source, a tab and a target"),
+    ],
+)
+def test_pairs_that_were_changed(folder, tmp_path, trained, change, told):
+    lines = (trained[0] / "pairs.tsv").read_text().splitlines(keepends=True)
+    (tmp_path / "pairs.tsv").write_text("".join(change(lines)))
+    with pytest.raises(DataError, match=told):
+        KINDS["translate"].data(tmp_path, load(trained[0]).about)
+
+
+def test_what_is_read_is_what_was_stored(tmp_path):
+    rows = [f"\ufeff\u00a0a{one}\t{one}\u2028b\n" for one in range(20)]
+    (tmp_path / "pairs.tsv").write_text("".join(rows), encoding="utf-8")
+    kind, config = KINDS["translate"], _config(tmp_path)
+    gathered = kind.gather(config)
+    for name, blocks in gathered.contents().items():
+        (tmp_path / name).write_bytes(b"".join(blocks))
+    again = kind.data(tmp_path, gathered.about)
+    assert [astuple(one)[:2] for one in again.texts] == [astuple(one)[:2] for one in gathered.data.texts]
+    assert again.inputs.values.tolist() == gathered.data.inputs.values.tolist()
+
+
+def test_capital_letters_that_do_not_count(tmp_path):
+    (tmp_path / "pairs.tsv").write_text("The Sea\tLa Mer\nA Day\tUn Jour\n" * 40)
+    events = []
+    path = train(_config(tmp_path, lower=True, steps=60), tmp_path / "run", listen=events.append)
+    score = evaluate(path, str(tmp_path / "pairs.tsv"))
+    assert score.exact == 1.0
+    assert all("case:lc" in one for one in score.signatures)
+    shown = [one for one in events if isinstance(one, Sampled)][-1].text
+    assert "la mer" in shown
+    assert not any(line.startswith("x ") for line in shown.split("\n"))
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ({}, "BLEU"), ({"tokens": "characters"}, "exact match"), ({"chosen_by": "chrF"}, "chrF"),
+        ({"chosen_by": "nats"}, None), ({"chosen_by": "exact"}, "exact match"),
+        ({"tokens": "characters", "target_tokens": "words"}, "BLEU"),
+    ],
+)  # fmt: skip
+def test_the_score_that_chooses(folder, tmp_path, options, name):
+    config = _config(folder, steps=4, evaluations=2, samples=0, **options)
+    assert config.score_name == name
+    events = []
+    run = load(train(config, tmp_path / "run", listen=events.append), best=True)
+    found = [one for one in events if isinstance(one, Evaluated) and one.step]
+    merit = (lambda one: -one.loss) if name is None else (lambda one: (one.scores[name], -one.loss))
+    assert run.step == max(found, key=merit).step
+    units = {"words": "word", "characters": "character"}
+    assert [run.about.source.unit, run.about.target.unit] == [units[one] for one in config.cuts]
+
+
+@pytest.mark.parametrize("power", [0.0, 1.0, 3.0])
+def test_what_translations_are_ranked_by(folder, trained, power):
+    for one in predict(trained[0], str(folder / "pairs.tsv"), length_penalty=power, beam=4):
+        ranked = [(one.text, one.log_probability), *one.others]
+        scores = [nats / (len(text.split()) + 1) ** power for text, nats in ranked]
+        assert scores == sorted(scores, reverse=True)
+
+
+def test_numbers_that_are_not_finite(folder, tmp_path):
+    run = load(train(_config(folder, samples=0, steps=3), tmp_path / "run"))
+    with torch.no_grad():
+        next(run.model.writer.rnn.parameters()).fill_(torch.nan)
+    with pytest.raises(GenerationError, match="not finite"):
+        render(run.model, run.about, ["sea day"], Ragged.of([np.array([1, 2])]), Beam(2))
+
+
+@pytest.mark.parametrize("cell", ["slstm", "sru", "lru"])
+@pytest.mark.parametrize("context", ["attention", "fixed"])
+def test_a_summary_starts_the_state_that_is_the_output(folder, tmp_path, cell, context):
+    """The others, a normaliser or a counter among them, start from zero."""
+    run = load(train(_config(folder, samples=0, steps=3, cell=cell, context=context), tmp_path / "run"))
+    memory = run.model.read(torch.ones(2, 3, dtype=torch.long), torch.tensor([2, 1, 2]))
+    for name, value in run.model.writer.begin(memory).items():
+        assert bool(value.any()) == (name == run.model.writer.begins)
+
+
+def test_a_cell_whose_state_is_called_like_a_method(folder, tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "from unrolled import cell\nfrom unrolled.ops import affine, tanh\n\n\n@cell\n"
+        "def mine(x, values):\n    values = tanh(affine(x, values))\n    return values\n"
+    )
+    train(_config(folder, samples=0, steps=3, cell=f"{tmp_path / 'mine.py'}:mine"), tmp_path / "run")

@@ -118,7 +118,8 @@ def _table(source: Source, columns: Sequence[Wanted]) -> Iterator[Labelled]:
     lines = list(lines_of(source))
     if not lines:
         raise DataError(f"{source.name} is empty: there is nothing to read in it")
-    if len(columns) == 1 and all(len(line.cells) == 1 for line in lines):  # texts alone, a line each
+    is_alone = len(columns) == 1 and all(len(line.cells) == 1 for line in lines)
+    if is_alone and not is_table(source):  # texts alone, a line each
         yield from (Labelled(line.cells[0], (), line.where) for line in lines)
         return
     usual = (_TEXT, _LABEL)[: len(columns)]

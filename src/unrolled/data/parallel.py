@@ -85,10 +85,11 @@ def _of_source(source: Source, columns: Sequence[Wanted]) -> Iterator[Parallel]:
     lines = list(lines_of(source))
     if not lines:
         raise DataError(f"{source.name} is empty: there is nothing to read in it")
-    if len(columns) == 1 and all(len(line.cells) == 1 for line in lines):  # sources alone, a line each
+    is_alone = len(columns) == 1 and all(len(line.cells) == 1 for line in lines)
+    if is_alone and not is_table(source):  # sources alone, a line each
         yield from (Parallel(_in_a_line(line.cells[0]), "", line.where) for line in lines)
         return
-    if len(lines[0].cells) == 1:
+    if len(lines[0].cells) == 1 and not is_alone:
         raise DataError(
             f"{lines[0].where}: there is no tab, so no target: give a table with a column of sources and one of"
             " targets, or two files that belong together line by line"
@@ -114,8 +115,8 @@ def _catalogue(source: Source, *, has_targets: bool) -> Iterator[Parallel]:
 
 
 def _in_a_line(text: str) -> str:
-    """The text with one space where several stand, or an end of a line."""
-    return " ".join(text.split())
+    """The text with one space where several stand, or an end of a line; without a mark of the order of bytes."""
+    return " ".join(text.replace("\ufeff", "").split())
 
 
 def _read_catalogue(source: Source) -> Any:
@@ -130,5 +131,5 @@ def _read_catalogue(source: Source) -> Any:
         if ending(source) == ".mo":
             return mofile.read_mo(content)
         return pofile.read_po(content, abort_invalid=True)
-    except (pofile.PoFileError, OSError, ValueError, LookupError, AttributeError, TypeError, struct.error) as error:
+    except (pofile.PoFileError, OSError, ValueError, LookupError, struct.error) as error:
         raise DataError(f"{source.name} is no catalogue of messages: {error}") from error

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor
 
 from unrolled.engine import State
 from unrolled.errors import ConfigError
+from unrolled.generation.strategies import not_finite
 
 _NEVER = float("-inf")
 
@@ -17,12 +18,11 @@ _NEVER = float("-inf")
 class Remembered(Protocol):
     """What a writer writes about: B examples, of which rows can be picked."""
 
-    def pick(self: Self, rows: Tensor) -> Self:
+    def pick(self, rows: Tensor) -> Self:
         """Some of the examples, in that order."""
         ...
 
 
-Self = TypeVar("Self", bound=Remembered)
 Kept = TypeVar("Kept", bound=Remembered)
 KeptIn = TypeVar("KeptIn", bound=Remembered, contravariant=True)
 
@@ -97,6 +97,9 @@ def beam_search(
         most: `[B]`: after so many symbols a sequence has to end.
         beam: how widely to search.
         banned: symbols that are never written.
+
+    Raises:
+        GenerationError: the model's logits are no finite numbers.
     """
     return _Search(writer, memory, most, beam, banned).run()
 
@@ -125,6 +128,8 @@ class _Search(Generic[Kept]):
             if places is not None:
                 self.looked.append(places)
             nats = logits.double().log_softmax(dim=1).view(self.examples, self.width, -1)
+            if not bool(nats[self.nats > _NEVER].isfinite().all()):
+                raise not_finite()
             nats[:, :, list(self.banned)] = _NEVER
             nats += self.nats[..., None]
             ends = nats[:, :, self.writer.boundary].clone()

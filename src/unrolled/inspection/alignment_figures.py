@@ -76,7 +76,7 @@ def _frame(one: Alignment) -> go.Frame:
 
 def _slider(shown: Sequence[Alignment]) -> dict[str, Any]:
     now = {"frame": {"duration": 0, "redraw": True}, "mode": "immediate", "transition": {"duration": 0}}
-    steps = [{"label": one.name, "method": "animate", "args": [[one.name], now]} for one in shown]
+    steps = [{"label": html.escape(one.name), "method": "animate", "args": [[one.name], now]} for one in shown]
     return {
         "steps": steps, "x": 0, "len": 1, "y": 0, "pad": {"t": 30}, "ticklen": 0,
         "currentvalue": {"prefix": "", "font": {"color": "#1f2328"}}, "font": {"color": "rgba(0,0,0,0)"},

@@ -19,6 +19,8 @@ class Attention(nn.Module):
     The weights are a softmax over the S places of a score: "dot", q . m; "general", q . W m (both Luong et al. 2015,
     section 3.1); "additive", v . tanh(W q + U m) (Bahdanau et al. 2015, appendix A.1.2).
 
+    "additive" holds `[U, S, B, Q]` at once: 64 pairs of 50 words and 256 units take 160 MB, more while training.
+
     Args:
         scoring: which.
         query_size: Q.

@@ -12,7 +12,7 @@ from torch import nn
 
 from unrolled.data import Parallel, Ragged, found, parallel, spelling_of
 from unrolled.equations import Graph
-from unrolled.errors import ConfigError, DataError
+from unrolled.errors import ConfigError, DataError, GenerationError
 from unrolled.generation import Beam
 from unrolled.models import FrontConfig, Translator, TranslatorConfig, WriterConfig
 from unrolled.runs.tasks.examples import ABOUT, ExamplesKind
@@ -33,6 +33,7 @@ from unrolled.runs.tasks.translating import render
 from unrolled.training import Evaluation, ExamplesTask
 
 _SHOWN = 4
+_AT_ONCE = 256  # sources that are translated before any is told
 _LETTERS = 100  # of a text that is shown
 _PAIRS = "pairs.tsv"
 
@@ -74,18 +75,17 @@ class TranslateKind(ExamplesKind[TranslateConfig, AboutTranslation, Translated])
             raise DataError(
                 "pairs of what? Name a table of sources and targets, two files line by line, a .po or a .mo"
             )
-        with found(config.data) as places:
-            pairs = parallel(places, config.source_column, config.target_column)
-            name = ", ".join(place.name for place in places)
-        learned = [pairs[row] for row in config.rows(len(pairs))[0]]
-        if not learned:
+        name, pairs = _read(config, config.data)
+        rows = config.rows(len(pairs))[0]
+        if not len(rows):
             raise DataError(f"{name} has {len(pairs)} pairs: none is left with --val-frac {config.val_frac:g}")
         cuts, size = config.cuts, config.vocab_size
-        source = spelling_of((one.source for one in learned), cuts[0], size, lower=config.lower)
-        target = spelling_of((one.target for one in learned), cuts[1], size, lower=config.lower)
-        lengths = [len(encoded(target, one.target, one.where, config.max_length)) for one in learned]
-        about = AboutTranslation(name=name, examples=len(pairs), source=source, target=target, longest=max(lengths))
-        return self.gathered(about, translated(about, pairs, config.max_length))
+        source = spelling_of((pairs[row].source for row in rows), cuts[0], size, lower=config.lower)
+        target = spelling_of((pairs[row].target for row in rows), cuts[1], size, lower=config.lower)
+        data = translated(source, target, pairs, config.max_length)
+        longest = max(1, int(data.targets.lengths[rows].max()))
+        about = AboutTranslation(name=name, examples=len(pairs), source=source, target=target, longest=longest)
+        return self.gathered(about, data)
 
     def stored(self, data: Translated) -> bytes:
         """The texts, a pair a line."""
@@ -96,7 +96,7 @@ class TranslateKind(ExamplesKind[TranslateConfig, AboutTranslation, Translated])
         pairs = read_pairs(folder / _PAIRS)
         if len(pairs) != about.examples:
             raise DataError(f"{folder / _PAIRS} has {len(pairs)} pairs, {about.examples} were stored")
-        return translated(about, pairs, LONGEST)
+        return translated(about.source, about.target, pairs, LONGEST)
 
     def described(self, about: AboutTranslation) -> str:
         """Both vocabularies."""
@@ -140,7 +140,10 @@ class TranslateKind(ExamplesKind[TranslateConfig, AboutTranslation, Translated])
 
         def measure(should_stop: ShouldStop) -> Evaluation | None:
             assert held_out is not None
-            score = score_of(model, about, held_out, greedy, should_stop)
+            try:
+                score = score_of(model, about, held_out, greedy, should_stop)
+            except GenerationError:
+                return Evaluation(math.nan)  # (the trainer says what is wrong)
             if score is None:
                 return None
             return Evaluation(score.nats, score.by_name, config.score_name)
@@ -168,7 +171,7 @@ class TranslateKind(ExamplesKind[TranslateConfig, AboutTranslation, Translated])
         said = render(task.model, about, few.sources, few.inputs, Beam(1, config.length_penalty), should_stop)
         if said is None:
             return None
-        return "\n".join(_told(one, best[0].text) for one, best in zip(few.texts, said, strict=True))
+        return "\n".join(_told(about, one, best[0].text) for one, best in zip(few.texts, said, strict=True))
 
     def evaluate(
         self, config: TranslateConfig, about: AboutTranslation, model: nn.Module, places: Sequence[str]
@@ -176,9 +179,7 @@ class TranslateKind(ExamplesKind[TranslateConfig, AboutTranslation, Translated])
         """How good it is on other pairs."""
         assert isinstance(model, Translator)
         check_scorers()
-        with found(places) as sources:
-            pairs = parallel(sources, config.source_column, config.target_column)
-        examples = translated(about, pairs, config.max_length)
+        examples = translated(about.source, about.target, _read(config, places)[1], config.max_length)
         score = score_of(model, about, examples, Beam(config.beam, config.length_penalty))
         assert score is not None, "nobody says stop"
         return score
@@ -191,11 +192,14 @@ class TranslateKind(ExamplesKind[TranslateConfig, AboutTranslation, Translated])
         with found(places) as sources:
             texts = parallel(sources, config.source_column, has_targets=False)
         inputs = Ragged.of(encoded(about.source, one.source, one.where, config.max_length) for one in texts)
-        said = render(model, about, [one.source for one in texts], inputs, Beam(config.beam, config.length_penalty))
-        assert said is not None, "nobody says stop"
-        for one, ranked in zip(texts, said, strict=True):
-            others = tuple((other.text, other.log_probability) for other in ranked[1:])
-            yield Translation(one.source, ranked[0].text, ranked[0].log_probability, others)
+        beam = Beam(config.beam, config.length_penalty)
+        for start in range(0, len(texts), _AT_ONCE):
+            some = range(start, min(start + _AT_ONCE, len(texts)))
+            said = render(model, about, [texts[row].source for row in some], inputs.pick(some), beam)
+            assert said is not None, "nobody says stop"
+            for row, ranked in zip(some, said, strict=True):
+                others = tuple((other.text, other.log_probability) for other in ranked[1:])
+                yield Translation(texts[row].source, ranked[0].text, ranked[0].log_probability, others)
 
     def legend(self, about: AboutTranslation) -> Mapping[str, Any]:
         """Both vocabularies, and the id that begins and ends what is written."""
@@ -214,10 +218,8 @@ class TranslateKind(ExamplesKind[TranslateConfig, AboutTranslation, Translated])
             raise ConfigError("labels of one's own are for text, --task text: here pieces of the source are looked for")
         name, examples = f"{about.name}, held out", self.parted(config, about, data)[1]
         if asked.places:
-            with found(asked.places) as sources:
-                pairs = parallel(sources, config.source_column, config.target_column)
-                name = ", ".join(place.name for place in sources)
-            examples = translated(about, pairs, config.max_length)
+            name, pairs = _read(config, asked.places)
+            examples = translated(about.source, about.target, pairs, config.max_length)
         if examples is None:
             raise ConfigError("nothing was held out that could be read: name pairs, --text FILE")
         beam = Beam(config.beam, config.length_penalty)
@@ -233,9 +235,15 @@ def _inverse_sigmoid(model: Translator, k: int) -> Callable[[int], None]:
     return prepare
 
 
-def _told(pair: Parallel, said: str) -> str:
-    right = said == pair.target
-    source, target, said = (
-        one if len(one) <= _LETTERS else f"{one[:_LETTERS]}..." for one in (pair.source, pair.target, said)
-    )
-    return f"{'  ' if right else 'x '}{source}\n    {said}" + ("" if right else f"\n    (is {target})")
+def _read(config: TranslateConfig, places: Sequence[str]) -> tuple[str, list[Parallel]]:
+    """What pairs are called that stand in these places, and the pairs."""
+    with found(places) as sources:
+        name = ", ".join(place.name for place in sources)
+        return name, parallel(sources, config.source_column, config.target_column)
+
+
+def _told(about: AboutTranslation, pair: Parallel, said: str) -> str:
+    is_right = about.target.cut(said) == about.target.cut(pair.target)
+    texts = (pair.source, pair.target, said)
+    source, target, said = (one if len(one) <= _LETTERS else f"{one[:_LETTERS]}..." for one in texts)
+    return f"{'  ' if is_right else 'x '}{source}\n    {said}" + ("" if is_right else f"\n    (is {target})")

@@ -21,7 +21,7 @@ class TranslateConfig(ExamplesConfig):
     target_column: str | None = Field(default=None, description="of a table: its name, or number from 1")
     tokens: Cut = "words"
     target_tokens: Cut | None = Field(default=None, description="of the targets, if others than --tokens")
-    vocab_size: int = Field(default=10_000, ge=2, le=1_000_000, description="of words and pairs")
+    vocab_size: int = Field(default=10_000, ge=2, le=1_000_000, description="of words, characters and pairs")
     lower: bool = Field(default=False, description="capital letters are read as small ones")
     max_length: int = Field(default=200, ge=1, le=LONGEST, description="pieces of a source or a target")
     context: Context = Field(

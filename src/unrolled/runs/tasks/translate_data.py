@@ -54,14 +54,14 @@ class Translated(Examples):
         return replace(super().pick(rows), texts=tuple(self.texts[int(row)] for row in rows))
 
 
-def translated(about: AboutTranslation, pairs: Sequence[Parallel], most: int) -> Translated:
+def translated(source: Spelling, target: Spelling, pairs: Sequence[Parallel], most: int) -> Translated:
     """Pairs as ids.
 
     Raises:
         DataError: one has more than `most` pieces on a side.
     """
-    inputs = Ragged.of(encoded(about.source, one.source, one.where, most) for one in pairs)
-    targets = Ragged.of(encoded(about.target, one.target, one.where, most, least=0) for one in pairs)
+    inputs = Ragged.of(encoded(source, one.source, one.where, most) for one in pairs)
+    targets = Ragged.of(encoded(target, one.target, one.where, most, least=0) for one in pairs)
     return Translated(inputs, targets, tuple(pairs))
 
 
@@ -79,7 +79,7 @@ def encoded(spelling: Spelling, text: str, where: str, most: int, least: int = 1
 
 def stored_pairs(pairs: Iterable[Parallel]) -> bytes:
     """A file of these pairs: a line each, source and target parted by a tab."""
-    return "".join(f"{one.source}\t{one.target}\n" for one in pairs).encode("utf-8", "surrogatepass")
+    return "".join(f"{one.source}\t{one.target}\n" for one in pairs).encode("utf-8")
 
 
 def read_pairs(path: Path) -> list[Parallel]:

@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 
+from unrolled.data import Lexicon, Spelling
 from unrolled.errors import ConfigError
 from unrolled.generation import Beam
 from unrolled.models import Translator, evaluating
+from unrolled.runs.tasks.kind import ShouldStop
 from unrolled.runs.tasks.translate_data import AboutTranslation, Translated
 from unrolled.runs.tasks.translating import render
 
 _AT_ONCE = 64  # pairs whose loss is measured side by side
-
-ShouldStop = Callable[[], bool]
 
 
 @dataclass(frozen=True)
 class TranslationScore:
     """How good a translator is on so many pairs.
 
-    bleu, chrf: of sacrebleu, 0 to 100, with their signatures. exact: the share of translations that are the target, to
-    the letter. edits: how many pieces of the translations would have to be changed, added or removed, over the number
-    of the targets' pieces (of phonemes: the phoneme error rate). nats: for each `unit` of the targets, ends included.
+    bleu, chrf: of sacrebleu, 0 to 100, with their signatures. exact: the share of translations whose pieces are the
+    target's. edits: how many pieces of the translations would have to be changed, added or removed, over the number of
+    the targets' pieces (of phonemes: the phoneme error rate). nats: for each `unit` of the targets, ends included; all
+    words that the vocabulary does not have count as one word, so a smaller one has fewer nats. With `--lower` capital
+    letters do not count.
     """
 
     bleu: float
@@ -67,14 +69,13 @@ def check_scorers() -> None:
         ConfigError: they are not.
     """
     try:
-        import rapidfuzz
+        import rapidfuzz  # noqa: F401
         import sacrebleu  # noqa: F401
     except ImportError as error:
         raise ConfigError(
             f"translations are scored by the libraries sacrebleu and rapidfuzz: pip install"
             f" 'unrolled[translate]' ({error})"
         ) from error
-    del rapidfuzz
 
 
 def score_of(
@@ -84,19 +85,21 @@ def score_of(
     beam: Beam,
     should_stop: ShouldStop = lambda: False,
 ) -> TranslationScore | None:
-    """How good it is on these pairs; None if it was told to stop."""
-    nats = _nats(model, examples, should_stop)
+    """How good it is on these pairs; None if it was told to stop.
+
+    Raises:
+        GenerationError: the model's numbers are not finite.
+    """
+    nats = nats_of(model, examples, should_stop)
     said = None if nats is None else render(model, about, examples.sources, examples.inputs, beam, should_stop)
     if said is None or nats is None:
         return None
-    best = [ranked[0] for ranked in said]
-    pieces = [one.pieces for one in best], [about.target.cut(one.target) for one in examples.texts]
-    references = [about.target.join(one) for one in pieces[1]]
-    return score_of_texts([one.text for one in best], references, pieces, nats, about.unit)
+    texts, references = [ranked[0].text for ranked in said], [one.target for one in examples.texts]
+    return score_of_texts(texts, references, about.target, nats)
 
 
 @torch.no_grad()
-def _nats(model: Translator, examples: Translated, should_stop: ShouldStop) -> float | None:
+def nats_of(model: Translator, examples: Translated, should_stop: ShouldStop) -> float | None:
     """The loss of each symbol in the mean, ends included."""
     device = next(model.parameters()).device
     total, count = 0.0, 0
@@ -111,27 +114,24 @@ def _nats(model: Translator, examples: Translated, should_stop: ShouldStop) -> f
 
 
 def score_of_texts(
-    texts: Sequence[str],
-    references: Sequence[str],
-    pieces: tuple[Sequence[Sequence[str]], Sequence[Sequence[str]]],
-    nats: float,
-    unit: str,
+    texts: Sequence[str], references: Sequence[str], spelling: Spelling, nats: float
 ) -> TranslationScore:
-    """The scores of translations beside their references; `pieces`: of both."""
+    """The scores of translations beside their references, as the spelling of both has it: capital letters, or none."""
     from rapidfuzz.distance import Levenshtein
     from sacrebleu.metrics.bleu import BLEU
     from sacrebleu.metrics.chrf import CHRF
 
-    bleu, chrf = BLEU(), CHRF()
+    is_lower = isinstance(spelling, Lexicon) and spelling.lower
+    bleu, chrf = BLEU(lowercase=is_lower), CHRF(lowercase=is_lower)
     of_all = bleu.corpus_score(texts, [references]), chrf.corpus_score(texts, [references])
-    edits = sum(Levenshtein.distance(one, other) for one, other in zip(*pieces, strict=True))
+    pieces = [(spelling.cut(one), spelling.cut(other)) for one, other in zip(texts, references, strict=True)]
     return TranslationScore(
         bleu=of_all[0].score,
         chrf=of_all[1].score,
-        exact=sum(one == other for one, other in zip(texts, references, strict=True)) / len(texts),
-        edits=edits / max(1, sum(map(len, pieces[1]))),
+        exact=sum(one == other for one, other in pieces) / len(pieces),
+        edits=sum(Levenshtein.distance(*both) for both in pieces) / max(1, sum(len(wanted) for _, wanted in pieces)),
         nats=nats,
         count=len(texts),
-        unit=unit,
+        unit=spelling.unit,
         signatures=(str(bleu.get_signature()), str(chrf.get_signature())),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 from unrolled.data import Examples, Ragged
 from unrolled.generation import Beam, Written, beam_search
 from unrolled.models import Translator, evaluating
+from unrolled.runs.tasks.kind import ShouldStop
 from unrolled.runs.tasks.translate_data import AboutTranslation
 
 _ROWS = 512  # that are written side by side: sources times the beam's width
-
-Attended = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class Rendered:
     text: str
     log_probability: float
     score: float
-    places: Attended | None
+    places: NDArray[np.float32] | None
 
 
 def render(
@@ -41,7 +40,7 @@ def render(
     sources: Sequence[str],
     inputs: Ragged,
     beam: Beam,
-    should_stop: Callable[[], bool] = lambda: False,
+    should_stop: ShouldStop = lambda: False,
 ) -> list[list[Rendered]] | None:
     """The best translations of each source, the best first; None if it was told to stop.
 
@@ -57,6 +56,9 @@ def render(
         inputs: the same as ids.
         beam: how widely to search.
         should_stop: is asked now and then.
+
+    Raises:
+        GenerationError: the model's logits are no finite numbers.
     """
     device = next(model.parameters()).device
     can_copy = model.writer.can_point and about.can_copy
