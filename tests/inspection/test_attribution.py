@@ -67,7 +67,9 @@ def test_where_the_score_has_kinks_more_points_are_taken():
     kinked = lambda x: (x - 0.37).clamp(min=0).sum(dim=(0, 2))
     few = integrated_gradients(kinked, torch.ones(1, 1), torch.zeros(1), points=2, most=2)
     found = integrated_gradients(kinked, torch.ones(1, 1), torch.zeros(1), points=2)
-    assert few.missing > 0.01 > found.missing
+    assert found.is_complete
+    assert not few.is_complete
+    assert abs(few.total - few.difference) > 0.01 > abs(found.total - found.difference)
     assert few.points == 2 < found.points <= 1024
 
 
