@@ -145,8 +145,14 @@ def _check_tagger(front, made, bidirectional):
             _close(_streamed(sessions["step"], model, inputs)[0], model(inputs, torch.full((rows,), steps)))
 
 
-@pytest.mark.parametrize("made", CELLS, ids=str)
-@pytest.mark.parametrize("pooling", ["last", "mean", "max", "attention"])
+@pytest.mark.parametrize(
+    ("made", "pooling"),
+    [
+        *((made, "last") for made in CELLS),
+        *((made, one) for made in ("gru", own) for one in ("mean", "max", "attention")),
+    ],
+    ids=str,
+)
 @torch.no_grad()
 def test_classify(made, pooling):
     for front, bidirectional in ((WORDS, True), (CHANNELS, False)):

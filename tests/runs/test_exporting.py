@@ -232,7 +232,8 @@ def test_a_disk_that_fails_at_any_operation(runs, tmp_path):
         newer = {one.path: Path(one.path).read_bytes() for one in export(runs / "tag", out=out)}
     first = disk.calls.index("unlink") + 1
     for number in range(first, len(disk.calls) + 1):
-        export(runs / "text", out=out)
+        for path, content in older.items():
+            Path(path).write_bytes(content)
         with using(Failing(number, errno.ENOSPC)), pytest.raises(ConfigError, match="cannot be written: No space left"):
             export(runs / "tag", out=out)
         assert {str(one) for one in tmp_path.iterdir()} == set(older)
