@@ -8,9 +8,10 @@ import onnxruntime
 import torch
 
 from unrolled import Recurrent
-from unrolled.exporting import Sheet, recurrent
+from unrolled.exporting import recurrent
 from unrolled.exporting.file import file_of
 from unrolled.exporting.lengths import lengths_of
+from unrolled.exporting.sheet import Sheet
 
 
 def session_of(sheet: Sheet) -> onnxruntime.InferenceSession:

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from unrolled import ExportError, LanguageModel, LanguageModelConfig, cell
-from unrolled.exporting import LIMIT, checking, exported, file, is_onnx, loop, native, operations
-from unrolled.ops import affine, tanh
+from unrolled.exporting import checking, exported, file, is_onnx, loop, native, operations
+from unrolled.ops import affine, sin, tanh
 
 
 def _model(cell="sru", **options):
@@ -70,10 +70,47 @@ def rounds(x, h):
 
 def test_a_model_that_rounds_may_round_otherwise(monkeypatch):
     steps = exported(_model(rounds, hidden_size=60), {})["sequence"]
-    assert LIMIT < steps.checked.difference < steps.checked.allowed
+    assert checking.LIMIT < steps.checked.difference < 10 * steps.checked.rounding
     monkeypatch.setattr(checking, "_ROUNDED", 0)
     with pytest.raises(ExportError, match="differ by"):
         exported(_model(rounds, hidden_size=60), {})
+
+
+@cell
+def rounds_to_halves(x, h):
+    """A cell that rounds its state so much that float32 says nothing of what it is."""
+    h = tanh(affine(x, h))
+    h = (h + 6e6) - 6e6
+    return h
+
+
+def test_rounding_is_no_excuse(monkeypatch):
+    assert exported(_model(rounds_to_halves), {})["step"].checked.difference < checking.LIMIT, "it rounds as the model"
+    monkeypatch.setitem(operations.OPERATORS, "tanh", "Sin")
+    for seed in range(3):
+        torch.manual_seed(seed)
+        with pytest.raises(
+            ExportError, match=r"cannot be held against a file: its \w+ .* are \S+ of their scale away from what they"
+        ):
+            exported(_model(rounds_to_halves), {})
+
+
+@cell
+def trembles(x, h):
+    """A difference grows at every step."""
+    h = sin(3.5 * affine(x, h))
+    return h
+
+
+def test_a_right_file_is_never_called_a_mistake():
+    kept = 0
+    for seed in range(6):
+        torch.manual_seed(seed)
+        try:
+            kept += bool(exported(_model(trembles), {}))
+        except ExportError as error:
+            assert "the model cannot be held against a file" in str(error)
+    assert 0 < kept < 6
 
 
 def test_weights_that_are_no_numbers():

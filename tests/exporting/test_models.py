@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from unrolled import ExportError, LanguageModel, LanguageModelConfig, cell
-from unrolled.exporting import exported, functions_of
+from unrolled.exporting import exported
+from unrolled.exporting.models import functions_of
 from unrolled.models import (
     Classifier,
     ClassifierConfig,
@@ -144,8 +145,14 @@ def _check_tagger(front, made, bidirectional):
             _close(_streamed(sessions["step"], model, inputs)[0], model(inputs, torch.full((rows,), steps)))
 
 
-@pytest.mark.parametrize("made", CELLS, ids=str)
-@pytest.mark.parametrize("pooling", ["last", "mean", "max", "attention"])
+@pytest.mark.parametrize(
+    ("made", "pooling"),
+    [
+        *((made, "last") for made in CELLS),
+        *((made, one) for made in ("gru", own) for one in ("mean", "max", "attention")),
+    ],
+    ids=str,
+)
 @torch.no_grad()
 def test_classify(made, pooling):
     for front, bidirectional in ((WORDS, True), (CHANNELS, False)):
@@ -159,9 +166,13 @@ def test_classify(made, pooling):
             inputs, lengths = _inputs(front, steps, rows), _lengths(steps, rows)
             _close(_said(sessions["sequence"], inputs=inputs, lengths=lengths)["logits"], model(inputs, lengths))
             if "step" in sessions:
-                streamed, _ = _streamed(sessions["step"], model, inputs)
+                streamed, carried = _streamed(sessions["step"], model, inputs)
                 for end in range(1, steps + 1):
                     _close(streamed[end - 1], model(inputs[:end], torch.full((rows,), end)))
+                said = _said(sessions["sequence"], inputs=inputs, lengths=torch.full((rows,), steps))
+                for name, value in model.rnn(model.front(inputs))[1].items():
+                    _close(carried[name], value)
+                    _close(said[f"next_{name}"], value)
 
 
 @pytest.mark.parametrize("made", ["gru", "lstm", own], ids=str)
@@ -197,6 +208,17 @@ def test_translate(made, options):
             if weights is not None:
                 _close(said.pop("weights"), weights[u])
             states = {name.replace("next_", "state_"): value for name, value in said.items()}
+
+
+@pytest.mark.parametrize("front", [WORDS, CHANNELS, FRAMES], ids=["words", "channels", "frames"])
+@torch.no_grad()
+def test_a_model_in_float64_becomes_float32(front):
+    model = Tagger(SequenceConfig(front=front, classes=3, hidden_size=7, num_layers=2), "gru").double().eval()
+    sessions = _sessions(model)
+    assert next(model.parameters()).dtype == torch.float64, "it is what it was"
+    inputs, lengths = _inputs(front, 3, 4), _lengths(3, 4)
+    wide = inputs if front.vocab_size else inputs.double()
+    _close(_said(sessions["sequence"], inputs=inputs, lengths=lengths)["logits"].double(), model(wide, lengths))
 
 
 def test_what_comes_in_is_said():

@@ -67,7 +67,9 @@ def test_where_the_score_has_kinks_more_points_are_taken():
     kinked = lambda x: (x - 0.37).clamp(min=0).sum(dim=(0, 2))
     few = integrated_gradients(kinked, torch.ones(1, 1), torch.zeros(1), points=2, most=2)
     found = integrated_gradients(kinked, torch.ones(1, 1), torch.zeros(1), points=2)
-    assert few.missing > 0.01 > found.missing
+    assert found.is_complete
+    assert not few.is_complete
+    assert abs(few.total - few.difference) > 0.01 > abs(found.total - found.difference)
     assert few.points == 2 < found.points <= 1024
 
 
@@ -101,6 +103,18 @@ def test_leave_one_out_of_channels_and_of_neighbours():
             without = vectors.clone()
             without[step // 3 * 3 : step // 3 * 3 + 3] = nothing
             torch.testing.assert_close(together[step, 0], whole - score(without[:, None])[0])
+
+
+@pytest.mark.parametrize(("steps", "width", "most"), [(10, 100, 256), (9, 3, 4), (7, 5, 3), (20, 1, 20), (1, 4, 256)])
+def test_leave_one_out_reads_no_more_often_than_it_may(steps, width, most):
+    read = []
+
+    def score(vectors):
+        read.append(vectors.shape[1])
+        return vectors.sum(dim=(0, 2))
+
+    leave_one_out(score, torch.randn(steps, width), torch.zeros(width), each_channel=True, most=most)
+    assert sum(read) - 1 <= max(most, width), "the whole, and so many besides"
 
 
 def test_nothing_of_another_width_is_refused():

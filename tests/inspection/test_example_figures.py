@@ -17,15 +17,16 @@ METHODS = ("integrated gradients", "leave one out")
 CLASSES = ["bad", "good <b>", "a class with a long name"]
 
 
-def example(words, *, name="one", step="word", said=1, truth=1, at=None, channels=1, pieces_touch=False):
+def example(words, *, name="one", step="word", said=1, truth=1, at=None, channels=1, pieces_touch=False, summed=None):
     numbers = np.random.default_rng(len(words))
     count = len(words)
     methods = {method: numbers.standard_normal((count, channels)) for method in METHODS}
     said_each = numbers.dirichlet(np.ones(3), count)
     path = numbers.standard_normal((count, 2))
     return ExampleRead(
-        name, step, words, said, truth, at, methods, 1.0, list(range(count)), said_each, path, pieces_touch
-    )
+        name, step, words, said, truth, at, methods, 1.0, list(range(count)), said_each, path,
+        step in ("word", "character"), pieces_touch, summed,
+    )  # fmt: skip
 
 
 def test_each_word_lies_on_the_colour_of_its_contribution():
@@ -84,6 +85,36 @@ def test_the_step_whose_label_it_is_has_a_box():
     assert "of word 1, it is good" in drawn.data[1].text[1]
 
 
+@pytest.mark.parametrize(
+    ("at", "first", "before", "after"),
+    [(0, 0, 0, 584), (14 * 44 - 1, 0, 0, 584), (14 * 44, 7 * 44, 7 * 44, 276), (1199, 14 * 44, 14 * 44, 0)],
+)
+def test_of_a_long_text_that_part_is_shown_in_which_the_step_lies(at, first, before, after):
+    letters = [chr(ord("a") + place % 26) for place in range(1200)]
+    drawn = coloured_words([example(letters, step="character", pieces_touch=True, at=at)], CLASSES)
+    (box,) = drawn.layout.shapes
+    words = drawn.data[2]
+    assert words.text[0] == letters[first]
+    placed = list(zip(words.x, words.y, strict=True))
+    assert placed[at - first] == ((box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2)
+    heads = list(drawn.data[1].text[2:])
+    assert heads == [f"... {before:,} before"] * bool(before) + [f"... and {after:,} more"] * bool(after)
+    assert len(words.text) == 1200 - before - after
+    taken = [*drawn.data[1].y, *set(words.y)]
+    assert sorted(taken) == list(range(len(taken))), "no two things in one line, and no line is empty"
+    assert drawn.data[0].text[int(words.y[at - first])][round(words.x[at - first])].startswith(f"{letters[at]}: ")
+
+
+def test_contributions_that_do_not_sum_are_told():
+    (one, other) = (example(["0", "1"], step="step", channels=2, summed=summed) for summed in (0.316, None))
+    drawn = contribution_maps([one, other], CLASSES, ["left", "right"])
+    heads = [note.text.split("<br>") for note in drawn.layout.annotations]
+    assert [len(head) for head in heads] == [3, 2]
+    assert heads[0][2] == "gradients sum to +0.32, not +1.00"
+    words = example(["a", "fine", "day"], summed=-0.316)
+    assert coloured_words([words], CLASSES).data[1].text[2] == "gradients sum to -0.32, not +1.00"
+
+
 def test_maps_of_channels():
     options = {"step": "step", "channels": 2}
     shown = [example(["0", "1", "2"], **options), example(["0"], name="two", at=0, **options)]
@@ -108,6 +139,7 @@ def test_of_many_channels_those_are_shown_that_contributed_most():
     assert len(names) == len(drawn.data[0].z) == 30
     assert list(drawn.data[0].z[names.index("channel 7")]) == [1.0] * 3
     assert "channel 11" not in names
+    assert drawn.layout.annotations[0].text.startswith("<b>one</b> (30 of 40 channels)<br>")
     lost = one.contributions["leave one out"]
     shown = drawn.layout.updatemenus[0].buttons[1].args[0]["z"][0][names.index("channel 7")]
     np.testing.assert_allclose(shown, lost[:, 7] / np.abs(lost).max(), atol=5e-4)
@@ -136,8 +168,17 @@ def test_probabilities_after_each_word_an_example_at_a_time():
     assert list(drawn.data[0].y) == shown[0].chances[:, 1].round(4).tolist()
     visible, axis = drawn.layout.updatemenus[0].buttons[1].args
     assert visible["visible"] == [one.visible is False for one in drawn.data]
-    assert "xaxis.ticktext" not in axis
+    assert (axis["xaxis.tickmode"], axis["xaxis.ticktext"]) == ("auto", None)
     assert list(drawn.layout.xaxis.ticktext) == ["a", "fine", "day"]
+
+
+def test_words_that_are_numbers_are_words():
+    shown = [example(["0", "1"], name="two", step="step"), example(["0", "1"])]
+    drawn = chances(shown, CLASSES)
+    assert drawn.layout.xaxis.ticktext is None
+    numbered, words = (button.args[1] for button in drawn.layout.updatemenus[0].buttons)
+    assert numbered.keys() == words.keys(), "nothing stays of the example before"
+    assert list(words["xaxis.ticktext"]) == ["0", "1"]
 
 
 def video(count=13, channels=1):
@@ -165,6 +206,11 @@ def test_a_strip_of_frames(channels):
     line, right, wrong = drawn.data[3:]
     assert list(line.y) == one.chances.round(4).tolist()
     assert (list(right.x), list(wrong.x)) == (list(range(0, 13, 2)), list(range(1, 13, 2)))
+
+
+def test_of_a_long_video_it_is_said_what_is_shown():
+    assert strip(video(61), CLASSES).layout.xaxis2.title.text == "frame (the first 60 of 61)"
+    assert strip(video(60), CLASSES).layout.xaxis2.title.text == "frame"
 
 
 def test_large_frames_are_shown_in_fewer_pixels():

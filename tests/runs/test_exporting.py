@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +87,43 @@ def test_a_text(runs, tmp_path):
         torch.testing.assert_close(torch.from_numpy(logits), run.model(torch.from_numpy(ids))[0], rtol=0, atol=1e-5)
 
 
+def test_files_of_one_model_have_one_identity(runs, tmp_path):
+    again = [export(runs / "text", out=tmp_path / name) for name in ("one.onnx", "two.onnx")]
+    identities = [_facts(file.path)["identity"] for files in again for file in files]
+    assert len(identities) == 4
+    assert len(set(identities)) == 1
+    train(load(runs / "text").config.model_copy(update={"seed": 5}), tmp_path / "other")
+    for file in export(tmp_path / "other"):
+        assert _facts(file.path)["identity"] not in identities
+
+
+class Refusing(Disk):
+    """One file is not to be read."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.path = path
+
+    def before(self, name, arguments):
+        if name == "open" and arguments[0] == self.path:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
+def test_an_older_export_that_cannot_be_read(runs, tmp_path):
+    export(runs / "tag", out=tmp_path / "it.onnx")
+    (tmp_path / "it.step.onnx").rename(tmp_path / "elsewhere")
+    (tmp_path / "it.step.onnx").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ConfigError, match=r"it\.step\.onnx is a symbolic link: give another place, -o, or say --over"):
+        export(runs / "tag", out=tmp_path / "it.onnx")
+    export(runs / "tag", out=tmp_path / "it.onnx", overwrite=True)
+    assert not (tmp_path / "it.step.onnx").is_symlink()
+    with (
+        using(Refusing(tmp_path / "it.step.onnx")),
+        pytest.raises(ConfigError, match=r"it\.step\.onnx cannot be written: Permission denied"),
+    ):
+        export(runs / "tag", out=tmp_path / "it.onnx")
+
+
 def test_a_cell_from_a_file_whose_name_is_no_text(runs, tmp_path):
     odd = tmp_path / "caf\udce9.py"
     odd.write_text(MINE)
@@ -104,6 +142,13 @@ def test_a_tagger(runs, tmp_path):
     }  # fmt: skip
     assert dict(whole.layers) == {"layer0": "GRU"}
     assert set(step.outputs) == {"logits", "next_h"}
+
+
+def test_a_run_in_float64(runs, tmp_path):
+    config = load(runs / "text").config
+    train(TextConfig(**{**config.model_dump(exclude_unset=True), "precision": "float64"}), tmp_path / "run")
+    whole, step = export(tmp_path / "run")
+    assert 0 < max(whole.difference, step.difference) < 1e-5
 
 
 def test_a_classifier_that_reads_from_both_ends_has_no_step(runs, tmp_path):
@@ -187,7 +232,8 @@ def test_a_disk_that_fails_at_any_operation(runs, tmp_path):
         newer = {one.path: Path(one.path).read_bytes() for one in export(runs / "tag", out=out)}
     first = disk.calls.index("unlink") + 1
     for number in range(first, len(disk.calls) + 1):
-        export(runs / "text", out=out)
+        for path, content in older.items():
+            Path(path).write_bytes(content)
         with using(Failing(number, errno.ENOSPC)), pytest.raises(ConfigError, match="cannot be written: No space left"):
             export(runs / "tag", out=out)
         assert {str(one) for one in tmp_path.iterdir()} == set(older)

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from unrolled import use_engine
+from unrolled import ConfigError, cell, use_engine
 from unrolled.data import Examples, Lexicon, Ragged
 from unrolled.inspection.plane import Plane
 from unrolled.models import Classifier, ClassifierConfig, FrontConfig, SequenceConfig, Tagger
+from unrolled.ops import affine, tanh
+from unrolled.runs.tasks import classes_examples
 from unrolled.runs.tasks.classes_examples import INTEGRATED, LEFT_OUT, examples_shown
 from unrolled.runs.tasks.classes_pictures import pictures_of, sentences_of
 
@@ -23,6 +25,7 @@ FRONTS = {
     "step": (FrontConfig(mean=(1.0, 2.0), deviation=(3.0, 4.0)), None),
     "frame": (FrontConfig(frame=(1, 8, 8), mean=(1.0,), deviation=(3.0,), embedding_size=4), None),
 }
+NOTHING = {"word": (0,), "step": (1.0, 2.0)}  # the unknown word; the mean of each channel
 
 
 def _examples(step, *, of_steps, count=12, longest=9):
@@ -104,8 +107,8 @@ def test_what_is_shown_is_what_the_model_says(step, kind, options, engine):
             assert one.chance == pytest.approx(at_end.max(), abs=1e-5)
             _check_over_time(model, one, values, said)
             assert one.contributions[INTEGRATED].sum() == pytest.approx(one.gained, rel=0.01, abs=0.01)
-            if step == "word":
-                _check_left_out(model, one, values, at_end)
+            if step in NOTHING:
+                _check_left_out(model, one, values, at_end, NOTHING[step])
 
 
 def _check_over_time(model, one, values, said):
@@ -114,14 +117,13 @@ def _check_over_time(model, one, values, said):
         np.testing.assert_allclose(chances, wanted, atol=1e-5)
 
 
-def _check_left_out(model, one, values, said):
-    for place in range(len(values)):
-        without = values.copy()
-        without[place] = 0
-        after = _said(model, without)
+def _check_left_out(model, one, values, said, nothing):
+    for (place, channel), lost in np.ndenumerate(one.contributions[LEFT_OUT]):
+        without = values.copy().reshape(len(values), -1)
+        without[place, channel] = nothing[channel]
+        after = _said(model, without.reshape(values.shape))
         after = after if one.at is None else after[one.at]
-        lost = _log_odds(said, one.said) - _log_odds(after, one.said)
-        assert one.contributions[LEFT_OUT][place, 0] == pytest.approx(lost, abs=1e-4)
+        assert lost == pytest.approx(_log_odds(said, one.said) - _log_odds(after, one.said), abs=1e-4)
 
 
 def test_the_surest_are_the_surest():
@@ -163,6 +165,54 @@ def test_long_examples_are_read_less_often():
     assert len(one.after) == 40_000 // shortest
     assert (one.after[0], one.after[-1]) == (0, shortest - 1)
     assert one.contributions[LEFT_OUT].shape == (shortest, 1)
+
+
+def test_contributions_that_do_not_sum_are_told(monkeypatch):
+    model, examples = _model("word", "classify", pooling="max"), _examples("word", of_steps=False)
+    whole = examples_shown(model, examples, WORDS, 3, "word")
+    assert [one.summed for one in whole.examples] == [None] * 5
+    monkeypatch.setattr(classes_examples, "_POINTS", 1)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(4)
+    shown = examples_shown(model, examples, WORDS, 3, "word")
+    told = 0
+    for one, said in zip(shown.examples, sentences_of(shown, CLASSES, "class"), strict=True):
+        total = one.contributions[INTEGRATED].sum()
+        is_told = f"contributions are not exact: gradients sum to {total:+.2f}, not {one.gained:+.2f} nats" in said.text
+        assert is_told == (abs(total - one.gained) > 0.005 * max(abs(one.gained), 1))
+        assert (said.figures["gained"], said.figures["summed"]) == pytest.approx((one.gained, total), abs=0.01)
+        told += is_told
+    assert told
+
+
+@pytest.mark.parametrize("part", ["rnn", "read_out"])
+def test_answers_that_are_not_finite_are_not_shown(part):
+    model = _model("word", "tag")
+    with torch.no_grad():
+        for parameter in getattr(model, part).parameters():
+            parameter.fill_(np.nan)
+    with pytest.raises(
+        ConfigError, match=r"its answers are no finite numbers at (\d+) of \1 places: of single examples"
+    ):
+        examples_shown(model, _examples("word", of_steps=True), WORDS, 3, "word")
+
+
+@cell
+def forgets(x, h):
+    """What comes of a step, and of no other."""
+    h = tanh(affine(x)) + 0.1 * h
+    return tanh(affine(x)), h
+
+
+def test_states_that_are_not_finite_are_not_shown():
+    model = Classifier(ClassifierConfig(front=SYMBOLS, classes=3, hidden_size=6, pooling="last"), forgets)
+    with torch.no_grad():
+        model.front.embedding.weight[4] = np.nan
+    examples = Examples(Ragged.of(np.array([4, 1], dtype=np.int32) for _ in range(3)),
+                        Ragged.of(np.zeros(1, dtype=np.int32) for _ in range(3)))  # fmt: skip
+    with pytest.raises(ConfigError, match="its states are no finite numbers at 3 of 6 places"):
+        examples_shown(model, examples, WORDS, 3, "word")
 
 
 def test_the_video_with_most_errors_is_shown():

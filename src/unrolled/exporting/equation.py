@@ -8,7 +8,7 @@ from torch import Tensor
 
 from unrolled.equations import Node
 from unrolled.equations.operations import COMPARISONS, LEAVES
-from unrolled.exporting.operations import repeated, write
+from unrolled.exporting.operations import repeated, write_operation
 from unrolled.exporting.sheet import Numbers, Sheet
 from unrolled.layers.stack import Direction
 
@@ -25,7 +25,7 @@ class Equation:
     def __init__(self, direction: Direction, name: str) -> None:
         program = direction.program.expected
         self.graph = program.graph
-        self.parameters = [one.detach().float().cpu() for one in direction.parameters]
+        self.parameters = [one.detach().cpu() for one in direction.parameters]
         self.sizes = (program.input_size, program.hidden_size)
         self.resolve = program.resolve
         self.name = name
@@ -58,7 +58,7 @@ class Equation:
         operands = [values[operand] for operand in node.operands]
         if node.operation == "concat":
             operands = self._with_rows(sheet, node, values)
-        return write(sheet, node.operation, operands, node.attributes, self.resolve, self.called(place))
+        return write_operation(sheet, node.operation, operands, node.attributes, self.resolve, self.called(place))
 
     def _with_rows(self, sheet: Sheet, node: Node, values: Values) -> list[str]:
         """The operands of a concatenation, each for every row, if one of them is."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import torch
 from torch import nn
 
 from unrolled.exporting.checking import Checked, check
@@ -18,8 +20,9 @@ from unrolled.models import evaluating
 class Exported:
     """A function of a model as an ONNX file.
 
-    name: "sequence" or "step". inputs, outputs: with their shapes, T steps and B rows. layers: what each one's loop is:
-    "RNN", "LSTM", "GRU", or "Scan" (any other cell); of a step none. checked: how far it is from the model.
+    name: "sequence" or "step". inputs, outputs: with their shapes, T steps and B rows, any numbers from 1. layers: what
+    each one's loop is: "RNN", "LSTM", "GRU", or "Scan" (any other cell); of a step none. checked: how far it is from
+    the model.
     """
 
     name: str
@@ -33,12 +36,14 @@ class Exported:
 def exported(model: nn.Module, metadata: Mapping[str, str]) -> dict[str, Exported]:
     """A model as ONNX files by their names: "sequence", and "step" where it can be run step by step.
 
-    Each has been run, at two lengths and two sizes of batches, and equals the model. `metadata`: texts that it carries.
+    Each has been run, at two lengths and two sizes of batches, and equals the model; one of float64 equals what that is
+    in float32. `metadata`: texts that it carries.
 
     Raises:
         ExportError: such a model cannot be exported, does not equal its file, or a library is missing.
     """
     files: dict[str, Exported] = {}
+    model = _in_float32(model)
     with evaluating(model):
         for function in functions_of(model):
             content = file_of(function.sheet, function.name, {**metadata, "function": function.name})
@@ -47,3 +52,9 @@ def exported(model: nn.Module, metadata: Mapping[str, str]) -> dict[str, Exporte
             ports = tuple(sheet.inputs), tuple(sheet.outputs)
             files[function.name] = Exported(function.name, content, *ports, function.written_as, checked)
     return files
+
+
+def _in_float32(model: nn.Module) -> nn.Module:
+    """The model itself; of one with other numbers a copy."""
+    is_it = all(parameter.dtype == torch.float32 for parameter in model.parameters())
+    return model if is_it else copy.deepcopy(model).float()

@@ -7,9 +7,9 @@ from typing import Any
 
 from unrolled.errors import ExportError
 from unrolled.exporting import libraries
-from unrolled.exporting.sheet import Call, Port, Sheet
+from unrolled.exporting.sheet import TYPES, Call, Port, Sheet
 
-OPERATORS, FORMAT = 17, 8  # versions that every ONNX Runtime since 1.12 (2022) reads
+OPERATORS, FORMAT = 17, 8  # ONNX 1.12's (onnx.helper.VERSION_TABLE)
 _MOST = (1 << 31) - (1 << 24)  # bytes of constants: a file has 2 GiB at most
 
 
@@ -62,9 +62,4 @@ def _node(onnx: Any, call: Call) -> Any:
 
 
 def _port(onnx: Any, port: Port) -> Any:
-    numbers = {
-        "float32": onnx.TensorProto.FLOAT,
-        "int64": onnx.TensorProto.INT64,
-        "bool": onnx.TensorProto.BOOL,
-    }
-    return onnx.helper.make_tensor_value_info(port.name, numbers[port.numbers], port.shape)
+    return onnx.helper.make_tensor_value_info(port.name, TYPES[port.numbers], port.shape)

@@ -1,10 +1,14 @@
-"""Which steps of a batch are real, as ONNX needs it in several forms. Knows lengths, no layers."""
+"""Which steps of a batch are real, as ONNX needs it in several forms, and weights over these. Knows no layers."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from unrolled.exporting.sheet import Sheet
+import torch
+
+from unrolled.exporting.sheet import TYPES, Sheet
+
+_LOWEST = torch.finfo(torch.float32).min
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,7 @@ def lengths_of(sheet: Sheet, inputs: str, lengths: str) -> Lengths:
     real = sheet.call("Less", steps_of(sheet, inputs), lengths)
     return Lengths(
         lengths,
-        sheet.call("Cast", lengths, to=_INT32),
+        sheet.call("Cast", lengths, to=TYPES["int32"]),
         sheet.call("Unsqueeze", real, sheet.whole(2), name="real"),
         sheet.call("Greater", sheet.call("Unsqueeze", lengths, sheet.whole(1)), sheet.whole(0), name="begun"),
         sheet.call("Shape", lengths),
@@ -41,4 +45,12 @@ def steps_of(sheet: Sheet, sequence: str) -> str:
     return sheet.call("Unsqueeze", sheet.call("Range", first, count, apart), sheet.whole(1))
 
 
-_INT32 = 6  # onnx.TensorProto.INT32
+def real_or_lowest(sheet: Sheet, sequence: str, lengths: Lengths) -> str:
+    """A sequence `[T, B, width]`, with the lowest number there is past each row's end."""
+    return sheet.call("Where", lengths.real, sequence, sheet.number(_LOWEST))
+
+
+def weights_over(sheet: Sheet, scores: str, lengths: Lengths) -> str:
+    """The softmax of scores `[T, B, 1]` over the real steps, zero past each row's end."""
+    weights = sheet.call("Softmax", real_or_lowest(sheet, scores, lengths), axis=0)
+    return sheet.call("Where", lengths.real, weights, sheet.number(0.0))

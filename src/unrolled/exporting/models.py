@@ -16,7 +16,7 @@ from unrolled.exporting import recurrent
 from unrolled.exporting.fronts import Reading, reading, some_lengths
 from unrolled.exporting.function import Function, Trial
 from unrolled.exporting.lengths import lengths_of
-from unrolled.exporting.modules import one_hot, write
+from unrolled.exporting.modules import one_hot, write_module
 from unrolled.exporting.oracle import Answer, Oracle
 from unrolled.exporting.pooling import pooled
 from unrolled.exporting.recurrent import CAME, GOES, Layers, layers_of
@@ -41,42 +41,35 @@ def _(model: LanguageModel) -> list[Function]:
     count = model.config.vocab_size
 
     def front(sheet: Sheet, ids: str) -> str:
-        return one_hot(sheet, ids, count) if model.embedding is None else write(model.embedding, sheet, ids)
+        return one_hot(sheet, ids, count) if model.embedding is None else write_module(model.embedding, sheet, ids)
 
     def say(model: LanguageModel, ids: Tensor, lengths: Tensor) -> list[Answer]:
         return [_answer(*model(ids, lengths=lengths))]
 
     parts = Parts(Reading("int64", count=count), front, model.rnn, model.read_out)
-    return [sequence(parts, Oracle(model, say), with_states=True), step(parts, Oracle(model, _each(say)))]
+    whole = sequence_function(parts, Oracle(model, say), with_states=True)
+    return [whole, step_function(parts, Oracle(model, _each(say)))]
 
 
 @functions_of.register
 def _(model: Tagger) -> list[Function]:
     streams = not model.config.bidirectional
-
-    def say(model: Tagger, inputs: Tensor, lengths: Tensor) -> list[Answer]:
-        _, states = model.rnn(model.front(inputs), lengths=lengths)
-        return [_answer(model(inputs, lengths), states if streams else {})]
-
-    parts = _parts(model)
-    whole = sequence(parts, Oracle(model, say), with_states=streams)
-    return [whole, step(parts, Oracle(model, _each(say)))] if streams else [whole]
+    parts, say = _parts(model), _said_with_states if streams else _said
+    whole = sequence_function(parts, Oracle(model, say), with_states=streams)
+    return [whole, step_function(parts, Oracle(model, _each(say)))] if streams else [whole]
 
 
 @functions_of.register
 def _(model: Classifier) -> list[Function]:
-    def say(model: Classifier, inputs: Tensor, lengths: Tensor) -> list[Answer]:
-        return [{"logits": model(inputs, lengths)}]
-
     def say_each(model: Classifier, inputs: Tensor, lengths: Tensor) -> list[Answer]:
         ends = range(1, len(inputs) + 1)
-        return [one for end in ends for one in say(model, inputs[:end], lengths.clamp(max=end))]
+        return [one for end in ends for one in _said_with_states(model, inputs[:end], lengths.clamp(max=end))]
 
-    parts = _parts(model)
-    whole = sequence(parts, Oracle(model, say), model.pool)
     # what it says of the steps until now is what it says at the last one: of a mean, the states do not know enough
     streams = model.pool.pooling == "last" and not model.config.bidirectional
-    return [whole, step(parts, Oracle(model, say_each))] if streams else [whole]
+    parts, say = _parts(model), _said_with_states if streams else _said
+    whole = sequence_function(parts, Oracle(model, say), model.pool, with_states=streams)
+    return [whole, step_function(parts, Oracle(model, say_each))] if streams else [whole]
 
 
 @dataclass(frozen=True)
@@ -94,7 +87,7 @@ class Parts:
         return layers_of(self.rnn)
 
 
-def sequence(parts: Parts, oracle: Oracle[Any], pool: Pool | None = None, *, with_states: bool = False) -> Function:
+def sequence_function(parts: Parts, oracle: Oracle[Any], pool: Pool | None = None, *, with_states: bool) -> Function:
     """Inputs `[T, B, ...]` and lengths `[B]` -> logits `[T, B, K]`, or `[B, K]` where a sequence becomes one vector.
 
     `oracle`: what the model itself says, at one call. `with_states`: the states after each row's last real step go out,
@@ -106,7 +99,7 @@ def sequence(parts: Parts, oracle: Oracle[Any], pool: Pool | None = None, *, wit
     hidden, states = recurrent.sequence(sheet, layers, parts.front(sheet, inputs), lengths)
     found = hidden if pool is None else pooled(sheet, pool, hidden, lengths, parts.rnn.output_size)
     before = ("T", "B") if pool is None else ("B",)
-    logits = write(parts.read_out, sheet, found)
+    logits = write_module(parts.read_out, sheet, found)
     sheet.output("logits", logits, "float32", (*before, parts.read_out.out_features))
     if with_states:
         recurrent.states_out(sheet, layers, states)
@@ -119,7 +112,7 @@ def sequence(parts: Parts, oracle: Oracle[Any], pool: Pool | None = None, *, wit
     return Function("sequence", sheet, trials, written_as=layers.written_as)
 
 
-def step(parts: Parts, oracle: Oracle[Any]) -> Function:
+def step_function(parts: Parts, oracle: Oracle[Any]) -> Function:
     """Inputs `[B, ...]` and the states `[L, B, width]` -> logits `[B, K]`, and the states to go on from.
 
     `oracle`: what the model itself says after each step of a sequence.
@@ -128,7 +121,7 @@ def step(parts: Parts, oracle: Oracle[Any]) -> Function:
     inputs = parts.reading.input(sheet, "B")
     states = recurrent.states_in(sheet, layers)
     hidden, after = recurrent.one_step(sheet, layers, parts.front(sheet, inputs), states)
-    sheet.output("logits", write(parts.read_out, sheet, hidden), "float32", ("B", parts.read_out.out_features))
+    sheet.output("logits", write_module(parts.read_out, sheet, hidden), "float32", ("B", parts.read_out.out_features))
     recurrent.states_out(sheet, layers, after)
 
     def trials(steps: int, rows: int) -> list[Trial]:
@@ -143,9 +136,18 @@ def step(parts: Parts, oracle: Oracle[Any]) -> Function:
 
 def _parts(model: SequenceModel) -> Parts:
     def front(sheet: Sheet, inputs: str) -> str:
-        return write(model.front, sheet, inputs)
+        return write_module(model.front, sheet, inputs)
 
     return Parts(reading(model.front), front, model.rnn, model.read_out)
+
+
+def _said(model: SequenceModel, inputs: Tensor, lengths: Tensor) -> list[Answer]:
+    return [{"logits": model(inputs, lengths)}]
+
+
+def _said_with_states(model: SequenceModel, inputs: Tensor, lengths: Tensor) -> list[Answer]:
+    _, states = model.rnn(model.front(inputs), lengths=lengths)
+    return [_answer(model(inputs, lengths), states)]
 
 
 def _answer(logits: Tensor, states: State) -> Answer:

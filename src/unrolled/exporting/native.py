@@ -81,7 +81,7 @@ def native_of(equation: Equation) -> Native | None:
     return None
 
 
-def write(
+def write_native(
     sheet: Sheet, native: Native, equation: Equation, x: str, lengths: Lengths, *, reverse: bool
 ) -> tuple[str, States]:
     """All steps of x `[T, B, D]`, as `loop` has them."""
@@ -99,7 +99,7 @@ def write(
         **native.attributes,
     )
     direction = {place: sheet.whole(place) for place in (0, 1)}
-    # (onnxruntime 1.19 gives a row without a step another row's state)
+    # (RNN of onnxruntime 1.19 leaves the state of a row without a step as it lay in memory)
     states = [
         sheet.call("Where", lengths.begun, sheet.call("Squeeze", one, direction[0]), sheet.number(0.0)) for one in final
     ]

@@ -36,7 +36,7 @@ OPERATORS: Mapping[str, str] = {
 }
 
 
-def write(
+def write_operation(
     sheet: Sheet,
     operation: str,
     operands: Sequence[str],
@@ -79,7 +79,7 @@ def repeated(sheet: Sheet, value: str, width: int, like: str, name: str = "repea
 def _norm(sheet: Sheet, value: str, gain: str, bias: str, *, eps: float, name: str) -> str:
     """Less its mean, over its deviation, times the gain, and the bias.
 
-    (`LayerNormalization` subtracts squares in onnxruntime 1.19, which leaves no digit where the mean is large.)
+    (`LayerNormalization` of onnxruntime subtracts squares, which leaves no digit where the mean is large.)
     """
     centred = sheet.call("Sub", value, _mean(sheet, value))
     variance = _mean(sheet, sheet.call("Mul", centred, centred))

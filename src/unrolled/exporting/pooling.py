@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import torch
-
-from unrolled.exporting import modules
-from unrolled.exporting.lengths import Lengths, steps_of
+from unrolled.exporting.lengths import Lengths, real_or_lowest, steps_of, weights_over
+from unrolled.exporting.modules import write_module
 from unrolled.exporting.operations import part
-from unrolled.exporting.sheet import Sheet
+from unrolled.exporting.sheet import TYPES, Sheet
 from unrolled.layers import Pool
-
-_LOWEST = torch.finfo(torch.float32).min
 
 
 def pooled(sheet: Sheet, pool: Pool, sequence: str, lengths: Lengths, width: int) -> str:
@@ -20,17 +16,14 @@ def pooled(sheet: Sheet, pool: Pool, sequence: str, lengths: Lengths, width: int
     if pool.pooling == "mean":
         return sheet.call("Div", _total(sheet, sequence), _column(sheet, _at_least_one(sheet, lengths)))
     if pool.pooling == "max":
-        real = sheet.call("Where", lengths.real, sequence, sheet.number(_LOWEST))
-        largest = sheet.call("ReduceMax", real, axes=[0], keepdims=0)
+        largest = sheet.call("ReduceMax", real_or_lowest(sheet, sequence, lengths), axes=[0], keepdims=0)
         return sheet.call("Where", lengths.begun, largest, sheet.number(0.0))
     return _attended(sheet, pool, sequence, lengths)
 
 
 def _attended(sheet: Sheet, pool: Pool, sequence: str, lengths: Lengths) -> str:
-    scores = modules.write(pool.score, sheet, sheet.call("Tanh", modules.write(pool.hidden, sheet, sequence)))
-    real = sheet.call("Where", lengths.real, scores, sheet.number(_LOWEST))
-    # (a row without a step has weights, too, of a sequence that is zero)
-    return _total(sheet, sheet.call("Mul", sheet.call("Softmax", real, axis=0), sequence))
+    scores = write_module(pool.score, sheet, sheet.call("Tanh", write_module(pool.hidden, sheet, sequence)))
+    return _total(sheet, sheet.call("Mul", weights_over(sheet, scores, lengths), sequence))
 
 
 def _last(sheet: Sheet, sequence: str, lengths: Lengths, width: int, *, bidirectional: bool) -> str:
@@ -50,11 +43,9 @@ def _total(sheet: Sheet, sequence: str) -> str:
 
 
 def _at_least_one(sheet: Sheet, lengths: Lengths) -> str:
-    return sheet.call("Cast", sheet.call("Max", lengths.given, sheet.call("Squeeze", sheet.whole(1))), to=_FLOAT)
+    lengths_or_one = sheet.call("Max", lengths.given, sheet.call("Squeeze", sheet.whole(1)))
+    return sheet.call("Cast", lengths_or_one, to=TYPES["float32"])
 
 
 def _column(sheet: Sheet, rows: str) -> str:
     return sheet.call("Unsqueeze", rows, sheet.whole(1))
-
-
-_FLOAT = 1  # onnx.TensorProto.FLOAT

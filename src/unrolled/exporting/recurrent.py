@@ -59,7 +59,7 @@ def sequence(sheet: Sheet, layers: Layers, x: str, lengths: Lengths) -> tuple[st
             if found is None:
                 output, states = loop(sheet, equation, x, lengths, reverse=place == 1)
             else:
-                output, states = native.write(sheet, found, equation, x, lengths, reverse=place == 1)
+                output, states = native.write_native(sheet, found, equation, x, lengths, reverse=place == 1)
             outputs.append(output)
             final.append(states)
         x = outputs[0] if len(outputs) == 1 else sheet.call("Concat", *outputs, axis=-1)

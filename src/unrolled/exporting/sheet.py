@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-Numbers = Literal["float32", "int64", "bool"]
+Numbers = Literal["float32", "int32", "int64", "bool"]
+TYPES: Mapping[Numbers, int] = {"float32": 1, "int32": 6, "int64": 7, "bool": 9}  # as onnx.TensorProto counts them
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Port:
-    """A value that comes in or goes out. A size is a number, or a letter where it can be any."""
+    """A value that comes in or goes out. A size is a number, or a letter where it can be any from 1."""
 
     name: str
     numbers: Numbers

@@ -15,7 +15,7 @@ from unrolled.exporting.function import Function, Trial
 from unrolled.exporting.lengths import Lengths, lengths_of, steps_of
 from unrolled.exporting.loop import States
 from unrolled.exporting.models import functions_of
-from unrolled.exporting.modules import write
+from unrolled.exporting.modules import write_module
 from unrolled.exporting.operations import product
 from unrolled.exporting.oracle import Answer, Oracle
 from unrolled.exporting.pooling import pooled
@@ -38,7 +38,7 @@ def _reader(model: Translator) -> Function:
     sheet, encoder, config = Sheet(), layers_of(model.encoder), model.config
     inputs = reading(model.front).input(sheet, "T", "B")
     lengths = lengths_of(sheet, inputs, sheet.input("lengths", "int64", ("B",)))
-    vectors = write(model.front, sheet, inputs)
+    vectors = write_module(model.front, sheet, inputs)
     vectors = _backwards(sheet, vectors, lengths) if config.reverse_source else vectors
     places, states = recurrent.sequence(sheet, encoder, vectors, lengths)
     width = model.encoder.output_size
@@ -50,10 +50,12 @@ def _reader(model: Translator) -> Function:
         sheet.output(PLACES, places, "float32", ("T", "B", width))
     recurrent.states_out(sheet, layers_of(model.writer.rnn), states)
 
+    oracle = Oracle(model, _read)
+
     def trials(steps: int, rows: int) -> list[Trial]:
         long = some_lengths(steps, rows)
         drawn = reading(model.front).draw(long)
-        return Oracle(model, _read).trials([{"inputs": drawn, "lengths": long}], drawn, long)
+        return oracle.trials([{"inputs": drawn, "lengths": long}], drawn, long)
 
     return Function("sequence", sheet, trials, written_as=encoder.written_as)
 
@@ -62,12 +64,12 @@ def _begin(sheet: Sheet, writer: Writer, summary: str, rows: str) -> States:
     """The writer's states `[L, B, width]` before the first symbol."""
     known, layers = summary, writer.config.num_layers
     if writer.config.context == "fixed":
-        known = sheet.call("Tanh", write(writer.summary, sheet, summary))
+        known = sheet.call("Tanh", write_module(writer.summary, sheet, summary))
         sheet.output(FIXED, known, "float32", ("B", writer.summary.out_features))
     states = {name: _zeros(sheet, layers, rows, width) for name, width in _widths(writer).items()}
     if writer.begin_with is not None:
         made = sheet.call(
-            "Reshape", sheet.call("Tanh", write(writer.begin_with, sheet, known)), sheet.whole(0, layers, -1)
+            "Reshape", sheet.call("Tanh", write_module(writer.begin_with, sheet, known)), sheet.whole(0, layers, -1)
         )
         states[writer.begins] = sheet.call("Transpose", made, perm=[1, 0, 2])
     return states
@@ -86,7 +88,7 @@ def _writer(model: Translator) -> Function:
     """Inputs `[B]`, states and what is written about -> logits `[B, V + 1]`, states, and weights `[B, T]`, if any."""
     sheet, writer = Sheet(), model.writer
     layers, context = layers_of(writer.rnn), writer.config.context
-    vectors = write(writer.embedding, sheet, sheet.input("inputs", "int64", ("B",)))
+    vectors = write_module(writer.embedding, sheet, sheet.input("inputs", "int64", ("B",)))
     states = recurrent.states_in(sheet, layers)
     fixed = sheet.input(FIXED, "float32", ("B", writer.summary.out_features)) if context == "fixed" else ""
     vectors = sheet.call("Concat", vectors, fixed, axis=-1) if fixed else vectors
@@ -98,21 +100,21 @@ def _writer(model: Translator) -> Function:
         beside, weights = attended(sheet, writer.attention, hidden, places, lengths)
         sheet.output("weights", weights, "float32", ("B", "T"))
     hidden = sheet.call("Concat", hidden, beside, axis=-1) if beside else hidden
-    composed = sheet.call("Tanh", write(writer.combine, sheet, hidden))
+    composed = sheet.call("Tanh", write_module(writer.combine, sheet, hidden))
     sheet.output("logits", _logits(sheet, writer, composed), "float32", ("B", writer.boundary + 1))
     recurrent.states_out(sheet, layers, after)
 
+    oracle = Oracle(model, _write)
+
     def trials(steps: int, rows: int) -> list[Trial]:
-        long = some_lengths(steps, rows)
-        source, ids = reading(model.front).draw(long), Reading("int64", count=writer.boundary + 1).draw(long)
-        return _writer_trials(model, source, long, ids)
+        return _writer_trials(oracle, some_lengths(steps, rows))
 
     return Function("step", sheet, trials, recurrent.carried(layers))
 
 
 def _logits(sheet: Sheet, writer: Writer, composed: str) -> str:
     if writer.read_out is not None:
-        return write(writer.read_out, sheet, composed)
+        return write_module(writer.read_out, sheet, composed)
     return product(sheet, composed, sheet.constant(writer.embedding.weight.T), sheet.constant(writer.bias))
 
 
@@ -129,25 +131,32 @@ def _of_memory(model: Translator, memory: Memory) -> Answer:
     return {**{GOES + name: value for name, value in writer.begin(memory).items()}, **beside}
 
 
+def _write(model: Translator, ids: Tensor, lengths: Tensor) -> list[Answer]:
+    """What the model itself says after each of some symbols `[U, B]`, about a source of these lengths."""
+    memory = _memory(model, lengths)
+    logits, states, weights = model.writer(ids, memory, model.writer.begin(memory))
+    each = [
+        {"logits": one} if weights is None else {"logits": one, "weights": weights[u]} for u, one in enumerate(logits)
+    ]
+    return [*each[:-1], {**each[-1], **{GOES + name: value for name, value in states.items()}}]
+
+
+def _memory(model: Translator, lengths: Tensor) -> Memory:
+    """What a model makes of a source of these lengths: always the same one."""
+    return model.read(reading(model.front).draw(lengths), lengths)
+
+
 @torch.no_grad()
-def _writer_trials(model: Translator, source: Tensor, long: Tensor, ids: Tensor) -> list[Trial]:
-    """Symbols `[U, B]` one after the other, about a source `[T, B]`."""
-
-    def say(model: Translator, ids: Tensor, lengths: Tensor) -> list[Answer]:
-        memory = model.read(source, lengths)
-        logits, states, weights = model.writer(ids, memory, model.writer.begin(memory))
-        each = [
-            {"logits": one} if weights is None else {"logits": one, "weights": weights[u]}
-            for u, one in enumerate(logits)
-        ]
-        return [*each[:-1], {**each[-1], **{GOES + name: value for name, value in states.items()}}]
-
-    known = _of_memory(model, model.read(source, long))
+def _writer_trials(oracle: Oracle[Translator], long: Tensor) -> list[Trial]:
+    """Symbols `[U, B]` one after the other, about a source of these lengths."""
+    model = oracle.model
+    ids = Reading("int64", count=model.writer.boundary + 1).draw(long)
+    known = _of_memory(model, _memory(model, long))
     begins = {CAME + name.removeprefix(GOES): value for name, value in known.items() if name.startswith(GOES)}
     always = {name: value for name, value in known.items() if name in (PLACES, FIXED)}
     always |= {"lengths": long} if PLACES in always else {}
     given = [{"inputs": one, **always, **({} if place else begins)} for place, one in enumerate(ids)]
-    return Oracle(model, say).trials(given, ids, long)
+    return oracle.trials(given, ids, long)
 
 
 def _backwards(sheet: Sheet, sequence: str, lengths: Lengths) -> str:

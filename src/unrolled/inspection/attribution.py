@@ -27,17 +27,23 @@ _AT_ONCE = 16_384  # steps that are read side by side
 class Integrated:
     """Contributions `[T, D]`, and what they should come to: the score of the input less that of nothing.
 
-    `points`: how many gradients the mean was taken of.
+    `points`: how many gradients the mean was taken of. `tolerance`: by how much the sum may be wrong.
     """
 
     contributions: Tensor
     difference: float
     points: int
+    tolerance: float
 
     @property
-    def missing(self) -> float:
-        """How far the contributions' sum is from what it should be."""
-        return abs(float(self.contributions.sum()) - self.difference)
+    def total(self) -> float:
+        """What the contributions sum to."""
+        return float(self.contributions.sum())
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether that is what it should be, within the tolerance."""
+        return abs(self.total - self.difference) <= self.tolerance
 
 
 def integrated_gradients(
@@ -64,10 +70,11 @@ def integrated_gradients(
     vectors, base = vectors.detach(), nothing.detach().expand_as(vectors)
     with torch.no_grad():
         full, empty = score(torch.stack([vectors, base], dim=1)).tolist()
-    points = min(points, most)
+    points, allowed = min(points, most), tolerance * max(abs(full - empty), 1.0)
     while True:
-        found = Integrated(_mean_slope(score, vectors, base, points) * (vectors - base), full - empty, points)
-        if found.missing <= tolerance * max(abs(found.difference), 1.0) or points >= most:
+        slope = _mean_slope(score, vectors, base, points)
+        found = Integrated(slope * (vectors - base), full - empty, points, allowed)
+        if found.is_complete or points >= most:
             return found
         points = min(2 * points, most)
 
@@ -107,7 +114,7 @@ def leave_one_out(
     check_shape("nothing", nothing.shape, (vectors.shape[1],))
     steps, width = vectors.shape
     channels = width if each_channel else 1
-    together = math.ceil(steps * channels / max(most, channels))
+    together = math.ceil(steps / max(1, most // channels))
     groups = math.ceil(steps / together)
     # which of the T steps belong to a group, [groups, T], and which of the D numbers to a channel, [channels, D]
     of_group = (

@@ -22,7 +22,7 @@ from unrolled.inspection.example import ExampleRead
 
 _MOST = 30  # channels that are shown
 _CHANNEL = 13  # pixels
-_HEAD = _FOOT = 2 * LINE  # pixels above a map, and below it for the numbers of the steps
+_FOOT = 2 * LINE  # pixels below a map, for the numbers of the steps
 
 
 def contribution_maps(examples: Sequence[ExampleRead], classes: Sequence[str], rows: Sequence[str]) -> go.Figure | None:
@@ -38,12 +38,15 @@ def contribution_maps(examples: Sequence[ExampleRead], classes: Sequence[str], r
     methods = list(examples[0].contributions)
     channels = _largest([one.contributions[methods[0]] for one in examples])
     names = [rows[channel] for channel in channels]
+    note = f"{len(channels)} of {len(rows)} channels" if len(channels) < len(rows) else ""
+    heads = [head_of(one, classes, note) for one in examples]
+    head = LINE * max(map(len, heads))
     views = {method: [_map(one, method, names, channels) for one in examples] for method in methods}
     high = max(2 * LINE, min(_CHANNEL * len(names), 8 * LINE))
-    whole = (_HEAD + high + _FOOT) * len(examples)
+    whole = (head + high + _FOOT) * len(examples)
     drawn = go.Figure()
     for number, one in enumerate(examples):
-        top = 1 - ((_HEAD + high + _FOOT) * number + _HEAD) / whole
+        top = 1 - ((head + high + _FOOT) * number + head) / whole
         axis = str(number + 1) if number else ""  # (as plotly counts them)
         colours, hovers = views[methods[0]][number]
         drawn.add_heatmap(
@@ -51,7 +54,7 @@ def contribution_maps(examples: Sequence[ExampleRead], classes: Sequence[str], r
             hovertemplate="%{text}<extra></extra>", xaxis=f"x{axis}", yaxis=f"y{axis}",
         )  # fmt: skip
         _place(drawn, axis, (max(0.0, top - high / whole), top))
-        _write_around(drawn, axis, one, top, classes)
+        _write_around(drawn, axis, one, top, heads[number])
     laid_out(drawn, None, None).update_layout(
         height=whole + ROOM,
         margin={"l": 70, "r": 10, "t": ROOM - 6, "b": 6, "autoexpand": False},
@@ -78,10 +81,10 @@ def _place(drawn: go.Figure, axis: str, domain: tuple[float, float]) -> None:
     )  # fmt: skip
 
 
-def _write_around(drawn: go.Figure, axis: str, one: ExampleRead, top: float, classes: Sequence[str]) -> None:
+def _write_around(drawn: go.Figure, axis: str, one: ExampleRead, top: float, head: Sequence[str]) -> None:
     """The head above a map, and a box around the step of which something was said."""
     drawn.add_annotation(
-        text="<br>".join(head_of(one, classes)), x=0, xref="paper", y=top, yref="paper", yanchor="bottom",
+        text="<br>".join(head), x=0, xref="paper", y=top, yref="paper", yanchor="bottom",
         xanchor="left", align="left", showarrow=False,
     )  # fmt: skip
     if one.at is not None:

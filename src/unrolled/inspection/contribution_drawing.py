@@ -21,10 +21,14 @@ ROOM = 46  # pixels for the buttons
 _LONGEST_NAME = 16  # of a class
 
 
-def head_of(one: ExampleRead, classes: Sequence[str]) -> tuple[str, str]:
-    """Two lines above an example: why it is shown, and what was said of it."""
+def head_of(one: ExampleRead, classes: Sequence[str], note: str = "") -> list[str]:
+    """The lines above an example: why it is shown, and what was said of it; what is to be known of its contributions.
+
+    note: of the first line.
+    """
     names = [shortened(name, _LONGEST_NAME) for name in classes]
-    return f"<b>{html.escape(one.name)}</b>", one.verdict(names)
+    lines = [f"<b>{html.escape(one.name)}</b>" + (f" ({note})" if note else ""), one.verdict(names), one.doubt]
+    return [line for line in lines if line]
 
 
 def scaled(values: Numbers) -> Numbers:

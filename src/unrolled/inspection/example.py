@@ -24,9 +24,11 @@ class ExampleRead:
         contributions: method -> what each step added to the log-odds of what was said, in nats, `[T, C]`: `C` is 1,
             or there is a number for each channel.
         gained: those log-odds, less those of an input that says nothing: what integrated gradients come to.
+        summed: what they do come to, where they were taken at too few points to come to that; None: they do.
         after: the steps after which it was asked, `[P]`, from 0.
         chances: what it said then: the probabilities of the classes, `[P, K]`.
         path: where its states lay in a plane after each step, `[T, 2]`.
+        is_text: whether its steps are words or characters; else they are just numbered.
         pieces_touch: whether no space stands between its steps: they are characters.
     """
 
@@ -41,7 +43,9 @@ class ExampleRead:
     after: Sequence[int]
     chances: Numbers
     path: Numbers
+    is_text: bool
     pieces_touch: bool = False
+    summed: float | None = None
 
     @property
     def chance(self) -> float:
@@ -53,6 +57,11 @@ class ExampleRead:
         where = "" if self.at is None else f" of {self.step} {self.at}"
         judged = "which is right" if self.said == self.truth else f"it is {classes[self.truth]}"
         return f"said {classes[self.said]} ({self.chance:.2f}){where}, {judged}"
+
+    @property
+    def doubt(self) -> str:
+        """What is wrong with its contributions by integrated gradients, if anything is."""
+        return "" if self.summed is None else f"gradients sum to {self.summed:+.2f}, not {self.gained:+.2f}"
 
 
 @dataclass(frozen=True)

@@ -119,10 +119,13 @@ def _line(one: ExampleRead, place: int, classes: Sequence[str]) -> dict[str, Any
 
 
 def _ticks(one: ExampleRead) -> dict[str, Any]:
-    """The axis of steps: the words themselves, every so many."""
+    """The axis of steps: the words themselves, every so many; of numbered steps what plotly chooses.
+
+    Every key stands in both: what the menu does not name stays as the example before had it.
+    """
     axis = {"title": {"text": one.step}, "range": [-0.5, len(one.steps) - 0.5]}
-    if all(text == str(place) for place, text in enumerate(one.steps)):
-        return axis
+    if not one.is_text:
+        return {**axis, "tickmode": "auto", "tickvals": None, "ticktext": None, "tickangle": None}
     shown = list(one.after)[:: max(1, -(-len(one.after) // _WORDS))]
     texts = [shortened(one.steps[step], _LONGEST) for step in shown]
     return {**axis, "tickmode": "array", "tickvals": shown, "ticktext": texts, "tickangle": -60}

@@ -55,10 +55,15 @@ def strip(video: Video, classes: Sequence[str]) -> go.Figure:
         margin={"l": 44, "r": 10, "t": 30, "b": 40, "autoexpand": False},
         xaxis={**hidden, "range": [0, columns], "domain": [0, 1]},
         yaxis={**hidden, **square, "range": [high, 0], "domain": [_LINE / whole, 1]},
-        xaxis2={"anchor": "y2", "domain": [0, 1], "title": "frame", "range": [-0.5, count - 0.5]},
+        xaxis2={"anchor": "y2", "domain": [0, 1], "title": _counted(video, count), "range": [-0.5, count - 0.5]},
         yaxis2={"anchor": "x2", "domain": [0, (_LINE - 30) / whole], "title": "probability", "range": [-0.05, 1.05]},
     )
     return drawn
+
+
+def _counted(video: Video, count: int) -> str:
+    """What the axis is called: it says so where frames are left out."""
+    return "frame" if count == len(video.frames) else f"frame (the first {count} of {len(video.frames):,})"
 
 
 def _add_line(drawn: go.Figure, video: Video, count: int, hovers: Sequence[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import unicodedata
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -96,27 +97,37 @@ class _Page:
         self._placed: list[_Placed] = []
 
     def add(self, one: ExampleRead, classes: Sequence[str]) -> None:
-        """One example more: two lines of its head, its words, an empty line."""
+        """One example more: its head, its words, so many lines as are shown of them, an empty line."""
         for head in head_of(one, classes):
-            self.heads.append(_Text(-0.5, self.lines, head))
-            self.lines += 1
-        of, first = len(self._examples), self.lines
+            self._remark(head)
+        of, places = len(self._examples), list(_set(one))
         self._examples.append(one)
-        for step, (line, start, end) in enumerate(_set(one)):
-            if line >= _MOST_LINES:
-                left = len(one.steps) - step
-                self.heads.append(_Text(-0.5, first + _MOST_LINES, f"... and {left:,} more"))
-                self.lines += 1
-                break
-            placed = _Placed(first + line, start, end, step, of)
-            self._placed.append(placed)
-            self.words.append(_Text((start + end - 1) / 2, placed.line, html.escape(_cut(one.steps[step]))))
-            self.lines = max(self.lines, placed.line + 1)
-            if step == one.at:
-                self.marked.append(
-                    {"x0": start - 0.5, "x1": end - 0.5, "y0": placed.line - 0.45, "y1": placed.line + 0.45}
-                )
+        shown = _in_view([line for line, _, _ in places], one.at)
+        if shown.start > 0:
+            self._remark(f"... {shown.start:,} before")
+        first = self.lines - places[shown.start][0]
+        for step in shown:
+            line, start, end = places[step]
+            self._place(_Placed(first + line, start, end, step, of))
+        self.lines = first + places[shown[-1]][0] + 1
+        if shown.stop < len(places):
+            self._remark(f"... and {len(places) - shown.stop:,} more")
         self.lines += 1
+
+    def _remark(self, text: str) -> None:
+        """A line of its own."""
+        self.heads.append(_Text(-0.5, self.lines, text))
+        self.lines += 1
+
+    def _place(self, word: _Placed) -> None:
+        """A word, in a box if it is the one of which something is said."""
+        one = self._examples[word.of]
+        self._placed.append(word)
+        self.words.append(_Text((word.start + word.end - 1) / 2, word.line, html.escape(_cut(one.steps[word.step]))))
+        if word.step == one.at:
+            self.marked.append(
+                {"x0": word.start - 0.5, "x1": word.end - 0.5, "y0": word.line - 0.45, "y1": word.line + 0.45}
+            )
 
     def colours(self, method: str) -> list[list[float | None]]:
         """Of each cell, `[lines][_COLUMNS]`; None where no word is."""
@@ -148,6 +159,13 @@ def _set(one: ExampleRead) -> Iterator[tuple[int, int, int]]:
             line, place = line + 1, 0
         yield line, place, place + width
         place += width + (0 if one.pieces_touch else 1)
+
+
+def _in_view(lines: Sequence[int], at: int | None) -> range:
+    """The words that are shown, given the line of each: from the first line, or so that the step `at` is among them."""
+    wanted = 0 if at is None else lines[at]
+    begin = 0 if wanted < _MOST_LINES else min(wanted - _MOST_LINES // 2, lines[-1] + 1 - _MOST_LINES)
+    return range(bisect_left(lines, begin), bisect_left(lines, begin + _MOST_LINES))
 
 
 def _cut(text: str) -> str:

@@ -23,16 +23,8 @@ class Classifier(SequenceModel):
         super().__init__(config, cell)
         self.pool = Pool(config.pooling, self.rnn.output_size, bidirectional=config.bidirectional)
 
-    def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
-        """Logits `[B, K]` of the classes, for inputs `[T, B]` (ids) or `[T, B, C]`, of which `lengths` `[B]` are real.
-
-        Raises:
-            ShapeError: other shapes or types.
-        """
-        return self.answers(self.front(inputs), lengths)
-
     def answers(self, vectors: Tensor, lengths: Tensor) -> Tensor:
-        """The same, of what the front has made of the inputs, `[T, B, width]`."""
+        """Logits `[B, K]` of the classes, of what the front has made of the inputs, `[T, B, width]`."""
         hidden, _ = self.rnn(vectors, lengths=lengths)
         logits: Tensor = self.read_out(self.dropout(self.pool(hidden, lengths)))
         return logits

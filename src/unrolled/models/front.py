@@ -41,7 +41,7 @@ class Symbols(nn.Module):
         return vectors
 
     def nothing(self) -> Tensor:
-        """A vector `[D]` that tells nothing: the unknown symbol's, or zero if that was never learned."""
+        """A vector `[D]` that tells nothing: the unknown symbol's, or zero without token dropout."""
         unknown = self.embedding.weight[0]
         return unknown if self.token_dropout else torch.zeros_like(unknown)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
@@ -23,7 +25,7 @@ class SequenceConfig(BaseModel):
     dropout: float = Field(default=0.0, ge=0, lt=1)
 
 
-class SequenceModel(nn.Module):
+class SequenceModel(nn.Module, ABC):
     """The parts, in the order in which they run.
 
     Dropout stands between the recurrent layers and before the read-out; a front of symbols has its own.
@@ -44,6 +46,14 @@ class SequenceModel(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.read_out = nn.Linear(self.rnn.output_size, config.classes)
 
+    def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
+        """The logits, for inputs `[T, B]` (ids) or `[T, B, ...]`, of which `lengths` `[B]` are real.
+
+        Raises:
+            ShapeError: other shapes or types.
+        """
+        return self.answers(self.front(inputs), lengths)
+
+    @abstractmethod
     def answers(self, vectors: Tensor, lengths: Tensor) -> Tensor:
         """The logits, of what the front has made of the inputs, `[T, B, width]`."""
-        raise NotImplementedError

@@ -15,16 +15,8 @@ class Tagger(SequenceModel):
     In one direction it can be used step by step, as frames come: `step`.
     """
 
-    def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
-        """Logits `[T, B, K]`, for inputs `[T, B]` (ids) or `[T, B, ...]`, of which `lengths` `[B]` are real.
-
-        Raises:
-            ShapeError: other shapes or types.
-        """
-        return self.answers(self.front(inputs), lengths)
-
     def answers(self, vectors: Tensor, lengths: Tensor) -> Tensor:
-        """The same, of what the front has made of the inputs, `[T, B, width]`."""
+        """Logits `[T, B, K]`, of what the front has made of the inputs, `[T, B, width]`."""
         hidden, _ = self.rnn(vectors, lengths=lengths)
         logits: Tensor = self.read_out(self.dropout(hidden))
         return logits

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled.data import Examples, Lexicon, Ragged
-from unrolled.inspection.attribution import integrated_gradients, leave_one_out
+from unrolled.errors import ConfigError
+from unrolled.inspection.attribution import Integrated, integrated_gradients, leave_one_out
 from unrolled.inspection.example import Cloud, ExampleRead, Video
 from unrolled.inspection.plane import Plane
 from unrolled.models import SequenceModel, Tagger, evaluating
@@ -53,16 +54,35 @@ def examples_shown(model: SequenceModel, examples: Examples, lexicon: Lexicon | 
         lexicon: of texts; None: numbers, or frames.
         classes: K.
         step: what a step is called.
+
+    Raises:
+        ConfigError: its states, or what it says, are no finite numbers.
     """
     probabilities = probabilities_of(model, examples, classes)
     assert probabilities is not None, "nobody says stop"
+    _check_finite("its answers", probabilities)
     with evaluating(model):
         states = _states(model, examples)
+        _check_finite("its states", states.values)
         plane = Plane.of(states.values)
         reader = _Reader(model, examples, lexicon, step, Ragged(probabilities, examples.targets.ends), states, plane)
         shown = [reader.read(*one) for one in _chosen(model, examples, probabilities)]
     videos = _videos(examples, probabilities) if examples.inputs.values.ndim > 2 else []
     return Shown(shown, _cloud(model, examples, states, plane), videos)
+
+
+def _check_finite(what: str, numbers: Numbers) -> None:
+    """Check that there is something to be seen in what came of the examples, `[N, ...]`.
+
+    Raises:
+        ConfigError: some are no finite numbers.
+    """
+    bad = int((~np.isfinite(numbers)).any(axis=1).sum())
+    if bad:
+        raise ConfigError(
+            f"{what} are no finite numbers at {bad:,} of {len(numbers):,} places: of single examples there is nothing"
+            " to be shown. See to the weights"
+        )
 
 
 @torch.no_grad()
@@ -126,7 +146,7 @@ class _Reader:
     def read(self, name: str, row: int, at: int | None) -> ExampleRead:
         """An example, or one of its steps."""
         said = int(self.probabilities[row][at or 0].argmax())
-        contributions, gained = self._contributions(row, at, said)
+        gradients, lost = self._contributions(row, at, said)
         after, chances = self._over_time(row)
         return ExampleRead(
             name=name,
@@ -135,11 +155,13 @@ class _Reader:
             said=said,
             truth=int(self.examples.targets[row][at or 0]),
             at=at,
-            contributions=contributions,
-            gained=gained,
+            contributions={INTEGRATED: gradients.contributions.double().cpu().numpy(), LEFT_OUT: lost},
+            gained=gradients.difference,
+            summed=None if gradients.is_complete else gradients.total,
             after=after,
             chances=chances,
             path=self.plane.points(self.states[row]),
+            is_text=self.lexicon is not None,
             pieces_touch=self.lexicon is not None and self.lexicon.pieces == "characters",
         )
 
@@ -154,8 +176,8 @@ class _Reader:
         """The inputs of an example, `[T, 1, ...]`."""
         return self.examples.batch([row]).inputs.to(next(self.model.parameters()).device)
 
-    def _contributions(self, row: int, at: int | None, said: int) -> tuple[dict[str, Numbers], float]:
-        """By each method, `[T, 1]`, or `[T, C]` of channels; and what was gained in all."""
+    def _contributions(self, row: int, at: int | None, said: int) -> tuple[Integrated, Numbers]:
+        """By integrated gradients, and by leaving one out, both `[T, 1]`, or `[T, C]` of channels."""
 
         def score(vectors: Tensor) -> Tensor:
             logits = self.model.answers(vectors, torch.full(vectors.shape[1:2], len(vectors), device=vectors.device))
@@ -165,11 +187,11 @@ class _Reader:
             vectors, nothing = self.model.front(self._batch(row))[:, 0], self.model.front.nothing()
         of_channels = self.examples.inputs.values.ndim == 2
         found = integrated_gradients(score, vectors, nothing, most=_times(_POINTS, len(vectors)))
-        shares = found.contributions if of_channels else found.contributions.sum(dim=1, keepdim=True)
+        if not of_channels:
+            found = replace(found, contributions=found.contributions.sum(dim=1, keepdim=True))
         most = _times(_LEFT_OUT, len(vectors))
         lost = leave_one_out(score, vectors, nothing, each_channel=of_channels, most=most)
-        by_method = {INTEGRATED: shares.double().cpu().numpy(), LEFT_OUT: lost.double().cpu().numpy()}
-        return by_method, found.difference
+        return found, lost.double().cpu().numpy()
 
     @torch.no_grad()
     def _over_time(self, row: int) -> tuple[list[int], Numbers]:
@@ -179,9 +201,9 @@ class _Reader:
             return list(range(steps)), self.probabilities[row]
         count = min(steps, _times(_BEGINNINGS, steps))
         after = np.unique(np.linspace(0, steps - 1, count).round().astype(np.int64))
-        inputs = self._batch(row)
-        beginnings = inputs.expand(-1, len(after), *inputs.shape[2:])
-        logits = self.model(beginnings, torch.from_numpy(after + 1).to(inputs.device))
+        vectors = self.model.front(self._batch(row))
+        beginnings = vectors.expand(-1, len(after), -1)
+        logits = self.model.answers(beginnings, torch.from_numpy(after + 1).to(vectors.device))
         return after.tolist(), F.softmax(logits.double(), dim=1).cpu().numpy()
 
 

@@ -30,10 +30,12 @@ def _of_example(one: ExampleRead, classes: Sequence[str]) -> Sentence:
         parts.append(f"{_step(one, most)} speaks for it most ({_worth(one, most)})")
     if values[least] < 0:
         parts.append(f"{_step(one, least)} speaks against it most ({_worth(one, least)})")
+    if one.doubt:
+        parts.append(f"contributions are not exact: {one.doubt} nats")
     figures = {
         "said": classes[one.said], "truth": classes[one.truth], "probability": one.chance, "at": one.at,
         "steps": list(one.steps), "contributions": {name: each.tolist() for name, each in one.contributions.items()},
-        "gained": one.gained,
+        "gained": one.gained, "summed": one.gained if one.summed is None else one.summed,
     }  # fmt: skip
     return Sentence(ABOUT, "; ".join(parts), figures)
 
@@ -41,8 +43,7 @@ def _of_example(one: ExampleRead, classes: Sequence[str]) -> Sentence:
 def _step(one: ExampleRead, place: Sequence[Any]) -> str:
     """A step in words, and its channel where it has several."""
     step, channel = map(int, place)
-    text = one.steps[step]
-    named = f"{one.step} {step}" if text == str(step) else repr(text)
+    named = repr(one.steps[step]) if one.is_text else f"{one.step} {step}"
     return named + (f", channel {channel}," if one.contributions[INTEGRATED].shape[1] > 1 else "")
 
 
@@ -69,7 +70,7 @@ def pictures_of(shown: Shown, classes: Sequence[str], answer: str) -> dict[str, 
     step, channels = examples[0].step, examples[0].contributions[INTEGRATED].shape[1]
     of_what = f"the {answer} that it says" + (f" of the {step} in the box" if examples[0].at is not None else "")
     title = f"What each {step} contributes to {of_what}: blue speaks for it, orange against it"
-    if step in ("word", "character"):
+    if examples[0].is_text:
         drawn = coloured_words(examples, classes)
     else:
         rows = [step] if channels == 1 else [f"channel {channel}" for channel in range(channels)]
