@@ -131,9 +131,15 @@ def test_a_quote_that_never_ends(tmp_path):
 
 
 def test_texts_alone(tmp_path):
-    (tmp_path / "x.txt").write_text("review\n\na day by the sea\n")
+    (tmp_path / "x.txt").write_text("review\na day by the sea\n")
     with found([str(tmp_path / "x.txt")]) as places:
         assert [one.value for one in labelled(places, text="words", has_labels=False)] == ["review", "a day by the sea"]
+    (tmp_path / "x.txt").write_text("review\n\na day by the sea\n")
+    with (
+        found([str(tmp_path / "x.txt")]) as places,
+        pytest.raises(DataError, match="line 2 is empty: answers would not"),
+    ):
+        labelled(places, has_labels=False)
 
 
 def test_an_array_that_claims_to_be_huge(tmp_path):

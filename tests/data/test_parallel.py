@@ -64,7 +64,8 @@ def test_two_files_line_by_line(tmp_path):
         ("one", "un", "x.en, line 1"),
         ("two", "deux", "x.en, line 3"),
     ]
-    assert _read(tmp_path / "x.fr", has_targets=False) == [("un", "", "x.fr, line 1"), ("deux", "", "x.fr, line 3")]
+    with pytest.raises(DataError, match=r"x\.fr, line 2 is empty: answers would not stand beside their lines"):
+        _read(tmp_path / "x.fr", has_targets=False)
 
 
 def _catalogue():
@@ -150,3 +151,14 @@ def test_a_table_of_one_column_has_a_head(tmp_path):
     assert _read(tmp_path / "a.csv", has_targets=False) == [("the sea", "", "a.csv, line 2")]
     with pytest.raises(DataError, match="there is no column 'de'"):
         _read(tmp_path / "a.csv", source="de", has_targets=False)
+
+
+def test_of_three_columns_nobody_guesses_two(tmp_path):
+    (tmp_path / "a.tsv").write_text("id\tSentence\tAnimal\n1\tit barks\tdog\n")
+    with pytest.raises(
+        DataError, match="which column is the source\\? There are 'id', 'Sentence', 'Animal': name it with"
+    ):
+        _read(tmp_path / "a.tsv")
+    assert _read(tmp_path / "a.tsv", source="sentence", target="3") == [("it barks", "dog", "a.tsv, line 2")]
+    (tmp_path / "b.tsv").write_text("id\tsource\tde\ttarget\n1\tsea\tMeer\tmer\n")
+    assert _read(tmp_path / "b.tsv") == [("sea", "mer", "b.tsv, line 2")]

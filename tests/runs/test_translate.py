@@ -271,9 +271,9 @@ def test_capital_letters_that_do_not_count(tmp_path):
 @pytest.mark.parametrize(
     ("options", "name"),
     [
-        ({}, "BLEU"), ({"tokens": "characters"}, "exact match"), ({"chosen_by": "chrF"}, "chrF"),
+        ({}, "chrF"), ({"tokens": "characters"}, "exact match"), ({"chosen_by": "BLEU"}, "BLEU"),
         ({"chosen_by": "nats"}, None), ({"chosen_by": "exact"}, "exact match"),
-        ({"tokens": "characters", "target_tokens": "words"}, "BLEU"),
+        ({"tokens": "characters", "target_tokens": "words"}, "chrF"),
     ],
 )  # fmt: skip
 def test_the_score_that_chooses(folder, tmp_path, options, name):

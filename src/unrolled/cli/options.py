@@ -13,7 +13,23 @@ from unrolled.runs import KINDS
 
 LENGTHS = ("steps", "epochs", "minutes")
 _PANELS = {
-    "Data": ("task", "data", "tokens", "val_frac"),
+    "Data": (
+        "task",
+        "data",
+        "tokens",
+        "target_tokens",
+        "text_column",
+        "label_column",
+        "source_column",
+        "target_column",
+        "vocab_size",
+        "lower",
+        "max_length",
+        "val_frac",
+        "split_seed",
+        "frame_size",
+        "frame_channels",
+    ),
     "Model": ("cell", "hidden_size", "num_layers", "embedding_size", "dropout"),
     "Length": LENGTHS,
     "Samples": ("samples", "sample_length", "sample_temperature"),
@@ -66,7 +82,7 @@ def _plain(annotations: list[Any]) -> Any:
 def _help(of_kinds: dict[str, FieldInfo]) -> str:
     """What it is, and its default; where kinds differ, that of each; where only some have it, which."""
     described = next((one.description for one in of_kinds.values() if one.description), None)
-    defaults = {kind: one.default for kind, one in of_kinds.items() if one.default is not None}
+    defaults = {kind: one.default for kind, one in of_kinds.items() if one.default not in (None, kind)}
     told = ", ".join(f"{kind} {default}" for kind, default in defaults.items())
     if len(of_kinds) == len(KINDS) and len(set(defaults.values())) == 1:
         told = f"{next(iter(defaults.values()))}"

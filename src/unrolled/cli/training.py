@@ -164,10 +164,10 @@ def _run(work: Callable[[Listener, StopSignals], Path], log: list[str] | None, *
 
 def _next_steps(run: Prepared) -> str:
     other = "gru_v3" if run.cell.startswith("lstm") else "lstm"
-    task = [] if run.task == DEFAULT else ["--task", run.task]
+    config = str(Path(run.path) / "config.json")
     uses = kind_of(run.task).uses.items()
     commands = {command.replace("{run}", shlex.quote(run.path)): what for command, what in uses} | {
-        shlex.join(["unrolled", "train", *run.data, *task, "--cell", other]): "the same with another cell",
+        shlex.join(["unrolled", "train", "--config", config, "--cell", other]): "the same with another cell",
         "unrolled runs": "what was tried so far",
         f"unrolled cells {other}": "a cell's equation and parameters",
     }

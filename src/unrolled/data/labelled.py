@@ -17,7 +17,7 @@ from unrolled.data.decoding import characters
 from unrolled.data.decoding import lines_of as text_lines
 from unrolled.data.ragged import Array
 from unrolled.data.sources import Place, Source
-from unrolled.data.tables import Wanted, columns_of, ending, is_table, lines_of
+from unrolled.data.tables import Wanted, check_no_gaps, columns_of, ending, is_table, lines_of
 from unrolled.errors import DataError
 
 _TEXT = ("text", "sentence", "review", "phrase", "input")
@@ -120,6 +120,7 @@ def _table(source: Source, columns: Sequence[Wanted]) -> Iterator[Labelled]:
         raise DataError(f"{source.name} is empty: there is nothing to read in it")
     is_alone = len(columns) == 1 and all(len(line.cells) == 1 for line in lines)
     if is_alone and not is_table(source):  # texts alone, a line each
+        check_no_gaps(source, lines)
         yield from (Labelled(line.cells[0], (), line.where) for line in lines)
         return
     usual = (_TEXT, _LABEL)[: len(columns)]

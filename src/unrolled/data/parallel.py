@@ -10,7 +10,7 @@ from typing import Any
 
 from unrolled.data.decoding import lines_of as text_lines
 from unrolled.data.sources import Place, Source
-from unrolled.data.tables import Wanted, columns_of, ending, is_table, lines_of
+from unrolled.data.tables import Line, Wanted, check_no_gaps, columns_of, ending, is_table, lines_of
 from unrolled.errors import ConfigError, DataError
 
 _SOURCE = ("source", "src", "from", "input", "original", "word")
@@ -87,6 +87,7 @@ def _of_source(source: Source, columns: Sequence[Wanted]) -> Iterator[Parallel]:
         raise DataError(f"{source.name} is empty: there is nothing to read in it")
     is_alone = len(columns) == 1 and all(len(line.cells) == 1 for line in lines)
     if is_alone and not is_table(source):  # sources alone, a line each
+        check_no_gaps(source, lines)
         yield from (Parallel(_in_a_line(line.cells[0]), "", line.where) for line in lines)
         return
     if len(lines[0].cells) == 1 and not is_alone:
@@ -94,12 +95,29 @@ def _of_source(source: Source, columns: Sequence[Wanted]) -> Iterator[Parallel]:
             f"{lines[0].where}: there is no tab, so no target: give a table with a column of sources and one of"
             " targets, or two files that belong together line by line"
         )
-    for line in zip(*columns_of(lines, columns, (_SOURCE, _TARGET)[: len(columns)]), strict=True):
+    usual = (_SOURCE, _TARGET)[: len(columns)]
+    _check_choice(lines[0], columns, usual)
+    for line in zip(*columns_of(lines, columns, usual), strict=True):
         for one, what in zip(line, ("source", "target"), strict=False):
             if not one.cells[0].strip():
                 raise DataError(f"{one.where}: the {what} is empty. Fill it in, or remove the line")
         texts = [_in_a_line(one.cells[0]) for one in line]
         yield Parallel(texts[0], texts[1] if len(texts) > 1 else "", line[0].where)
+
+
+def _check_choice(head: Line, columns: Sequence[Wanted], usual: Sequence[Sequence[str]]) -> None:
+    """Of more than two columns nobody guesses the two.
+
+    Raises:
+        DataError: the user named none, and none has a usual name.
+    """
+    names = [cell.strip().lower() for cell in head.cells]
+    for wanted, known in zip(columns, usual, strict=True):
+        if len(names) > 2 and wanted is None and not any(name in names for name in known):
+            raise DataError(
+                f"{head.where}: which column is the {known[0]}? There are {', '.join(map(repr, head.cells))[:200]}:"
+                f" name it with --{known[0]}-column, or count from 1"
+            )
 
 
 def _catalogue(source: Source, *, has_targets: bool) -> Iterator[Parallel]:

@@ -58,6 +58,20 @@ def lines_of(source: Source) -> Iterator[Line]:
             yield Line(f"{source.name}, line {number}", tuple(line.split("\t")))
 
 
+def check_no_gaps(source: Source, lines: Sequence[Line]) -> None:
+    """Check that no line between others is empty, where each line is an example, and has its answer in order.
+
+    Raises:
+        DataError: one is.
+    """
+    for number, line in enumerate(lines, 1):
+        if line.where != f"{source.name}, line {number}":
+            raise DataError(
+                f"{source.name}, line {number} is empty: answers would not stand beside their lines. Fill it in, or"
+                " remove it"
+            )
+
+
 def columns_of(lines: Sequence[Line], wanted: Sequence[Wanted], usual: Sequence[Sequence[str]]) -> list[list[Line]]:
     """Of each column that is wanted, its cells, a line each.
 

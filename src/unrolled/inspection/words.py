@@ -67,7 +67,11 @@ def _of_labels_in_vain(found: Account) -> Iterator[Sentence]:
         if one is None:
             yield Sentence("cells", f"{label.name!r} is the same in a whole half of the text: too seldom to look for")
         elif not one.passes:
-            got = f"{one.measure} {one.score:.2f}, more than {one.limit:.2f} was needed"
+            is_possible = one.limit < 1
+            wanted = (
+                f"more than {one.limit:.2f} was needed" if is_possible else "but it is too seldom to be sure of that"
+            )
+            got = f"{one.measure} {one.score:.2f}, {wanted}"
             yield Sentence("cells", f"no unit tells {label.name!r} better than chance: {got}", asdict(one))
 
 

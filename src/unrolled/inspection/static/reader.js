@@ -278,7 +278,7 @@
     space();
     view.scrollTop = top * rowHeight();
   };
-  else $("guessing").parentElement.hidden = true;
+  else for (const one of [$("guessing").parentElement, document.querySelector(".expects")]) one.hidden = true;
   $("least").oninput = (event) => { $("share").textContent = event.target.value; limits = thresholds(event.target.value / 100); match(); };
   view.addEventListener("scroll", () => requestAnimationFrame(show), { passive: true });
   view.addEventListener("mousemove", (event) => tell(under(event)));

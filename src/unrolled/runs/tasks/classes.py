@@ -29,7 +29,7 @@ from unrolled.errors import ConfigError, DataError
 from unrolled.models import FrontConfig, SequenceModel
 from unrolled.runs.tasks.classes_look import look_at_classes
 from unrolled.runs.tasks.classes_score import ClassScore, Probabilities, probabilities_of, score_of
-from unrolled.runs.tasks.examples import ABOUT, AboutExamples, ExamplesConfig, ExamplesKind, scale_of
+from unrolled.runs.tasks.examples import ABOUT, AboutExamples, ExamplesConfig, ExamplesKind, scale_of, spread
 from unrolled.runs.tasks.kind import Asked, DataFile, Gathered, Prediction, Seen, ShouldStop
 from unrolled.training import Evaluation, ExamplesTask
 
@@ -243,7 +243,7 @@ class ClassesKind(ExamplesKind[Config, AboutType, Examples], Generic[Config, Abo
         """What it says of a few examples, and what they are."""
         del config, step
         assert isinstance(task, ExamplesTask)
-        few = task.shown.pick(range(min(self.shown, len(task.shown))))
+        few = task.shown.pick(spread(len(task.shown), self.shown))
         probabilities = probabilities_of(task.model, few, len(about.classes), should_stop)
         if probabilities is None:
             return None

@@ -61,6 +61,11 @@ class AboutExamples(BaseModel):
         return "example"
 
 
+def spread(count: int, most: int) -> Rows:
+    """Rows evenly spread over so many, `most` or fewer: a file may have one class after the other."""
+    return np.unique(np.linspace(0, count - 1, min(most, count)).astype(np.int64))
+
+
 def scale_of(values: Sequence[NDArray[Any]]) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """The mean and the deviation of each channel of numbers `[T, C]`, or of frames `[T, C, height, width]`.
 

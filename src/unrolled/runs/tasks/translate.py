@@ -15,7 +15,7 @@ from unrolled.equations import Graph
 from unrolled.errors import ConfigError, DataError, GenerationError
 from unrolled.generation import Beam
 from unrolled.models import FrontConfig, Translator, TranslatorConfig, WriterConfig
-from unrolled.runs.tasks.examples import ABOUT, ExamplesKind
+from unrolled.runs.tasks.examples import ABOUT, ExamplesKind, spread
 from unrolled.runs.tasks.kind import Asked, DataFile, Gathered, Prediction, Seen, ShouldStop
 from unrolled.runs.tasks.translate_config import TranslateConfig
 from unrolled.runs.tasks.translate_data import (
@@ -167,7 +167,7 @@ class TranslateKind(ExamplesKind[TranslateConfig, AboutTranslation, Translated])
         assert isinstance(task, ExamplesTask)
         assert isinstance(task.model, Translator)
         assert isinstance(task.shown, Translated)
-        few = task.shown.pick(range(min(_SHOWN, len(task.shown))))
+        few = task.shown.pick(spread(len(task.shown), _SHOWN))
         said = render(task.model, about, few.sources, few.inputs, Beam(1, config.length_penalty), should_stop)
         if said is None:
             return None

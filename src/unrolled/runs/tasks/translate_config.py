@@ -45,7 +45,7 @@ class TranslateConfig(ExamplesConfig):
         default=1.0, ge=0, le=10, description="power of the length that scores are divided by"
     )
     chosen_by: Literal["BLEU", "chrF", "exact", "nats"] | None = Field(
-        default=None, description="the best weights; none: BLEU of words and pairs, else exact matches"
+        default=None, description="the best weights; none: chrF of words and pairs, else exact matches"
     )
 
     @model_validator(mode="after")
@@ -69,5 +69,5 @@ class TranslateConfig(ExamplesConfig):
     @property
     def score_name(self) -> str | None:
         """The score by which the best weights are chosen; None: the loss."""
-        by = self.chosen_by or ("exact" if self.cuts[1] == "characters" else "BLEU")
+        by = self.chosen_by or ("exact" if self.cuts[1] == "characters" else "chrF")
         return {"BLEU": "BLEU", "chrF": "chrF", "exact": "exact match", "nats": None}[by]

@@ -23,10 +23,11 @@ _AT_ONCE = 64  # pairs whose loss is measured side by side
 class TranslationScore:
     """How good a translator is on so many pairs.
 
-    bleu, chrf: of sacrebleu, 0 to 100, with their signatures. exact: the share of translations whose pieces are the
-    target's. edits: how many pieces of the translations would have to be changed, added or removed, over the number of
-    the targets' pieces (of phonemes: the phoneme error rate). nats: for each `unit` of the targets, ends included; all
-    words that the vocabulary does not have count as one word, so a smaller one has fewer nats. With `--lower` capital
+    bleu, chrf: of sacrebleu, 0 to 100, with their signatures; BLEU is 0 where all targets have fewer than four words.
+    exact: the share of translations whose pieces are the target's. edits: how many pieces of the translations would
+    have to be changed, added or removed, over the number of the targets' pieces (of phonemes: the phoneme error rate).
+    nats: for each `unit` of the targets, ends included; all words that the vocabulary does not have count as one word,
+    so a smaller one has fewer nats. With `--lower` capital
     letters do not count.
     """
 
@@ -47,7 +48,7 @@ class TranslationScore:
     @property
     def by_name(self) -> dict[str, float]:
         """The scores of which the higher is the better."""
-        return {"BLEU": self.bleu, "chrF": self.chrf, "exact match": self.exact, f"{self.unit}s right": 1 - self.edits}
+        return {"BLEU": self.bleu, "chrF": self.chrf, "exact match": self.exact}
 
     def rows(self) -> dict[str, str]:
         """The same for reading."""
