@@ -130,6 +130,13 @@ def test_a_quote_that_never_ends(tmp_path):
         _columns(tmp_path, 'text,label\n"a day,good\n', name="x.csv")
 
 
+def test_the_same_texts_are_asked_of_that_were_learned(tmp_path):
+    (tmp_path / "x.tsv").write_text("label\twords\ngood\ta day\nbad\tno day\n")
+    with found([str(tmp_path / "x.tsv")]) as places:
+        learned, asked = (labelled(places, has_labels=one) for one in (True, False))
+    assert [one.value for one in learned] == [one.value for one in asked] == ["a day", "no day"]
+
+
 def test_texts_alone(tmp_path):
     (tmp_path / "x.txt").write_text("review\na day by the sea\n")
     with found([str(tmp_path / "x.txt")]) as places:

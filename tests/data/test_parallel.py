@@ -1,5 +1,6 @@
 """Pairs of texts: what is read where they stand, and words that can be put together again."""
 
+import codecs
 import gettext
 import io
 
@@ -104,11 +105,20 @@ def test_catalogues(tmp_path):
         ({"a.tsv": "one\ttwo\nthree\n"}, r"a\.tsv, line 2 has 1 columns, the first line of that file 2"),
         ({"a.tsv": "one\t \n"}, r"a\.tsv, line 1: the target is empty"),
         ({"a.tsv": "source\ttarget\n\ttwo\n"}, r"a\.tsv, line 2: the source is empty"),
-        ({"a.txt": "one\ntwo\n"}, r"a\.txt, line 1: there is no tab, so no target"),
+        ({"a.txt": "one\ntwo\n"}, r"a\.txt, line 1: there is one column, so no target"),
         ({"a.tsv": b"one\t\xff\n"}, "UTF-8"),
         ({"a.en": "one\ntwo\n", "a.fr": "un\n"}, r"a\.en has 2 lines, .*a\.fr 1: each line"),
         ({"a.en": "one\ntwo\n", "a.fr": "un\n\n"}, r"a\.fr, line 2 is empty, and in .*a\.en it is not"),
         ({"a.en": "\n\n", "a.fr": "\n\n"}, "there is nothing to translate"),
+        ({"a.en": "one\ntwo\n", "a.fr": "un\nde\tux\n"}, r"a\.fr, line 2 has a tab, and .*a\.en has none"),
+        ({"a.tsv": "one\t\ufeff\n"}, r"a\.tsv, line 1: the target is empty"),
+        ({"a.en": "one\n", "a.fr": "\ufeff \n"}, r"a\.fr, line 1 is empty, and in .*a\.en it is not"),
+        ({"a.tsv": "source\ttarget\ttarget\none\ttwo\tthree\n"}, "two columns are called 'target'"),
+        ({"a.po": 'msgid ""\nmsgstr "Plural-Forms: nplurals=99999999999; plural=0;\\n"\n'}, "no language has so many"),
+        (
+            {"a.po": 'msgid ""\nmsgstr "Language: xx_YY_zz_bad!!\\n"\n'},
+            r"a\.po is no catalogue of messages, or its head",
+        ),
         ({"a.po": 'msgid "one\nmsgstr ""\n'}, r"a\.po: there is nothing to translate"),
         ({"a.po": "nothing of the kind\n"}, r"a\.po is no catalogue of messages"),
         ({"a.mo": b"\x00\x01"}, r"a\.mo is no catalogue of messages"),
@@ -162,3 +172,22 @@ def test_of_three_columns_nobody_guesses_two(tmp_path):
     assert _read(tmp_path / "a.tsv", source="sentence", target="3") == [("it barks", "dog", "a.tsv, line 2")]
     (tmp_path / "b.tsv").write_text("id\tsource\tde\ttarget\n1\tsea\tMeer\tmer\n")
     assert _read(tmp_path / "b.tsv") == [("sea", "mer", "b.tsv, line 2")]
+
+
+def test_predict_asks_of_the_column_that_was_learned(tmp_path):
+    (tmp_path / "a.tsv").write_text("translation\tenglish\nla mer\tthe sea\n")
+    assert _read(tmp_path / "a.tsv") == [("the sea", "la mer", "a.tsv, line 2")]
+    assert _read(tmp_path / "a.tsv", has_targets=False) == [("the sea", "", "a.tsv, line 2")]
+    assert _read(tmp_path / "a.tsv", target="translation", has_targets=False) == [("the sea", "", "a.tsv, line 2")]
+    (tmp_path / "b.tsv").write_text("from\tde\nfrom\tde\n")
+    learned, asked = (_read(tmp_path / "b.tsv", has_targets=one) for one in (True, False))
+    assert [one[0] for one in learned] == [one[0] for one in asked] == ["from", "from"]
+    with pytest.raises(DataError, match="there is no column '999"):
+        _read(tmp_path / "b.tsv", source="9" * 5000)
+
+
+def test_a_catalogue_with_a_mark_of_the_order_of_bytes(tmp_path):
+    with (tmp_path / "m.po").open("wb") as file:
+        file.write(codecs.BOM_UTF8)
+        pofile.write_po(file, _catalogue())
+    assert len(_read(tmp_path / "m.po")) == 2

@@ -1,6 +1,7 @@
 """`--task translate`: from files to a run, and everything that a run can do."""
 
 import json
+import sys
 from dataclasses import astuple
 
 import numpy as np
@@ -217,7 +218,7 @@ def test_using_it_wrongly(folder, tmp_path, trained):
     (tmp_path / "empty.txt").write_text("")
     with pytest.raises(DataError, match=r"empty\.txt is empty"):
         list(predict(path, str(tmp_path / "empty.txt")))
-    with pytest.raises(DataError, match="there is no tab, so no target"):
+    with pytest.raises(DataError, match="there is one column, so no target"):
         evaluate(path, str(tmp_path / "long.txt"))
     with pytest.raises(DataError, match="pairs of what"):
         train(TranslateConfig(), tmp_path / "none")
@@ -320,3 +321,22 @@ def test_a_cell_whose_state_is_called_like_a_method(folder, tmp_path):
         "def mine(x, values):\n    values = tanh(affine(x, values))\n    return values\n"
     )
     train(_config(folder, samples=0, steps=3, cell=f"{tmp_path / 'mine.py'}:mine"), tmp_path / "run")
+
+
+def test_libraries_that_are_missing(folder, tmp_path, monkeypatch):
+    path = train(_config(folder, samples=0, steps=3), tmp_path / "run")
+    monkeypatch.setitem(sys.modules, "rapidfuzz", None)
+    for use in (lambda: resume(path, 6), lambda: evaluate(path, str(folder / "pairs.tsv"))):
+        with pytest.raises(ConfigError, match=r"pip install 'unrolled\[translate\]'"):
+            use()
+    assert load(path).step == 3
+
+
+def test_an_answer_is_one_line(folder, tmp_path):
+    """Byte pairs can write the end of a line, that no text has which was learned."""
+    run = load(train(_config(folder, samples=0, steps=3, tokens="pairs", vocab_size=262), tmp_path / "run"))
+    with torch.no_grad():
+        run.model.writer.bias[run.about.target.entries.index("\u010a")] = 50.0  # (what stands for it)
+    ((best, *_),) = render(run.model, run.about, ["sea"], Ragged.of([np.array([1])]), Beam(2))
+    assert "\u010a" in best.pieces
+    assert "\n" not in best.text

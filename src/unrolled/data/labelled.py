@@ -17,7 +17,7 @@ from unrolled.data.decoding import characters
 from unrolled.data.decoding import lines_of as text_lines
 from unrolled.data.ragged import Array
 from unrolled.data.sources import Place, Source
-from unrolled.data.tables import Wanted, check_no_gaps, columns_of, ending, is_table, lines_of
+from unrolled.data.tables import Wanted, asked_columns, check_no_gaps, ending, is_table, lines_of
 from unrolled.errors import DataError
 
 _TEXT = ("text", "sentence", "review", "phrase", "input")
@@ -49,8 +49,7 @@ def labelled(
     Raises:
         DataError: nothing there, something else, or texts beside numbers; with the file and the line.
     """
-    columns = (text, label) if has_labels else (text,)
-    found = [one for place in places for one in _of_place(place, columns)]
+    found = [one for place in places for one in _of_place(place, (text, label), has_labels=has_labels)]
     return alike(found, places)
 
 
@@ -74,9 +73,9 @@ def alike(found: list[Labelled], places: Sequence[Place]) -> list[Labelled]:
     return found
 
 
-def _of_place(place: Place, columns: Sequence[Wanted]) -> Iterator[Labelled]:
-    """`columns`: of a text and, if labels are wanted, of its label."""
-    folder, has_labels = Path(place.name), len(columns) == 2
+def _of_place(place: Place, columns: tuple[Wanted, Wanted], *, has_labels: bool) -> Iterator[Labelled]:
+    """`columns`: of a text, and of its label."""
+    folder = Path(place.name)
     if folder.is_dir() and _has_a_folder_for_each_class(place, folder):
         for source in place.sources:
             yield from _of_class_folder(source, folder, has_labels=has_labels)
@@ -87,7 +86,7 @@ def _of_place(place: Place, columns: Sequence[Wanted]) -> Iterator[Labelled]:
         elif ending(source) == ".npz":
             yield from _arrays(source, has_labels=has_labels)
         else:
-            yield from _table(source, columns)
+            yield from _table(source, columns, has_labels=has_labels)
 
 
 def _has_a_folder_for_each_class(place: Place, folder: Path) -> bool:
@@ -114,17 +113,16 @@ def _of_class_folder(source: Source, folder: Path, *, has_labels: bool) -> Itera
     yield Labelled(content, (label,) if has_labels else (), source.name)
 
 
-def _table(source: Source, columns: Sequence[Wanted]) -> Iterator[Labelled]:
+def _table(source: Source, columns: tuple[Wanted, Wanted], *, has_labels: bool) -> Iterator[Labelled]:
     lines = list(lines_of(source))
     if not lines:
         raise DataError(f"{source.name} is empty: there is nothing to read in it")
-    is_alone = len(columns) == 1 and all(len(line.cells) == 1 for line in lines)
+    is_alone = not has_labels and all(len(line.cells) == 1 for line in lines)
     if is_alone and not is_table(source):  # texts alone, a line each
         check_no_gaps(source, lines)
         yield from (Labelled(line.cells[0], (), line.where) for line in lines)
         return
-    usual = (_TEXT, _LABEL)[: len(columns)]
-    for line in zip(*columns_of(lines, columns, usual), strict=True):
+    for line in zip(*asked_columns(lines, columns, (_TEXT, _LABEL), has_answers=has_labels), strict=True):
         for one, what in zip(line, ("text", "label"), strict=False):
             if not one.cells[0].strip():
                 raise DataError(f"{one.where}: the {what} is empty. Fill it in, or remove the line")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import io
+import re
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,12 +12,13 @@ from typing import Any
 
 from unrolled.data.decoding import lines_of as text_lines
 from unrolled.data.sources import Place, Source
-from unrolled.data.tables import Line, Wanted, check_no_gaps, columns_of, ending, is_table, lines_of
+from unrolled.data.tables import Line, Wanted, asked_columns, check_no_gaps, ending, is_table, lines_of
 from unrolled.errors import ConfigError, DataError
 
 _SOURCE = ("source", "src", "from", "input", "original", "word")
 _TARGET = ("target", "tgt", "to", "output", "translation", "pronunciation")
 _CATALOGUES = (".po", ".mo")
+_DIGITS = 2  # of the number of plurals
 
 
 @dataclass(frozen=True)
@@ -42,77 +45,91 @@ def parallel(
         ConfigError: a catalogue, and the library that reads it is not here.
     """
     sources = [one for place in places for one in place.sources]
-    if has_targets and len(sources) == 2 and not any(_has_pairs(one) for one in sources):
+    if has_targets and len(sources) == 2 and _are_aligned(*sources):
         pairs = list(_aligned(*sources))
     else:
-        columns = (source, target) if has_targets else (source,)
-        pairs = [pair for one in sources for pair in _of_source(one, columns)]
+        pairs = [pair for one in sources for pair in _of_source(one, (source, target), has_targets=has_targets)]
     if not pairs:
         raise DataError(f"{', '.join(place.name for place in places)}: there is nothing to translate in it")
     return pairs
 
 
-def _has_pairs(source: Source) -> bool:
-    """Whether a file holds both sides."""
-    if is_table(source) or ending(source) in _CATALOGUES:
-        return True
-    return any("\t" in line for line in text_lines(source.blocks(), source.name))
+def _are_aligned(*sources: Source) -> bool:
+    """Whether two files hold one side each: no table and no catalogue.
+
+    Raises:
+        DataError: there is a tab in one of them alone.
+    """
+    if any(is_table(one) or ending(one) in _CATALOGUES for one in sources):
+        return False
+    tabs = [next((n for n, line in enumerate(_lines(one), 1) if "\t" in line), 0) for one in sources]
+    if all(tabs) or not any(tabs):
+        return not any(tabs)
+    with_tab, other = sources if tabs[0] else reversed(sources)
+    raise DataError(
+        f"{with_tab.name}, line {max(tabs)} has a tab, and {other.name} has none: two files that belong together line"
+        " by line have none, in a table each line has one"
+    )
+
+
+def _lines(source: Source) -> list[str]:
+    return text_lines(source.blocks(), source.name)
 
 
 def _aligned(first: Source, second: Source) -> Iterator[Parallel]:
     """Two files, line by line; a line that is empty in both is passed over."""
-    left, right = (list(text_lines(one.blocks(), one.name)) for one in (first, second))
+    left, right = ([_in_a_line(line) for line in _lines(one)] for one in (first, second))
     if len(left) != len(right):
         raise DataError(
             f"{first.name} has {len(left):,} lines, {second.name} {len(right):,}: each line of one belongs to that of"
             " the other, so there have to be as many. Where is one missing?"
         )
     for number, (one, other) in enumerate(zip(left, right, strict=True), 1):
-        if not one.strip() and not other.strip():
+        if not one and not other:
             continue
-        if not one.strip() or not other.strip():
-            empty, full = (first, second) if not one.strip() else (second, first)
+        if not one or not other:
+            empty, full = (first, second) if not one else (second, first)
             raise DataError(
                 f"{empty.name}, line {number} is empty, and in {full.name} it is not: fill it in, or empty both"
             )
-        yield Parallel(_in_a_line(one), _in_a_line(other), f"{first.name}, line {number}")
+        yield Parallel(one, other, f"{first.name}, line {number}")
 
 
-def _of_source(source: Source, columns: Sequence[Wanted]) -> Iterator[Parallel]:
+def _of_source(source: Source, columns: tuple[Wanted, Wanted], *, has_targets: bool) -> Iterator[Parallel]:
     if ending(source) in _CATALOGUES:
-        yield from _catalogue(source, has_targets=len(columns) == 2)
+        yield from _catalogue(source, has_targets=has_targets)
         return
     lines = list(lines_of(source))
     if not lines:
         raise DataError(f"{source.name} is empty: there is nothing to read in it")
-    is_alone = len(columns) == 1 and all(len(line.cells) == 1 for line in lines)
+    is_alone = not has_targets and all(len(line.cells) == 1 for line in lines)
     if is_alone and not is_table(source):  # sources alone, a line each
         check_no_gaps(source, lines)
-        yield from (Parallel(_in_a_line(line.cells[0]), "", line.where) for line in lines)
-        return
-    if len(lines[0].cells) == 1 and not is_alone:
-        raise DataError(
-            f"{lines[0].where}: there is no tab, so no target: give a table with a column of sources and one of"
-            " targets, or two files that belong together line by line"
-        )
-    usual = (_SOURCE, _TARGET)[: len(columns)]
-    _check_choice(lines[0], columns, usual)
-    for line in zip(*columns_of(lines, columns, usual), strict=True):
-        for one, what in zip(line, ("source", "target"), strict=False):
-            if not one.cells[0].strip():
-                raise DataError(f"{one.where}: the {what} is empty. Fill it in, or remove the line")
+        found = [lines]
+    else:
+        if len(lines[0].cells) == 1 and not is_alone:
+            raise DataError(
+                f"{lines[0].where}: there is one column, so no target: columns are parted by tabs, in a .csv by commas;"
+                " or give two files that belong together line by line"
+            )
+        _check_choice(lines[0], columns, has_targets=has_targets)
+        found = asked_columns(lines, columns, (_SOURCE, _TARGET), has_answers=has_targets)
+    for line in zip(*found, strict=True):
         texts = [_in_a_line(one.cells[0]) for one in line]
-        yield Parallel(texts[0], texts[1] if len(texts) > 1 else "", line[0].where)
+        for text, what in zip(texts, ("source", "target"), strict=False):
+            if not text:
+                raise DataError(f"{line[0].where}: the {what} is empty. Fill it in, or remove the line")
+        yield Parallel(texts[0], texts[1] if has_targets else "", line[0].where)
 
 
-def _check_choice(head: Line, columns: Sequence[Wanted], usual: Sequence[Sequence[str]]) -> None:
+def _check_choice(head: Line, columns: tuple[Wanted, Wanted], *, has_targets: bool) -> None:
     """Of more than two columns nobody guesses the two.
 
     Raises:
         DataError: the user named none, and none has a usual name.
     """
     names = [cell.strip().lower() for cell in head.cells]
-    for wanted, known in zip(columns, usual, strict=True):
+    for wanted, known in list(zip(columns, (_SOURCE, _TARGET), strict=True))[: 1 + has_targets]:
         if len(names) > 2 and wanted is None and not any(name in names for name in known):
             raise DataError(
                 f"{head.where}: which column is the {known[0]}? There are {', '.join(map(repr, head.cells))[:200]}:"
@@ -129,6 +146,8 @@ def _catalogue(source: Source, *, has_targets: bool) -> Iterator[Parallel]:
         if not original.strip() or (has_targets and (message.fuzzy or not (translated or "").strip())):
             continue
         where = f"{source.name}, line {message.lineno}" if message.lineno else f"{source.name}, {original[:30]!r}"
+        if any("\ud800" <= sign <= "\udfff" for sign in original + (translated or "")):
+            raise DataError(f"{where}: the message holds half a character. Mend it, or its charset")
         yield Parallel(_in_a_line(original), _in_a_line(translated) if has_targets else "", where)
 
 
@@ -144,10 +163,13 @@ def _read_catalogue(source: Source) -> Any:
         raise ConfigError(
             f"{source.name}: catalogues of messages are read by the library babel: pip install 'unrolled[translate]'"
         ) from error
-    content = io.BytesIO(b"".join(source.blocks()))
+    content = b"".join(source.blocks()).removeprefix(codecs.BOM_UTF8)
+    if any(len(found[1]) > _DIGITS for found in re.finditer(rb"nplurals\s*=\s*(\d+)", content)):
+        raise DataError(f"{source.name} is no catalogue of messages: no language has so many plurals as it says")
     try:
         if ending(source) == ".mo":
-            return mofile.read_mo(content)
-        return pofile.read_po(content, abort_invalid=True)
+            return mofile.read_mo(io.BytesIO(content))
+        return pofile.read_po(io.BytesIO(content), abort_invalid=True)
     except (pofile.PoFileError, OSError, ValueError, LookupError, struct.error) as error:
-        raise DataError(f"{source.name} is no catalogue of messages: {error}") from error
+        told = (str(error).splitlines() or [""])[0]
+        raise DataError(f"{source.name} is no catalogue of messages, or its head is wrong: {told}") from error

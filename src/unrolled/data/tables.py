@@ -14,6 +14,7 @@ from unrolled.errors import DataError, did_you_mean
 
 _ENDINGS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 _LONGEST = 1 << 24  # characters of a field
+_DIGITS = 10  # of the number of a column: one with more is a name
 
 Wanted = str | None  # the name of a column, or its number from 1; None: where nobody says
 
@@ -88,6 +89,9 @@ def columns_of(lines: Sequence[Line], wanted: Sequence[Wanted], usual: Sequence[
     """
     head = lines[0]
     names = [cell.strip().lower() for cell in head.cells]
+    for name in (one for of_one in usual for one in of_one):
+        if names.count(name) > 1:
+            raise DataError(f"{head.where}: two columns are called {name!r}: give them different names")
     places = [None if one is None else _asked(head, names, one) for one in wanted]
     is_named = any(one is not None and not one.isdecimal() for one in wanted)
     has_head = is_named or _seems_a_head(lines, names, usual)
@@ -103,6 +107,27 @@ def columns_of(lines: Sequence[Line], wanted: Sequence[Wanted], usual: Sequence[
     return [[Line(line.where, (line.cells[place],)) for line in rows] for place in found]
 
 
+def asked_columns(
+    lines: Sequence[Line], wanted: tuple[Wanted, Wanted], usual: Sequence[Sequence[str]], *, has_answers: bool
+) -> list[list[Line]]:
+    """The column of what is asked and, if they are wanted, that of the answers: see `columns_of`.
+
+    The first is found in the same way whether answers are wanted or not, so that what was learned from a table is asked
+    of it again.
+
+    Raises:
+        DataError: as `columns_of`.
+    """
+    if has_answers:
+        return columns_of(lines, wanted, usual)
+    head = lines[0]
+    if wanted[0] is not None or len(head.cells) == 1:
+        return columns_of(lines, wanted[:1], usual[:1])
+    names = [cell.strip().lower() for cell in head.cells]
+    answers = wanted[1] if wanted[1] is not None and wanted[1].strip().lower() in names else None
+    return columns_of(lines, (None, answers), usual)[:1]
+
+
 def _seems_a_head(lines: Sequence[Line], names: Sequence[str], usual: Sequence[Sequence[str]]) -> bool:
     known = [any(name in names for name in of_one) for of_one in usual]
     if all(known) or not any(known):
@@ -115,7 +140,7 @@ def _seems_a_head(lines: Sequence[Line], names: Sequence[str], usual: Sequence[S
 
 def _asked(head: Line, names: Sequence[str], wanted: str) -> int:
     """Where the column stands that the user asked for, by number or by name."""
-    if wanted.isdecimal() and wanted.isascii():
+    if wanted.isdecimal() and wanted.isascii() and len(wanted) < _DIGITS:
         if not 1 <= int(wanted) <= len(names):
             raise DataError(f"{head.where}: there are {len(names)} columns, and column {wanted} was asked for")
         return int(wanted) - 1

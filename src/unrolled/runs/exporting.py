@@ -21,6 +21,7 @@ from unrolled.runs.loading import Run, load
 
 FORMATS = ("onnx",)
 MODEL = "model.onnx"
+_SUFFIX = ".onnx"
 
 _WHOLE, _STEP = "sequence", "step"
 _LARGEST = 1 << 31  # bytes of an ONNX file
@@ -79,6 +80,8 @@ def export(
     for warning in run.warnings:
         warn(warning)
     place = Path(path) / MODEL if out is None else Path(out)
+    if place.suffix != _SUFFIX and Path(path).resolve() in place.resolve().parents:
+        raise ConfigError(f"{place} lies in the run, where other files are its own: call it {place.stem}{_SUFFIX}")
     _check_free(place, overwrite=overwrite)
     try:
         made = exported(run.model, _metadata(run))

@@ -134,6 +134,7 @@ class TranslateKind(ExamplesKind[TranslateConfig, AboutTranslation, Translated])
         self, config: TranslateConfig, about: AboutTranslation, data: Translated, model: nn.Module
     ) -> ExamplesTask:
         """All pairs but those held out."""
+        check_scorers()
         assert isinstance(model, Translator)
         learned, held_out = self.parted(config, about, data)
         greedy = Beam(1, config.length_penalty)

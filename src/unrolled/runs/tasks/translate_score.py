@@ -123,7 +123,7 @@ def score_of_texts(
     from sacrebleu.metrics.chrf import CHRF
 
     is_lower = isinstance(spelling, Lexicon) and spelling.lower
-    bleu, chrf = BLEU(lowercase=is_lower), CHRF(lowercase=is_lower)
+    bleu, chrf = BLEU(lowercase=is_lower, force=True), CHRF(lowercase=is_lower)
     of_all = bleu.corpus_score(texts, [references]), chrf.corpus_score(texts, [references])
     pieces = [(spelling.cut(one), spelling.cut(other)) for one, other in zip(texts, references, strict=True)]
     return TranslationScore(

@@ -86,4 +86,5 @@ def _rendered(written: Written, about: AboutTranslation, source: Sequence[str]) 
         for place, one in enumerate(written.ids):
             if one == about.target.unknown:
                 pieces[place] = source[int(looked_at[place])]
-    return Rendered(tuple(pieces), about.target.join(pieces), written.log_probability, written.score, places)
+    text = " ".join(about.target.join(pieces).split())  # (as the texts are that were learned)
+    return Rendered(tuple(pieces), text, written.log_probability, written.score, places)
