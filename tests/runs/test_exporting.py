@@ -239,3 +239,11 @@ def test_a_disk_that_fails_at_any_operation(runs, tmp_path):
         assert {str(one) for one in tmp_path.iterdir()} == set(older)
         for path, content in older.items():
             assert Path(path).read_bytes() in (content, newer[path])
+
+
+def test_the_own_files_of_a_run_are_never_replaced(runs):
+    path = runs / "text"
+    for name in ("config.json", "checkpoints/0001/model.safetensors"):
+        with pytest.raises(ConfigError, match=r"lies in the run, where other files are its own: call it \w+\.onnx"):
+            export(path, out=path / name, overwrite=True)
+    load(path)
