@@ -66,7 +66,7 @@
       parts.push(looks[ids[i]]);
       offset += looks[ids[i]].length;
       at += widths[ids[i]];
-      if (data.letters[ids[i]] === "\n" && i + 1 < count) {
+      if (data.letters[ids[i]].endsWith("\n") && i + 1 < count) {
         rows.push(i + 1); parts.push("\n"); offset++; at = 0;
       }
     }
