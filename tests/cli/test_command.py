@@ -70,7 +70,7 @@ def test_train_says_what_it_does(place):
     assert " bits) per character" in said
     assert "training is done: 40 steps" in said
     assert "unrolled sample run --temperature 0.7 " in said
-    assert "unrolled train text.py --cell lstm " in said
+    assert "unrolled train --config run/config.json --cell lstm " in said
 
 
 def test_train_as_json(place):
