@@ -38,11 +38,11 @@ class Layers:
         }
 
 
-def layers_of(rnn: Recurrent) -> Layers:
-    """The layers of a stack."""
+def layers_of(rnn: Recurrent, first: int = 0) -> Layers:
+    """The layers of a stack; `first`: the number of the first of them."""
     equations = tuple(
         tuple(
-            Equation(direction, f"layer{place}{side}")
+            Equation(direction, f"layer{first + place}{side}")
             for direction, side in zip(layer, (".", ".reverse."), strict=False)
         )
         for place, layer in enumerate(rnn.stack())
@@ -66,10 +66,13 @@ def sequence(sheet: Sheet, layers: Layers, x: str, lengths: Lengths) -> tuple[st
     return x, _stacked(sheet, final)
 
 
-def one_step(sheet: Sheet, layers: Layers, x: str, states: States) -> tuple[str, States]:
-    """One step of x `[B, D]` from states `[L, B, width]`, forwards -> the output `[B, width]` and the states."""
+def one_step(sheet: Sheet, layers: Layers, x: str, states: States, first: int = 0) -> tuple[str, States]:
+    """One step of x `[B, D]` from states `[L, B, width]`, forwards -> the output `[B, width]` and the states.
+
+    `first`: where the states of these layers begin.
+    """
     final: list[States] = []
-    for place, (equation,) in enumerate(layers.equations):
+    for place, (equation,) in enumerate(layers.equations, first):
         index = sheet.call("Squeeze", sheet.whole(place))
         before = {name: sheet.call("Gather", value, index, axis=0) for name, value in states.items()}
         x, after = step(sheet, equation, x, before)

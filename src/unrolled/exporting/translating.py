@@ -19,7 +19,7 @@ from unrolled.exporting.modules import write_module
 from unrolled.exporting.operations import product
 from unrolled.exporting.oracle import Answer, Oracle
 from unrolled.exporting.pooling import pooled
-from unrolled.exporting.recurrent import CAME, GOES, layers_of
+from unrolled.exporting.recurrent import CAME, GOES, Layers, layers_of
 from unrolled.exporting.sheet import Sheet
 from unrolled.models import Translator
 from unrolled.models.memory import Memory
@@ -48,7 +48,7 @@ def _reader(model: Translator) -> Function:
     if config.writer.context == "attention":
         places = _backwards(sheet, places, lengths) if config.reverse_source else places
         sheet.output(PLACES, places, "float32", ("T", "B", width))
-    recurrent.states_out(sheet, layers_of(model.writer.rnn), states)
+    recurrent.states_out(sheet, _all_layers(model.writer), states)
 
     oracle = Oracle(model, _read)
 
@@ -76,7 +76,7 @@ def _begin(sheet: Sheet, writer: Writer, summary: str, rows: str) -> States:
 
 
 def _widths(writer: Writer) -> dict[str, int]:
-    return {name: value.shape[2] for name, value in writer.rnn.zero_state(1).items()}
+    return {name: value.shape[2] for name, value in writer.zero_state(1).items()}
 
 
 def _zeros(sheet: Sheet, layers: int, rows: str, width: int) -> str:
@@ -87,18 +87,23 @@ def _zeros(sheet: Sheet, layers: int, rows: str, width: int) -> str:
 def _writer(model: Translator) -> Function:
     """Inputs `[B]`, states and what is written about -> logits `[B, V + 1]`, states, and weights `[B, T]`, if any."""
     sheet, writer = Sheet(), model.writer
-    layers, context = layers_of(writer.rnn), writer.config.context
+    layers, context = _all_layers(writer), writer.config.context
     vectors = write_module(writer.embedding, sheet, sheet.input("inputs", "int64", ("B",)))
     states = recurrent.states_in(sheet, layers)
     fixed = sheet.input(FIXED, "float32", ("B", writer.summary.out_features)) if context == "fixed" else ""
     vectors = sheet.call("Concat", vectors, fixed, axis=-1) if fixed else vectors
-    hidden, after = recurrent.one_step(sheet, layers, vectors, states)
+    hidden, after = recurrent.one_step(sheet, layers_of(writer.rnn), vectors, states)
     beside = fixed
     if context == "attention":
         places = sheet.input(PLACES, "float32", ("T", "B", model.encoder.output_size))
         lengths = lengths_of(sheet, places, sheet.input("lengths", "int64", ("B",)))
         beside, weights = attended(sheet, writer.attention, hidden, places, lengths)
         sheet.output("weights", weights, "float32", ("B", "T"))
+    if writer.upper is not None:
+        below = writer.rnn.num_layers
+        above = sheet.call("Concat", hidden, beside, axis=-1)
+        hidden, last = recurrent.one_step(sheet, layers_of(writer.upper, below), above, states, below)
+        after = {name: sheet.call("Concat", value, last[name], axis=0) for name, value in after.items()}
     hidden = sheet.call("Concat", hidden, beside, axis=-1) if beside else hidden
     composed = sheet.call("Tanh", write_module(writer.combine, sheet, hidden))
     sheet.output("logits", _logits(sheet, writer, composed), "float32", ("B", writer.boundary + 1))
@@ -110,6 +115,15 @@ def _writer(model: Translator) -> Function:
         return _writer_trials(oracle, some_lengths(steps, rows))
 
     return Function("step", sheet, trials, recurrent.carried(layers))
+
+
+def _all_layers(writer: Writer) -> Layers:
+    """Those before the attention, and those behind it."""
+    below = layers_of(writer.rnn)
+    if writer.upper is None:
+        return below
+    above = layers_of(writer.upper, writer.rnn.num_layers)
+    return Layers(below.equations + above.equations, below.natives + above.natives)
 
 
 def _logits(sheet: Sheet, writer: Writer, composed: str) -> str:

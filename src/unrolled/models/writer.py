@@ -41,8 +41,10 @@ class Writer(nn.Module):
     - "state": it goes on from the state in which the encoder ended (Sutskever et al. 2014);
     - "fixed": one vector c = tanh(V h_N) starts it, stands beside its input at every step, and is read out at every
       step (Cho et al. 2014, without their maxout);
-    - "attention": what it reads out beside its state h_t is a mean of all that was read, which h_t itself weighs
-      (Luong et al. 2015, eq. 5: tanh(W [c_t; h_t])). As the recurrence needs no c_t, all steps run in one go.
+    - "attention": what it reads out beside its state h_t is a mean c_t of all that was read, which h_t itself weighs
+      (Luong et al. 2015, eq. 5: tanh(W [c_t; h_t])). Of several layers the first one weighs, and the others read c_t
+      beside its h_t (Wu et al. 2016, GNMT), so that they know where it has looked. As the first layer needs no c_t, all
+      steps of each run in one go.
 
     `tied`: the read-out's matrix is the embedding's (Press & Wolf 2017).
 
@@ -58,20 +60,19 @@ class Writer(nn.Module):
         self.boundary = config.vocab_size
         self.embedding = nn.Embedding(config.vocab_size + 1, config.embedding_size)
         fixed = config.hidden_size if config.context == "fixed" else 0
-        self.rnn = Recurrent(
-            cell,
-            config.embedding_size + fixed,
-            config.hidden_size,
-            config.num_layers,
-            dropout=config.dropout,
-        )
+        above = config.num_layers - 1 if config.context == "attention" else 0
+        sizes = config.hidden_size, config.num_layers - above
+        self.rnn = Recurrent(cell, config.embedding_size + fixed, *sizes, dropout=config.dropout)
         self.dropout = nn.Dropout(config.dropout)
         width, beside = self.rnn.output_size, fixed
+        self.upper = None
         if config.context == "fixed":
             self.summary = nn.Linear(memory_size, fixed)
         if config.context == "attention":
             self.attention = Attention(config.attention, width, memory_size)
             beside = memory_size
+        if above:
+            self.upper = Recurrent(cell, width + beside, config.hidden_size, above, dropout=config.dropout)
         self.begin_with = nn.Linear(fixed or memory_size, config.num_layers * width) if self.begins else None
         self.combine = nn.Linear(width + beside, config.embedding_size if config.tied else width)
         self.read_out = nn.Linear(self.combine.out_features, config.vocab_size + 1) if not config.tied else None
@@ -95,12 +96,17 @@ class Writer(nn.Module):
         """The states before the first symbol."""
         if self.config.context == "state":
             return memory.state
-        state = self.rnn.zero_state(len(memory.lengths))
+        state = self.zero_state(len(memory.lengths))
         if self.begin_with is None:
             return state
         known = self._fixed(memory) if self.config.context == "fixed" else memory.summary
         made = torch.tanh(self.begin_with(known)).view(len(known), self.config.num_layers, -1)
         return state | {self.begins: made.transpose(0, 1)}
+
+    def zero_state(self, rows: int) -> State:
+        """States of zero of all layers, name -> `[L, rows, width]`."""
+        parts = [part.zero_state(rows) for part in (self.rnn, self.upper) if part is not None]
+        return _stacked(parts)
 
     def forward(
         self, ids: Tensor, memory: Memory, state: State, lengths: Tensor | None = None
@@ -125,17 +131,22 @@ class Writer(nn.Module):
 
     def step(self, ids: Tensor, memory: Memory, state: State) -> tuple[Tensor, State, Tensor | None]:
         """The same for one symbol of each row, `[B]`: logits `[B, V + 1]`, states, weights `[B, S]`."""
-        hidden, state = self.rnn.step(self._inputs(ids[None], memory)[0], state)
-        composed, weights = self._with_context(hidden[None], memory)
+        composed, state, weights = self.compose(ids[None], memory, state)
         return self.logits(composed[0]), state, None if weights is None else weights[0]
 
     def compose(
         self, ids: Tensor, memory: Memory, state: State, lengths: Tensor | None = None
     ) -> tuple[Tensor, State, Tensor | None]:
         """As `forward`, but what the logits are read out of, `[U, B, R]`, in their place."""
-        hidden, state = self.rnn(self._inputs(ids, memory), state, lengths)
-        composed, weights = self._with_context(hidden, memory)
-        return composed, state, weights
+        below = self.rnn.num_layers
+        hidden, after = self.rnn(self._inputs(ids, memory), _layers(state, slice(0, below)), lengths)
+        known, weights = self._known(hidden, memory)
+        if self.upper is not None:
+            inputs = torch.cat([self.dropout(hidden), known], dim=2)
+            hidden, last = self.upper(inputs, _layers(state, slice(below, None)), lengths)
+            after = _stacked([after, last])
+        composed = torch.tanh(self.combine(torch.cat([hidden, known], dim=2)))
+        return self.dropout(composed), after, weights
 
     def logits(self, composed: Tensor) -> Tensor:
         """The logits `[..., V + 1]` of what was composed, `[..., R]`."""
@@ -154,12 +165,21 @@ class Writer(nn.Module):
         """Cho's c, `[B, H]`."""
         return torch.tanh(self.summary(memory.summary))
 
-    def _with_context(self, hidden: Tensor, memory: Memory) -> tuple[Tensor, Tensor | None]:
-        """The states `[U, B, H]` with what the writer knows of the source, `[U, B, R]`, and where it looked."""
-        weights = None
+    def _known(self, hidden: Tensor, memory: Memory) -> tuple[Tensor, Tensor | None]:
+        """What is known of the source at each step, `[U, B, ...]`, and where states `[U, B, H]` looked for it."""
         if self.config.context == "attention":
             seen, weights = self.attention(hidden, memory.places, memory.lengths)
-            hidden = torch.cat([hidden, seen], dim=2)
+            return seen, weights
         if self.config.context == "fixed":
-            hidden = torch.cat([hidden, self._fixed(memory).expand(len(hidden), -1, -1)], dim=2)
-        return self.dropout(torch.tanh(self.combine(hidden))), weights
+            return self._fixed(memory).expand(len(hidden), -1, -1), None
+        return hidden[..., :0], None
+
+
+def _layers(state: State, which: slice) -> State:
+    """The states of some layers."""
+    return {name: value[which] for name, value in state.items()}
+
+
+def _stacked(parts: list[State]) -> State:
+    """The states of layers that stand on each other."""
+    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
