@@ -53,8 +53,12 @@ SETS = {
     "debian": Set("debian-fr", _DEBIAN),
     "debian-fixed": Set("debian-fr", _DEBIAN | {"context": "fixed"}),
     "debian-state": Set("debian-fr", _DEBIAN | {"context": "state", "reverse_source": True}),
-    "g2p": Set("cmudict", {"minutes": 25.0, "tokens": "characters", "target_tokens": "words", "val_frac": 0.0526}),
-}
+    "g2p": Set(
+        "cmudict",
+        {"minutes": 25.0, "tokens": "characters", "target_tokens": "words", "val_frac": 0.0526, "batch_size": 128,
+         "learning_rate": 2e-3, "dropout": 0.3, "label_smoothing": 0.0, "tied": False},
+    ),
+}  # fmt: skip
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ from unrolled.data.decoding import characters
 from unrolled.data.decoding import lines_of as text_lines
 from unrolled.data.ragged import Array
 from unrolled.data.sources import Place, Source
-from unrolled.data.tables import Wanted, asked_columns, check_no_gaps, ending, is_table, lines_of
+from unrolled.data.tables import Wanted, asked_columns, check_no_gaps, ending, is_table, some_lines_of
 from unrolled.errors import DataError
 
 _TEXT = ("text", "sentence", "review", "phrase", "input")
@@ -114,9 +114,7 @@ def _of_class_folder(source: Source, folder: Path, *, has_labels: bool) -> Itera
 
 
 def _table(source: Source, columns: tuple[Wanted, Wanted], *, has_labels: bool) -> Iterator[Labelled]:
-    lines = list(lines_of(source))
-    if not lines:
-        raise DataError(f"{source.name} is empty: there is nothing to read in it")
+    lines = some_lines_of(source)
     is_alone = not has_labels and all(len(line.cells) == 1 for line in lines)
     if is_alone and not is_table(source):  # texts alone, a line each
         check_no_gaps(source, lines)

@@ -12,7 +12,7 @@ from typing import Any
 
 from unrolled.data.decoding import lines_of as text_lines
 from unrolled.data.sources import Place, Source
-from unrolled.data.tables import Line, Wanted, asked_columns, check_no_gaps, ending, is_table, lines_of
+from unrolled.data.tables import Line, Wanted, asked_columns, check_no_gaps, ending, is_table, some_lines_of
 from unrolled.errors import ConfigError, DataError
 
 _SOURCE = ("source", "src", "from", "input", "original", "word")
@@ -99,9 +99,7 @@ def _of_source(source: Source, columns: tuple[Wanted, Wanted], *, has_targets: b
     if ending(source) in _CATALOGUES:
         yield from _catalogue(source, has_targets=has_targets)
         return
-    lines = list(lines_of(source))
-    if not lines:
-        raise DataError(f"{source.name} is empty: there is nothing to read in it")
+    lines = some_lines_of(source)
     is_alone = not has_targets and all(len(line.cells) == 1 for line in lines)
     if is_alone and not is_table(source):  # sources alone, a line each
         check_no_gaps(source, lines)

@@ -59,6 +59,18 @@ def lines_of(source: Source) -> Iterator[Line]:
             yield Line(f"{source.name}, line {number}", tuple(line.split("\t")))
 
 
+def some_lines_of(source: Source) -> list[Line]:
+    """All of them.
+
+    Raises:
+        DataError: as `lines_of`, or there is none.
+    """
+    lines = list(lines_of(source))
+    if not lines:
+        raise DataError(f"{source.name} is empty: there is nothing to read in it")
+    return lines
+
+
 def check_no_gaps(source: Source, lines: Sequence[Line]) -> None:
     """Check that no line between others is empty, where each line is an example, and has its answer in order.
 
