@@ -84,6 +84,9 @@ def test_a_run_from_a_table(folder, tmp_path, engine):
     assert "2 classes (bad, good)" in prepared.words
     last = [one for one in events if isinstance(one, Evaluated)][-1]
     assert last.scores["accuracy"] > 0.9
+    held_out = evaluate(path)
+    assert (held_out.count, held_out.accuracy) == (30, last.scores["accuracy"])
+    assert held_out.nats == pytest.approx(last.loss)
     assert "is good: " in [one for one in events if isinstance(one, Sampled)][-1].text
     score = evaluate(path, str(folder / "days.tsv"))
     assert score.accuracy > 0.95

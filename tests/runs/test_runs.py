@@ -144,6 +144,19 @@ def test_evaluating(tmp_path):
         evaluate(path, [str(other)])
 
 
+@pytest.mark.parametrize("options", [{}, {"split": "streams", "val_frac": 0.2}, {"tokens": "bytes"}])
+def test_what_was_held_out_is_what_a_run_is_measured_by(tmp_path, options):
+    path, events = _events(tmp_path, **options)
+    last = [event for event in events if isinstance(event, Evaluated)][-1]
+    assert evaluate(path).nats_per_char == pytest.approx(last.loss), "a byte is a character here"
+
+
+def test_nothing_was_held_out(tmp_path):
+    path, _ = _events(tmp_path, val_frac=0.0)
+    with pytest.raises(ConfigError, match="nothing was held out of this run's text: name another one"):
+        evaluate(path)
+
+
 def test_what_is_held_out_is_not_learned(tmp_path):
     """Two texts that differ in their held-out end only give the same weights, and other losses."""
     results = []

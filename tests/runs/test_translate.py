@@ -85,6 +85,14 @@ def test_a_run(folder, tmp_path, trained):
     assert set(score.rows()) >= {"BLEU", "chrF", "exact match", "word error rate", "nats per word", "perplexity"}
 
 
+def test_what_was_held_out_is_what_a_run_is_measured_by(trained):
+    path, events = trained
+    last = [one for one in events if isinstance(one, Evaluated)][-1]
+    score = evaluate(path, beam=1)
+    assert (score.count, score.nats) == (30, pytest.approx(last.loss))
+    assert score.by_name == last.scores
+
+
 def test_the_reference_reads_what_the_engine_trained(folder, trained):
     path, _ = trained
     scores = []
@@ -227,8 +235,9 @@ def test_using_it_wrongly(folder, tmp_path, trained):
 def test_nothing_held_out(folder, tmp_path):
     path = train(_config(folder, samples=0, steps=3, val_frac=0.0), tmp_path / "run")
     assert json.loads((path / "data.json").read_text())["longest"] == 4
-    with pytest.raises(ConfigError, match="nothing was held out that could be read"):
-        look(path)
+    for use in (look, evaluate):
+        with pytest.raises(ConfigError, match="nothing was held out of what this run has learned: name other examples"):
+            use(path)
 
 
 @pytest.mark.parametrize(

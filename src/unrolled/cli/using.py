@@ -97,17 +97,20 @@ def _clamped(text: str) -> tuple[str, float]:
 def eval_command(
     run: RunPath,
     data: Annotated[
-        list[str], typer.Argument(metavar="FILE...", help="files, folders, globs, or '-'", show_default=False)
-    ],
+        list[str] | None,
+        typer.Argument(
+            metavar="[FILE]...", help="files, folders, globs, or '-'; none: what was held out", show_default=False
+        ),
+    ] = None,
     beam: Beams = None,
     length_penalty: LengthPenalty = None,
     best: Best = False,
     average: Average = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Measure how good a run is on data that you name: how well it predicts a text, how many classes are right."""
+    """Measure how good a run is on data that you name, or on what was held out: its loss, how much is right."""
     score = evaluate(
-        run, data, best=best, average=average, warn=_warn, **_given(beam=beam, length_penalty=length_penalty)
+        run, data or (), best=best, average=average, warn=_warn, **_given(beam=beam, length_penalty=length_penalty)
     )
     if as_json:
         print_json({name: _finite(value) for name, value in vars(score).items()})

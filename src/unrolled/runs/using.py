@@ -14,6 +14,7 @@ from unrolled.generation import Precision, Strategy, generate
 from unrolled.inspection import Change, intervene
 from unrolled.models import LanguageModel
 from unrolled.runs.config import RunConfig, validated
+from unrolled.runs.folder import RunFolder
 from unrolled.runs.loading import Run, load
 from unrolled.runs.tasks import Prediction, Score
 
@@ -65,7 +66,7 @@ def sample(
 
 def evaluate(
     path: str | PathLike[str],
-    places: str | Sequence[str],
+    places: str | Sequence[str] = (),
     *,
     best: bool = False,
     average: int = 0,
@@ -74,17 +75,21 @@ def evaluate(
 ) -> Score:
     """How good a run is on the data in a file, a folder or a pattern ("-": standard input), or in several.
 
+    Without any: on what was held out of its own data.
+
     `best`, `average`: which weights, see `load`. `options`: in the place of those that it was trained with, where they
     say how it is used: `beam=1`.
 
     Raises:
-        RunError: not a run. ConfigError: another option. DataError: no data, or none that it can be measured by.
+        RunError: not a run. ConfigError: another option, or no data where nothing was held out. DataError: none that it
+            can be measured by.
     """
     run = load(path, best=best, average=average)
     for warning in run.warnings:
         warn(warning)
     places = [places] if isinstance(places, str) else places
-    return run.identity.kind.evaluate(_used(run, options), run.about, run.model, places)
+    folder, config = RunFolder.at(run.path), _used(run, options)
+    return run.identity.kind.evaluate(config, run.about, lambda: folder.data(run.identity), run.model, places)
 
 
 def predict(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -60,7 +60,7 @@ def chunk_loss(logits: Tensor, targets: Tensor, reduction: str = "mean") -> Tens
 
 @torch.no_grad()
 def mean_nats(
-    model: LanguageModel, texts: list[Streams], should_stop: Callable[[], bool] = lambda: False
+    model: LanguageModel, texts: Sequence[Streams], should_stop: Callable[[], bool] = lambda: False
 ) -> float | None:
     """Mean nats per token of every target of the texts; None if it was told to stop, NaN if there is none.
 

@@ -25,7 +25,7 @@ from unrolled.data import (
     read_examples,
     stored_examples,
 )
-from unrolled.errors import ConfigError, DataError
+from unrolled.errors import DataError
 from unrolled.models import FrontConfig, SequenceModel
 from unrolled.runs.tasks.classes_look import look_at_classes
 from unrolled.runs.tasks.classes_score import ClassScore, Probabilities, probabilities_of, score_of
@@ -251,10 +251,15 @@ class ClassesKind(ExamplesKind[Config, AboutType, Examples], Generic[Config, Abo
         rows = range(len(few))
         return "\n".join(self.line(about, few.inputs[row], few.targets[row], of_each[row]) for row in rows)
 
-    def evaluate(self, config: Config, about: AboutType, model: nn.Module, places: Sequence[str]) -> ClassScore:
-        """How good it is on other examples."""
+    def others(self, config: Config, about: AboutType, places: Sequence[str]) -> tuple[str, Examples]:
+        """The sequences in these places."""
         with found(places) as sources:
-            examples = _examples(about, self.read(config, sources, about.frame, has_labels=True))
+            every = self.read(config, sources, about.frame, has_labels=True)
+            return ", ".join(place.name for place in sources), _examples(about, every)
+
+    def score(self, config: Config, about: AboutType, model: nn.Module, examples: Examples) -> ClassScore:
+        """How many answers are right, and more."""
+        del config
         probabilities = probabilities_of(model, examples, len(about.classes))
         assert probabilities is not None, "nobody says stop"
         return score_of(examples, probabilities, about.classes, about.unit)
@@ -279,17 +284,11 @@ class ClassesKind(ExamplesKind[Config, AboutType, Examples], Generic[Config, Abo
         classes = {"classes": about.classes}
         return classes if about.lexicon is None else {**classes, "vocabulary": about.lexicon.model_dump()}
 
-    def look(self, config: Config, about: AboutType, data: Examples, model: nn.Module, asked: Asked) -> Seen:
-        """What is seen while it reads held-out examples, or those that the user names."""
-        if asked.labels:
-            raise ConfigError(f"labels of one's own are for text: what is looked for here is each {self.answer}")
-        name, examples = f"{about.name}, held out", self.parted(config, about, data)[1]
-        if asked.places:
-            with found(asked.places) as sources:
-                examples = _examples(about, self.read(config, sources, about.frame, has_labels=True))
-                name = ", ".join(place.name for place in sources)
-        if examples is None:
-            raise ConfigError("nothing was held out that could be read: name examples, --text FILE")
+    def seen(
+        self, config: Config, about: AboutType, model: nn.Module, name: str, examples: Examples, asked: Asked
+    ) -> Seen:
+        """Units that tell the classes, gates, gradients, and single examples."""
+        del config
         assert isinstance(model, SequenceModel)
         return look_at_classes(about.classes, about.lexicon, examples, model, name, self.answer, asked)
 

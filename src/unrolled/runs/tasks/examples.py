@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, field_validator
+from torch import nn
 
 from unrolled.data import Examples
-from unrolled.errors import DataError
+from unrolled.errors import ConfigError, DataError
 from unrolled.runs.config import RunConfig
 from unrolled.runs.events import Told
-from unrolled.runs.tasks.kind import Contents, DataFile, Gathered, Kind
+from unrolled.runs.tasks.kind import Asked, Contents, DataFile, Gathered, Kind, Score, Seen
 from unrolled.training import ExamplesTask
 
 _STILL = 1e-9  # of its mean: a channel that moves by less does not move
@@ -108,6 +109,22 @@ class ExamplesKind(Kind[Config, AboutType, Data], Generic[Config, AboutType, Dat
     def stored(self, data: Data) -> bytes:
         """The file that holds the examples."""
 
+    @abstractmethod
+    def others(self, config: Config, about: AboutType, places: Sequence[str]) -> tuple[str, Data]:
+        """What other examples are called, and what they are, with their answers.
+
+        Raises:
+            DataError: there are none, or others than the model can read.
+        """
+
+    @abstractmethod
+    def score(self, config: Config, about: AboutType, model: nn.Module, examples: Data) -> Score:
+        """How good a model is on these examples."""
+
+    @abstractmethod
+    def seen(self, config: Config, about: AboutType, model: nn.Module, name: str, examples: Data, asked: Asked) -> Seen:
+        """What is seen in a model while it reads these examples, which are called so."""
+
     def gathered(self, about: AboutType, data: Data) -> Gathered[AboutType, Data]:
         """Examples that were read, and how a run keeps them."""
         holder = self.files[1].name
@@ -135,6 +152,36 @@ class ExamplesKind(Kind[Config, AboutType, Data], Generic[Config, AboutType, Dat
                 " out. Give more, or another --val-frac"
             )
         return data.pick(learned), data.pick(held_out) if len(held_out) else None
+
+    def evaluate(
+        self, config: Config, about: AboutType, data: Callable[[], Data], model: nn.Module, places: Sequence[str]
+    ) -> Score:
+        """How good it is on other examples, or on those that were held out."""
+        _, examples = self._asked(config, about, data, places)
+        return self.score(config, about, model, examples)
+
+    def look(self, config: Config, about: AboutType, data: Data, model: nn.Module, asked: Asked) -> Seen:
+        """What is seen while it reads other examples, or those that were held out."""
+        if asked.labels:
+            raise ConfigError(
+                f"labels of one's own are for text, --task text: with --task {self.name} the answers are looked for"
+            )
+        name, examples = self._asked(config, about, lambda: data, asked.places)
+        return self.seen(config, about, model, name, examples, asked)
+
+    def _asked(
+        self, config: Config, about: AboutType, data: Callable[[], Data], places: Sequence[str]
+    ) -> tuple[str, Data]:
+        if places:
+            return self.others(config, about, places)
+        if not config.val_frac:
+            raise ConfigError(
+                "nothing was held out of what this run has learned: name other examples, 'eval RUN FILE' or 'look RUN"
+                " --text FILE'"
+            )
+        held_out = self.parted(config, about, data())[1]
+        assert held_out is not None
+        return f"{about.name}, held out", held_out
 
     def told(self, config: Config, about: AboutType, task: object) -> Told:
         """How many examples, of what."""

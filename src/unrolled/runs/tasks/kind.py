@@ -191,10 +191,13 @@ class Kind(ABC, Generic[Config, AboutType, Data]):
         return ()
 
     @abstractmethod
-    def evaluate(self, config: Config, about: AboutType, model: nn.Module, places: Sequence[str]) -> Score:
-        """How good a model is on the data in these places.
+    def evaluate(
+        self, config: Config, about: AboutType, data: Callable[[], Data], model: nn.Module, places: Sequence[str]
+    ) -> Score:
+        """How good a model is on the data in these places; none: on what was held out of its own, which `data` reads.
 
         Raises:
+            ConfigError: no places, and nothing was held out.
             DataError: there are none, or others than it can read.
         """
 

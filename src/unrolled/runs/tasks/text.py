@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -27,7 +27,7 @@ from unrolled.data import (
     texts_of,
 )
 from unrolled.equations import Graph
-from unrolled.errors import DataError
+from unrolled.errors import ConfigError, DataError
 from unrolled.generation import Strategy, generate
 from unrolled.models import LanguageModel, LanguageModelConfig
 from unrolled.runs.events import Told
@@ -36,7 +36,7 @@ from unrolled.runs.tasks.text_config import TextConfig
 from unrolled.runs.tasks.text_divergence import Divergence
 from unrolled.runs.tasks.text_look import look_at_text
 from unrolled.runs.tasks.text_recipe import with_recipe
-from unrolled.runs.tasks.text_score import TextScore, score_of_text
+from unrolled.runs.tasks.text_score import TextScore, score_of, score_of_text
 from unrolled.training import TextTask, seed_of
 
 TOKENIZER, ABOUT, TEXT = "tokenizer.json", "text.json", "text.bin"
@@ -166,11 +166,22 @@ class TextKind(Kind[TextConfig, AboutText, Texts]):
         assert isinstance(model, LanguageModel)
         return [Divergence(config, model, data)] if config.divergence else []
 
-    def evaluate(self, config: TextConfig, about: AboutText, model: nn.Module, places: Sequence[str]) -> TextScore:
+    def evaluate(
+        self,
+        config: TextConfig,
+        about: AboutText,
+        data: Callable[[], Texts],
+        model: nn.Module,
+        places: Sequence[str],
+    ) -> TextScore:
         """How well it predicts the text."""
-        del config
         assert isinstance(model, LanguageModel)
-        return score_of_text(model, about.vocabulary, places)
+        if places:
+            return score_of_text(model, about.vocabulary, places)
+        if not config.val_frac:
+            raise ConfigError("nothing was held out of this run's text: name another one, a FILE")
+        held_out = text_task(config, model, data()).held_out
+        return score_of(model, about.vocabulary, f"{about.name}, held out", held_out)
 
     def legend(self, about: AboutText) -> Mapping[str, Any]:
         """The vocabulary."""

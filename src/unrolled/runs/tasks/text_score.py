@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
-import numpy as np
-
-from unrolled.data import Text, Vocabulary, encode_with, found, reading
+from unrolled.data import PADDING, Streams, Vocabulary, encode_with, found, reading
 from unrolled.errors import DataError, RunError
 from unrolled.models import LanguageModel
 from unrolled.training import mean_nats
 
-_BLOCK = 1 << 20  # ids
 _LARGEST_EXPONENT = 700.0  # e to the power of more is no float
 _TOLD = 20  # kinds of symbols that were never seen
 
@@ -61,19 +59,33 @@ def score_of_text(model: LanguageModel, vocabulary: Vocabulary, places: Sequence
                 f"{text.about.name} has {len(ids)} {vocabulary.unit}s that the model knows: at least 2 are needed, one"
                 " to read and one to predict"
             )
-        chars = _characters(ids[1:], vocabulary)
-        if chars == 0:
-            raise DataError(f"no character begins in {text.about.name}: there is nothing to count losses by")
-        nats = mean_nats(model, [reading(ids)])
+        return score_of(model, vocabulary, text.about.name, [reading(ids)], text.unseen)
+
+
+def score_of(
+    model: LanguageModel,
+    vocabulary: Vocabulary,
+    name: str,
+    texts: Sequence[Streams],
+    unseen: Mapping[str, int] = MappingProxyType({}),
+) -> TextScore:
+    """How well a model predicts all targets of these texts, which are called so.
+
+    Raises:
+        DataError: there is nothing to predict. RunError: the model gives no finite numbers.
+    """
+    symbols, chars = 0, 0
+    for streams in texts:
+        for number in range(streams.chunks):
+            targets = streams.chunk(number).targets.numpy()
+            real = targets[targets != PADDING]
+            symbols, chars = symbols + len(real), chars + vocabulary.characters(real)
+    if chars == 0:
+        raise DataError(f"no character begins in {name}: there is nothing to count losses by")
+    nats = mean_nats(model, texts)
     assert nats is not None, "nobody says stop"
     if not math.isfinite(nats):
-        raise RunError(f"the run's model gives no finite numbers on {text.about.name}: its loss is {nats}")
-    nats_per_char = nats * (len(ids) - 1) / chars
+        raise RunError(f"the run's model gives no finite numbers on {name}: its loss is {nats}")
+    nats_per_char = nats * symbols / chars
     perplexity = math.exp(nats_per_char) if nats_per_char < _LARGEST_EXPONENT else math.inf
-    return TextScore(nats_per_char, nats_per_char / math.log(2), perplexity, chars, dict(text.unseen))
-
-
-def _characters(ids: Text, vocabulary: Vocabulary) -> int:
-    """How many characters begin in the text of these ids."""
-    blocks = range(0, len(ids), _BLOCK)
-    return sum(vocabulary.characters(np.asarray(ids[start : start + _BLOCK])) for start in blocks)
+    return TextScore(nats_per_char, nats_per_char / math.log(2), perplexity, chars, dict(unseen))

@@ -12,7 +12,7 @@ from torch import nn
 
 from unrolled.data import Parallel, Ragged, found, parallel, spelling_of
 from unrolled.equations import Graph
-from unrolled.errors import ConfigError, DataError, GenerationError
+from unrolled.errors import DataError, GenerationError
 from unrolled.generation import Beam
 from unrolled.models import FrontConfig, Translator, TranslatorConfig, WriterConfig
 from unrolled.runs.tasks.examples import ABOUT, ExamplesKind, spread
@@ -174,13 +174,17 @@ class TranslateKind(ExamplesKind[TranslateConfig, AboutTranslation, Translated])
             return None
         return "\n".join(_told(about, one, best[0].text) for one, best in zip(few.texts, said, strict=True))
 
-    def evaluate(
-        self, config: TranslateConfig, about: AboutTranslation, model: nn.Module, places: Sequence[str]
+    def others(self, config: TranslateConfig, about: AboutTranslation, places: Sequence[str]) -> tuple[str, Translated]:
+        """The pairs in these places."""
+        name, pairs = _read(config, places)
+        return name, translated(about.source, about.target, pairs, config.max_length)
+
+    def score(
+        self, config: TranslateConfig, about: AboutTranslation, model: nn.Module, examples: Translated
     ) -> TranslationScore:
-        """How good it is on other pairs."""
+        """How near its translations are to those of the pairs."""
         assert isinstance(model, Translator)
         check_scorers()
-        examples = translated(about.source, about.target, _read(config, places)[1], config.max_length)
         score = score_of(model, about, examples, Beam(config.beam, config.length_penalty))
         assert score is not None, "nobody says stop"
         return score
@@ -210,19 +214,17 @@ class TranslateKind(ExamplesKind[TranslateConfig, AboutTranslation, Translated])
             "boundary": len(about.target),
         }
 
-    def look(
-        self, config: TranslateConfig, about: AboutTranslation, data: Translated, model: nn.Module, asked: Asked
+    def seen(
+        self,
+        config: TranslateConfig,
+        about: AboutTranslation,
+        model: nn.Module,
+        name: str,
+        examples: Translated,
+        asked: Asked,
     ) -> Seen:
-        """What is seen while it translates held-out pairs, or those that the user names."""
+        """Where it looks, pieces of the source that its units are about, gates, gradients."""
         assert isinstance(model, Translator)
-        if asked.labels:
-            raise ConfigError("labels of one's own are for text, --task text: here pieces of the source are looked for")
-        name, examples = f"{about.name}, held out", self.parted(config, about, data)[1]
-        if asked.places:
-            name, pairs = _read(config, asked.places)
-            examples = translated(about.source, about.target, pairs, config.max_length)
-        if examples is None:
-            raise ConfigError("nothing was held out that could be read: name pairs, --text FILE")
         beam = Beam(config.beam, config.length_penalty)
         return look_at_translations(model, about, examples, beam, name, asked)
 
