@@ -113,7 +113,8 @@ def test_columns(tmp_path, text, wanted, found_):
     ("text", "wanted", "told"),
     [
         ("id\tcomment\tlabel\n1\ta day\tgood\n", (None, None), "which column is the text.*--text-column"),
-        ("a day\n", (None, None), "there are 1 columns, and no one for the label"),
+        ("a day\n", (None, None), "there are 1 columns, and no one for the label.* by commas$"),
+        ("a day;good\n", (None, None), "there are 1 columns, and no one for the label.*, not by semicolons"),
         ("a\tb\n", ("3", None), "column 3 was asked for"),
         ("a\tb\n", ("0", None), "column 0 was asked for"),
         ("a\tb\n", ("1", "1"), "asked for twice"),

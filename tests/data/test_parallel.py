@@ -106,6 +106,7 @@ def test_catalogues(tmp_path):
         ({"a.tsv": "one\t \n"}, r"a\.tsv, line 1: the target is empty"),
         ({"a.tsv": "source\ttarget\n\ttwo\n"}, r"a\.tsv, line 2: the source is empty"),
         ({"a.txt": "one\ntwo\n"}, r"a\.txt, line 1: there is one column, so no target"),
+        ({"a.csv": "one;two\n"}, r"a\.csv, line 1: there is one column.* by commas, not by semicolons"),
         ({"a.tsv": b"one\t\xff\n"}, "UTF-8"),
         ({"a.en": "one\ntwo\n", "a.fr": "un\n"}, r"a\.en has 2 lines, .*a\.fr 1: each line"),
         ({"a.en": "one\ntwo\n", "a.fr": "un\n\n"}, r"a\.fr, line 2 is empty, and in .*a\.en it is not"),

@@ -306,6 +306,14 @@ def test_what_translations_are_ranked_by(folder, trained, power):
         assert scores == sorted(scores, reverse=True)
 
 
+def test_a_text_that_can_be_spelled_in_several_ways_is_told_once(folder, tmp_path):
+    options = {"tokens": "pairs", "vocab_size": 300, "steps": 60, "samples": 0, "evaluations": 1}
+    path = train(_config(folder, **options), tmp_path / "run")
+    said = [[one.text, *(text for text, _ in one.others)] for one in predict(path, str(folder / "pairs.tsv"), beam=9)]
+    assert all(len(set(texts)) == len(texts) for texts in said)
+    assert min(map(len, said)) < 9, "or there was nothing to be told once"
+
+
 def test_numbers_that_are_not_finite(folder, tmp_path):
     run = load(train(_config(folder, samples=0, steps=3), tmp_path / "run"))
     with torch.no_grad():

@@ -12,7 +12,7 @@ from typing import Any
 
 from unrolled.data.decoding import lines_of as text_lines
 from unrolled.data.sources import Place, Source
-from unrolled.data.tables import Line, Wanted, asked_columns, check_no_gaps, ending, is_table, some_lines_of
+from unrolled.data.tables import Line, Wanted, asked_columns, check_no_gaps, ending, how_parted, is_table, some_lines_of
 from unrolled.errors import ConfigError, DataError
 
 _SOURCE = ("source", "src", "from", "input", "original", "word")
@@ -107,7 +107,7 @@ def _of_source(source: Source, columns: tuple[Wanted, Wanted], *, has_targets: b
     else:
         if len(lines[0].cells) == 1 and not is_alone:
             raise DataError(
-                f"{lines[0].where}: there is one column, so no target: columns are parted by tabs, in a .csv by commas;"
+                f"{lines[0].where}: there is one column, so no target: {how_parted(lines[0])};"
                 " or give two files that belong together line by line"
             )
         _check_choice(lines[0], columns, has_targets=has_targets)

@@ -59,6 +59,12 @@ def lines_of(source: Source) -> Iterator[Line]:
             yield Line(f"{source.name}, line {number}", tuple(line.split("\t")))
 
 
+def how_parted(line: Line) -> str:
+    """How columns are to be parted, for who has parted them in another way."""
+    told = "columns are parted by tabs, in a .csv by commas"
+    return told + ", not by semicolons" * (len(line.cells) == 1 and ";" in line.cells[0])
+
+
 def some_lines_of(source: Source) -> list[Line]:
     """All of them.
 
@@ -178,8 +184,8 @@ def _others(
             free = [one for one in range(len(names)) if one not in found]
             if not free:
                 raise DataError(
-                    f"{head.where}: there are {len(names)} columns, and no one for the {usual[number][0]}: columns are"
-                    " parted by tabs, in a .csv by commas"
+                    f"{head.where}: there are {len(names)} columns, and no one for the {usual[number][0]}:"
+                    f" {how_parted(head)}"
                 )
             if has_head and len(free) > 1:
                 listed = ", ".join(map(repr, head.cells))[:200]

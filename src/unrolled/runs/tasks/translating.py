@@ -42,7 +42,7 @@ def render(
     beam: Beam,
     should_stop: ShouldStop = lambda: False,
 ) -> list[list[Rendered]] | None:
-    """The best translations of each source, the best first; None if it was told to stop.
+    """The best translations of each source, the best first, no text twice; None if it was told to stop.
 
     In the place of a word that the target's vocabulary does not have stands the piece of the source that was looked at
     most (Jean et al. 2015, section 3.3), of those that are unknown, too, if there are any; without attention such words
@@ -73,7 +73,10 @@ def render(
             memory = model.read(batch.inputs, batch.lengths)
             most = (2 * batch.lengths).clamp(min=about.longest)
             for row, written in zip(rows.tolist(), beam_search(model.writer, memory, most, beam, banned), strict=True):
-                found[row] = [_rendered(one, about, about.source.cut(sources[row])) for one in written]
+                pieces, said = about.source.cut(sources[row]), dict[str, Rendered]()
+                for one in written:  # (byte pairs can spell a text in several ways)
+                    said.setdefault((rendered := _rendered(one, about, pieces)).text, rendered)
+                found[row] = list(said.values())
     return found
 
 
