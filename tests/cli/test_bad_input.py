@@ -163,7 +163,7 @@ USAGE = {
     "an unknown task": (["train", "--task", "poetry"], "'--task'"),
     "an unknown command": (["trian"], "No such command 'trian'. Did you mean 'train'?"),
     "no run": (["sample"], "Missing argument 'RUN'"),
-    "no text": (["eval", "run"], "Missing argument"),
+    "no examples": (["predict", "run"], "Missing argument"),
     "an unknown format": (["export", "run", "--to", "gguf"], "Invalid value for '--to'"),
     "an option of another command": (["export", "run", "--precision", "int8"], "No such option: --precision"),
 }

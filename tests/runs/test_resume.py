@@ -72,11 +72,17 @@ def _short(tmp_path, **options):
     return _config(tmp_path, seq_length=8, steps=16, warmup=2, **options)
 
 
-def test_a_resumed_run_is_the_run_that_was_never_stopped(tmp_path):
-    """150 cases: cells x optimisers x dropout x where it was cut; the text is changed meanwhile."""
+@pytest.mark.parametrize("fifths", [(0, 2), pytest.param(range(5), marks=pytest.mark.proof)])
+def test_a_resumed_run_is_the_run_that_was_never_stopped(tmp_path, fifths):
+    """150 cases: cells x optimisers x dropout x where it was cut; the text is changed meanwhile.
+
+    Two fifths of them have each cell, each optimiser and each cut, with dropout and without.
+    """
     whole, parts, text = {}, {}, tmp_path / "text.txt"
     text.write_text(SHORT)
     for number, kind in enumerate(itertools.product(CELLS, OPTIMIZERS, DROPOUTS)):
+        if number % 5 not in fifths:
+            continue
         cell, optimizer, dropout = kind
         config = _short(tmp_path, cell=cell, optimizer=optimizer, dropout=dropout, seed=number)
         whole[kind] = _saved(train(config, tmp_path / f"whole-{number}"))
@@ -126,7 +132,7 @@ def _hashes(path):
     return [hashlib.sha256(content).hexdigest() for content in _saved(path)]
 
 
-@pytest.mark.parametrize(("cell", "step"), [("lstm", 3), ("gru", 50), ("gru_v3", 92)])
+@pytest.mark.parametrize(("cell", "step"), [("lstm", 3), ("gru_v3", 92)])
 def test_a_process_that_was_told_to_stop_goes_on(tmp_path, cell, step):
     """Real processes: SIGTERM after some step, a resume; the hashes of what is saved are the undisturbed run's."""
     (tmp_path / "text.txt").write_text(TEXT)
