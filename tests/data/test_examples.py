@@ -82,11 +82,11 @@ def test_a_lexicon():
         Lexicon(pieces="words", entries=("<unknown>", "a", "a"))
 
 
-def _columns(tmp_path, text, wanted=(None, None), name="x.tsv"):
+def _columns(tmp_path, text, wanted=(None, None), name="x.tsv", *, has_answers=True):
     (tmp_path / name).write_text(text)
     with found([str(tmp_path / name)]) as (place,):
         lines = list(lines_of(place.sources[0]))
-    columns = columns_of(lines, wanted, (("text", "review"), ("label", "class")))
+    columns = columns_of(lines, wanted, (("text", "review"), ("label", "class")), has_answers=has_answers)
     return [tuple(one.cells[0] for one in pair) for pair in zip(*columns, strict=True)]
 
 
@@ -102,11 +102,30 @@ def _columns(tmp_path, text, wanted=(None, None), name="x.tsv"):
         ("1\tdull\n5\tgreat\n", ("2", "1"), [("dull", "1"), ("great", "5")]),
         ("2\tdull\n", ("2", "1"), [("dull", "2")]),
         ("good\ta day\n", ("2", None), [("a day", "good")]),
+        ("good\ta day\nbad\tno day\n", (None, "1"), [("a day", "good"), ("no day", "bad")]),
+        ("label\tcomment\ngood\ta day\n", ("2", None), [("a day", "good")]),
+        ("id\tclass\ttweet\n1\tgood\ta day\n", ("3", None), [("a day", "good")]),
         ("a\x0cday\tgood\r\nthe\u2028sea\tbad\r\n", (None, None), [("a\x0cday", "good"), ("the\u2028sea", "bad")]),
     ],
 )
 def test_columns(tmp_path, text, wanted, found_):
     assert _columns(tmp_path, text, wanted) == found_
+    asked = _columns(tmp_path, text, wanted, has_answers=False)
+    assert asked == [one[:1] for one in found_], "what was learned is asked of again"
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted", "asked"),
+    [
+        ("id\tdate\ttext\n1\ttoday\ta day\n", (None, None), ["a day"]),
+        ("id\tdate\ttext\n1\ttoday\ta day\n", (None, "label"), ["a day"]),
+        ("1\ttoday\ta day\n", ("3", "9"), ["a day"]),
+        ("text\na day\n", (None, "2"), ["a day"]),
+        ("label\na day\n", (None, "label"), ["label", "a day"]),
+    ],
+)
+def test_no_column_has_to_hold_answers_that_nobody_wants(tmp_path, text, wanted, asked):
+    assert [one for (one,) in _columns(tmp_path, text, wanted, has_answers=False)] == asked
 
 
 @pytest.mark.parametrize(

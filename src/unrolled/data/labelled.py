@@ -17,7 +17,7 @@ from unrolled.data.decoding import characters
 from unrolled.data.decoding import lines_of as text_lines
 from unrolled.data.ragged import Array
 from unrolled.data.sources import Place, Source
-from unrolled.data.tables import Wanted, asked_columns, check_no_gaps, ending, is_table, some_lines_of
+from unrolled.data.tables import Wanted, check_no_gaps, columns_of, ending, is_table, some_lines_of
 from unrolled.errors import DataError
 
 _TEXT = ("text", "sentence", "review", "phrase", "input")
@@ -120,7 +120,7 @@ def _table(source: Source, columns: tuple[Wanted, Wanted], *, has_labels: bool) 
         check_no_gaps(source, lines)
         yield from (Labelled(line.cells[0], (), line.where) for line in lines)
         return
-    for line in zip(*asked_columns(lines, columns, (_TEXT, _LABEL), has_answers=has_labels), strict=True):
+    for line in zip(*columns_of(lines, columns, (_TEXT, _LABEL), has_answers=has_labels), strict=True):
         for one, what in zip(line, ("text", "label"), strict=False):
             if not one.cells[0].strip():
                 raise DataError(f"{one.where}: the {what} is empty. Fill it in, or remove the line")

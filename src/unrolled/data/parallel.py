@@ -12,7 +12,7 @@ from typing import Any
 
 from unrolled.data.decoding import lines_of as text_lines
 from unrolled.data.sources import Place, Source
-from unrolled.data.tables import Line, Wanted, asked_columns, check_no_gaps, ending, how_parted, is_table, some_lines_of
+from unrolled.data.tables import Line, Wanted, check_no_gaps, columns_of, ending, how_parted, is_table, some_lines_of
 from unrolled.errors import ConfigError, DataError
 
 _SOURCE = ("source", "src", "from", "input", "original", "word")
@@ -111,7 +111,7 @@ def _of_source(source: Source, columns: tuple[Wanted, Wanted], *, has_targets: b
                 " or give two files that belong together line by line"
             )
         _check_choice(lines[0], columns, has_targets=has_targets)
-        found = asked_columns(lines, columns, (_SOURCE, _TARGET), has_answers=has_targets)
+        found = columns_of(lines, columns, (_SOURCE, _TARGET), has_answers=has_targets)
     for line in zip(*found, strict=True):
         texts = [_in_a_line(one.cells[0]) for one in line]
         for text, what in zip(texts, ("source", "target"), strict=False):

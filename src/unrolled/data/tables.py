@@ -91,16 +91,21 @@ def check_no_gaps(source: Source, lines: Sequence[Line]) -> None:
             )
 
 
-def columns_of(lines: Sequence[Line], wanted: Sequence[Wanted], usual: Sequence[Sequence[str]]) -> list[list[Line]]:
-    """Of each column that is wanted, its cells, a line each.
+def columns_of(
+    lines: Sequence[Line], wanted: tuple[Wanted, Wanted], usual: Sequence[Sequence[str]], *, has_answers: bool = True
+) -> list[list[Line]]:
+    """The column of what is asked and, if they are wanted, that of the answers: its cells, a line each.
 
-    The first line is a head where `wanted` names a column, where it has a usual name for each, or one such name and
-    nothing that stands again in its column. Without a head columns stand in the order in which they are wanted.
+    The first is found in the same way whether answers are wanted or not, so that what was learned from a table is asked
+    of it again; without them, no column has to hold any. The first line is a head where `wanted` names a column, where
+    it has a usual name for each, or one such name and nothing that stands again in its column. Without a head columns
+    stand in the order in which they are wanted.
 
     Args:
         lines: of a table, at least one.
         wanted: the name of each column, or its number; None: one of its usual names, else what is left.
         usual: the names that each of them often has, small.
+        has_answers: whether the second one is wanted.
 
     Raises:
         DataError: no such column, several that it could be, or a line with another number of columns.
@@ -110,10 +115,14 @@ def columns_of(lines: Sequence[Line], wanted: Sequence[Wanted], usual: Sequence[
     for name in (one for of_one in usual for one in of_one):
         if names.count(name) > 1:
             raise DataError(f"{head.where}: two columns are called {name!r}: give them different names")
+    if not has_answers and not _is_there(names, wanted[1]):
+        wanted = wanted[0], None
+    if not has_answers and len(names) == 1:
+        wanted, usual = (wanted[0], None), (usual[0], ())
     places = [None if one is None else _asked(head, names, one) for one in wanted]
     is_named = any(one is not None and not one.isdecimal() for one in wanted)
-    has_head = is_named or _seems_a_head(lines, names, usual)
-    found = _others(head, names, places, usual, has_head=has_head)
+    has_head = is_named or _seems_a_head(lines, names, [one for one in usual if one])
+    found = _others(head, names, places, usual, has_head=has_head, needed=2 if has_answers else 1)
     if len(set(found)) < len(found):
         raise DataError(f"{head.where}: one column was asked for twice, give different ones")
     rows = lines[1:] if has_head else lines
@@ -125,27 +134,6 @@ def columns_of(lines: Sequence[Line], wanted: Sequence[Wanted], usual: Sequence[
     return [[Line(line.where, (line.cells[place],)) for line in rows] for place in found]
 
 
-def asked_columns(
-    lines: Sequence[Line], wanted: tuple[Wanted, Wanted], usual: Sequence[Sequence[str]], *, has_answers: bool
-) -> list[list[Line]]:
-    """The column of what is asked and, if they are wanted, that of the answers: see `columns_of`.
-
-    The first is found in the same way whether answers are wanted or not, so that what was learned from a table is asked
-    of it again.
-
-    Raises:
-        DataError: as `columns_of`.
-    """
-    if has_answers:
-        return columns_of(lines, wanted, usual)
-    head = lines[0]
-    if wanted[0] is not None or len(head.cells) == 1:
-        return columns_of(lines, wanted[:1], usual[:1])
-    names = [cell.strip().lower() for cell in head.cells]
-    answers = wanted[1] if wanted[1] is not None and wanted[1].strip().lower() in names else None
-    return columns_of(lines, (None, answers), usual)[:1]
-
-
 def _seems_a_head(lines: Sequence[Line], names: Sequence[str], usual: Sequence[Sequence[str]]) -> bool:
     known = [any(name in names for name in of_one) for of_one in usual]
     if all(known) or not any(known):
@@ -154,6 +142,13 @@ def _seems_a_head(lines: Sequence[Line], names: Sequence[str], usual: Sequence[S
         cell in {line.cells[place] for line in lines[1:] if len(line.cells) > place}
         for place, cell in enumerate(lines[0].cells)
     )
+
+
+def _is_there(names: Sequence[str], wanted: Wanted) -> bool:
+    """Whether there is a column of that name, or number."""
+    if wanted is None or not wanted.isdecimal():
+        return wanted is not None and wanted.strip().lower() in names
+    return len(wanted) < _DIGITS and 1 <= int(wanted) <= len(names)
 
 
 def _asked(head: Line, names: Sequence[str], wanted: str) -> int:
@@ -171,15 +166,21 @@ def _asked(head: Line, names: Sequence[str], wanted: str) -> int:
 
 
 def _others(
-    head: Line, names: Sequence[str], places: list[int | None], usual: Sequence[Sequence[str]], *, has_head: bool
+    head: Line,
+    names: Sequence[str],
+    places: list[int | None],
+    usual: Sequence[Sequence[str]],
+    *,
+    has_head: bool,
+    needed: int,
 ) -> list[int]:
-    """All places: those that nobody asked for by their usual names, else what is left for them."""
+    """The places of the first `needed`; those that nobody asked for by usual names, else by what is left for them."""
     if has_head:
         for number, known in enumerate(usual):
             if places[number] is None:
                 places[number] = next((names.index(one) for one in known if one in names), None)
     found = list(places)
-    for number, place in enumerate(places):
+    for number, place in enumerate(places[:needed]):
         if place is None:
             free = [one for one in range(len(names)) if one not in found]
             if not free:
@@ -194,4 +195,4 @@ def _others(
                     f" --{usual[number][0]}-column"
                 )
             found[number] = free[0]
-    return [one for one in found if one is not None]
+    return [one for one in found[:needed] if one is not None]
