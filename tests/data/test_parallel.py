@@ -133,6 +133,13 @@ def test_what_is_no_pair(tmp_path, files, told):
         _read(*(tmp_path / name for name in files))
 
 
+def test_messages_of_nothing_but_a_mark_of_the_order_of_bytes(tmp_path):
+    (tmp_path / "m.po").write_text(
+        'msgid "\ufeff"\nmsgstr "a"\n\nmsgid "b"\nmsgstr "\ufeff"\n\nmsgid "c"\nmsgstr "d"\n'
+    )
+    assert [one[:2] for one in _read(tmp_path / "m.po")] == [("c", "d")]
+
+
 def test_a_catalogue_that_was_cut_off(tmp_path):
     whole = io.BytesIO()
     mofile.write_mo(whole, _catalogue())

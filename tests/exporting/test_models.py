@@ -10,7 +10,7 @@ from torch import nn
 
 from unrolled import ExportError, LanguageModel, LanguageModelConfig, cell
 from unrolled.exporting import exported
-from unrolled.exporting.models import functions_of
+from unrolled.exporting.kinds import functions_of
 from unrolled.models import (
     Classifier,
     ClassifierConfig,
@@ -200,7 +200,9 @@ def test_translate(made, options):
         wanted, weights = model(source, lengths, given)
         read = _said(sessions["sequence"], inputs=source, lengths=lengths)
         always = {"fixed": read["fixed"]} if "fixed" in read else {}
-        always |= {"places": read["places"], "lengths": lengths} if "places" in read else {}
+        if "places" in read:
+            behind = torch.arange(steps)[:, None] >= lengths
+            always |= {"places": read["places"].masked_fill(behind[..., None], torch.nan), "lengths": lengths}
         states = {name.replace("next_", "state_"): one for name, one in read.items() if name.startswith("next_")}
         for u, one in enumerate(given):
             said = _said(sessions["step"], inputs=one, **states, **always)

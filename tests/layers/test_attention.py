@@ -9,6 +9,10 @@ from unrolled.layers import Attention
 LENGTHS = torch.tensor([5, 1, 3])
 
 
+def _is_place(memory):
+    return (torch.arange(len(memory))[:, None] < LENGTHS)[..., None]
+
+
 def _score(layer, query, place):
     if layer.scoring == "dot":
         return query @ place
@@ -23,7 +27,7 @@ def test_by_hand(scoring):
     layer = Attention(scoring, 4, 4 if scoring == "dot" else 3).double()
     memory = torch.randn(5, 3, 4 if scoring == "dot" else 3, dtype=torch.float64)
     queries = torch.randn(2, 3, 4, dtype=torch.float64)
-    means, weights = layer(queries, memory, LENGTHS)
+    means, weights = layer(queries, memory.masked_fill(~_is_place(memory), torch.nan), LENGTHS)
     for row, length in enumerate(LENGTHS.tolist()):
         for step in range(2):
             real = memory[:length, row]

@@ -294,6 +294,27 @@ def test_other_bad_input(folder, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_numbers_that_are_not_finite(folder, tmp_path):
+    run = load(train(_config(folder / "waves.ts", steps=3, samples=0), tmp_path / "run"))
+    with torch.no_grad():
+        run.model.read_out.weight.fill_(torch.nan)
+    kind, given = run.identity.kind, [str(folder / "waves.ts")]
+    with pytest.raises(RunError, match=r"answers that are no finite numbers at (\d+) of \1 places"):
+        kind.evaluate(run.config, run.about, list, run.model, given)
+    with pytest.raises(RunError, match="no finite numbers"):
+        next(kind.predict(run.config, run.about, run.model, given))
+
+
+def test_names_of_data(folder, tmp_path):
+    path = train(_config(folder / "days.tsv", steps=3, samples=0), tmp_path / "run")
+    file = folder / "days.tsv"
+    assert evaluate(path, file) == evaluate(path, str(file)) == evaluate(path, [file])
+    assert len(list(predict(path, file))) == len(list(predict(path, [str(file)]))) == 300
+    assert look(path, file, characters=500).text == look(path, [str(file)], characters=500).text
+    with pytest.raises(ConfigError, match="there is nothing to say anything of"):
+        next(predict(path, []))
+
+
 def test_using_it_wrongly(folder, tmp_path):
     path = train(_config(folder / "days.tsv", steps=3, samples=0), tmp_path / "run")
     (tmp_path / "new.tsv").write_text("label\ttext\nmiddling\ta day\n")

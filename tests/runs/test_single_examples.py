@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from unrolled import ConfigError, cell, use_engine
+from unrolled import RunError, cell, use_engine
 from unrolled.data import Examples, Lexicon, Ragged
 from unrolled.inspection.plane import Plane
 from unrolled.models import Classifier, ClassifierConfig, FrontConfig, SequenceConfig, Tagger
@@ -90,7 +90,7 @@ def _row_of(one, examples, lexicon):
 def test_what_is_shown_is_what_the_model_says(step, kind, options, engine):
     model, examples, lexicon = _model(step, kind, **options), _examples(step, of_steps=kind == "tag"), FRONTS[step][1]
     with use_engine(engine):
-        shown = examples_shown(model.train(), examples, lexicon, 3, step)
+        shown = examples_shown(model.train(), examples, lexicon, step)
         assert model.training, "its mode is what it was"
         names = [one.name for one in shown.examples]
         assert names[:3] == ["surest, and right", "surest, and wrong", "least sure"]
@@ -128,7 +128,7 @@ def _check_left_out(model, one, values, said, nothing):
 
 def test_the_surest_are_the_surest():
     model, examples = _model("word", "tag"), _examples("word", of_steps=True)
-    shown = examples_shown(model, examples, WORDS, 3, "word")
+    shown = examples_shown(model, examples, WORDS, "word")
     said = np.concatenate([_said(model, examples.inputs[row]) for row in range(len(examples))])
     is_right = said.argmax(axis=1) == examples.targets.values
     right, wrong, unsure, *_ = shown.examples
@@ -142,7 +142,7 @@ def test_the_surest_are_the_surest():
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_the_path_is_that_of_a_loop(bidirectional):
     model, examples = _model("step", "classify", bidirectional=bidirectional), _examples("step", of_steps=False)
-    shown = examples_shown(model, examples, None, 3, "step")
+    shown = examples_shown(model, examples, None, "step")
     states = []
     with torch.no_grad():
         for row in range(len(examples)):
@@ -158,7 +158,7 @@ def test_the_path_is_that_of_a_loop(bidirectional):
 
 def test_long_examples_are_read_less_often():
     model, examples = _model("word", "classify"), _examples("word", of_steps=False, count=3, longest=600)
-    shown = examples_shown(model, examples, WORDS, 3, "word")
+    shown = examples_shown(model, examples, WORDS, "word")
     shortest = examples.inputs.lengths.min()
     assert [len(one.steps) for one in shown.examples] == [shortest]
     (one,) = shown.examples
@@ -169,13 +169,13 @@ def test_long_examples_are_read_less_often():
 
 def test_contributions_that_do_not_sum_are_told(monkeypatch):
     model, examples = _model("word", "classify", pooling="max"), _examples("word", of_steps=False)
-    whole = examples_shown(model, examples, WORDS, 3, "word")
+    whole = examples_shown(model, examples, WORDS, "word")
     assert [one.summed for one in whole.examples] == [None] * 5
     monkeypatch.setattr(classes_examples, "_POINTS", 1)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.mul_(4)
-    shown = examples_shown(model, examples, WORDS, 3, "word")
+    shown = examples_shown(model, examples, WORDS, "word")
     told = 0
     for one, said in zip(shown.examples, sentences_of(shown, CLASSES, "class"), strict=True):
         total = one.contributions[INTEGRATED].sum()
@@ -192,10 +192,8 @@ def test_answers_that_are_not_finite_are_not_shown(part):
     with torch.no_grad():
         for parameter in getattr(model, part).parameters():
             parameter.fill_(np.nan)
-    with pytest.raises(
-        ConfigError, match=r"its answers are no finite numbers at (\d+) of \1 places: of single examples"
-    ):
-        examples_shown(model, _examples("word", of_steps=True), WORDS, 3, "word")
+    with pytest.raises(RunError, match=r"has answers that are no finite numbers at (\d+) of \1 places"):
+        examples_shown(model, _examples("word", of_steps=True), WORDS, "word")
 
 
 @cell
@@ -211,13 +209,13 @@ def test_states_that_are_not_finite_are_not_shown():
         model.front.embedding.weight[4] = np.nan
     examples = Examples(Ragged.of(np.array([4, 1], dtype=np.int32) for _ in range(3)),
                         Ragged.of(np.zeros(1, dtype=np.int32) for _ in range(3)))  # fmt: skip
-    with pytest.raises(ConfigError, match="its states are no finite numbers at 3 of 6 places"):
-        examples_shown(model, examples, WORDS, 3, "word")
+    with pytest.raises(RunError, match="has states that are no finite numbers at 3 of 6 places"):
+        examples_shown(model, examples, WORDS, "word")
 
 
 def test_the_video_with_most_errors_is_shown():
     model, examples = _model("frame", "tag"), _examples("frame", of_steps=True)
-    shown = examples_shown(model, examples, None, 3, "frame")
+    shown = examples_shown(model, examples, None, "frame")
     errors = [
         int((_said(model, examples.inputs[row]).argmax(axis=1) != examples.targets[row]).sum()) for row in range(12)
     ]
@@ -238,7 +236,7 @@ def test_the_video_with_most_errors_is_shown():
 def test_what_is_said_and_drawn(step, kind, first):
     model, examples = _model(step, kind), _examples(step, of_steps=kind == "tag")
     answer = "class" if kind == "classify" else "label"
-    shown = examples_shown(model, examples, FRONTS[step][1], 3, step)
+    shown = examples_shown(model, examples, FRONTS[step][1], step)
     drawn = pictures_of(shown, CLASSES, answer)
     assert next(iter(drawn)).startswith(first)
     assert len(drawn) == 3 + len(shown.videos)

@@ -46,6 +46,21 @@ def _config(data, **options):
     return TagConfig(data=[str(data)], **settings | options)
 
 
+@pytest.mark.parametrize("init", ["normal", "uniform"])
+def test_an_encoder_of_frames_learns_from_any_initial_values(folder, tmp_path, init):
+    """Gains of norms stay: with zeros in their place no gradient would come through them."""
+    run = load(train(_config(folder / "lights.npz", init=init, steps=1, samples=0, val_frac=0.0), tmp_path / "run"))
+    frames = torch.randint(255, (2, 3, 1, 8, 8)).float()
+    run.model(frames, torch.tensor([2, 2, 1])).square().sum().backward()
+    first = run.model.front.encoder.stages[0][0]
+    assert first.weight.grad.abs().sum() > 0
+
+
+def test_a_sum_of_losses_is_for_texts():
+    with pytest.raises(ValueError, match="--loss-reduction sum is for --task text"):
+        _config("x", loss_reduction="sum")
+
+
 @pytest.mark.parametrize("engine", ["auto", "reference"])
 def test_a_run_on_words(folder, tmp_path, engine):
     events = []

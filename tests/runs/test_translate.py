@@ -12,6 +12,7 @@ from unrolled import (
     ConfigError,
     DataError,
     GenerationError,
+    TrainingError,
     TranslateConfig,
     evaluate,
     load,
@@ -49,12 +50,13 @@ def folder(tmp_path_factory):
     return place
 
 
-def _config(folder, **options):
+def _config(place, **options):
     settings = {
         "steps": 250, "hidden_size": 24, "embedding_size": 16, "batch_size": 16, "evaluations": 3, "samples": 2,
         "learning_rate": 0.01, "dropout": 0.0,
     }  # fmt: skip
-    return TranslateConfig(data=[str(folder / "pairs.tsv")], **settings | options)
+    data = place if place.is_file() else place / "pairs.tsv"
+    return TranslateConfig(data=[str(data)], **settings | options)
 
 
 @pytest.fixture(scope="module")
@@ -312,6 +314,20 @@ def test_a_text_that_can_be_spelled_in_several_ways_is_told_once(folder, tmp_pat
     said = [[one.text, *(text for text, _ in one.others)] for one in predict(path, str(folder / "pairs.tsv"), beam=9)]
     assert all(len(set(texts)) == len(texts) for texts in said)
     assert min(map(len, said)) < 9, "or there was nothing to be told once"
+
+
+def test_scheduled_sampling_that_diverges_says_so(folder, tmp_path):
+    options = {"cell": "rnn(activation='relu')", "learning_rate": 1000.0, "truth_decay": 5, "max_loss_ratio": 0.0}
+    with pytest.raises(TrainingError, match="training stopped"):
+        train(_config(folder, **options), tmp_path / "run")
+
+
+def test_attention_that_never_moves_has_no_order(folder, tmp_path):
+    (tmp_path / "words.tsv").write_text("".join(f"{one}\t{other}\n" for one, other in WORDS.items()) * 9)
+    path = train(_config(tmp_path / "words.tsv", steps=5, samples=0), tmp_path / "run")
+    (told,) = [one for one in look(path).sentences if one.about == "attention"]
+    assert "order" not in told.figures
+    assert json.loads(json.dumps(told.figures, allow_nan=False)) == told.figures
 
 
 def test_numbers_that_are_not_finite(folder, tmp_path):

@@ -32,7 +32,7 @@ def look_command(
         Path | None,
         typer.Option("--out", "-o", help="the report; default: report.html, in the run's folder", show_default=False),
     ] = None,
-    characters: Annotated[int, typer.Option(help="how many it reads")] = 100_000,
+    characters: Annotated[int, typer.Option(help="how many it reads; of examples, steps")] = 100_000,
     label: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME=REGEX", help="a label of your own: true within a match", show_default=False),

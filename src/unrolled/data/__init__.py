@@ -7,7 +7,7 @@ from unrolled.data.labelled import Labelled, labelled
 from unrolled.data.lexicon import Lexicon, Pieces
 from unrolled.data.parallel import Parallel, parallel
 from unrolled.data.ragged import Ragged
-from unrolled.data.sources import Place, default_corpus, found
+from unrolled.data.sources import Named, Place, as_names, default_corpus, found
 from unrolled.data.spelling import Cut, Spelling, spelling_of
 from unrolled.data.stored import Ids, StoredIds, Text, first
 from unrolled.data.streams import PADDING, Chunk, Streams, reading, side_by_side, split
@@ -18,8 +18,8 @@ from unrolled.data.vocabulary import Decoder, Symbols, Tokens, Vocabulary
 
 __all__ = [
     "PADDING", "Batch", "Batches", "Chunk", "Cut", "Decoder", "Encoded", "Examples", "FrameShape", "Ids", "Labelled",
-    "Lexicon", "Mix", "Pairs", "Parallel", "Pieces", "Place", "Ragged", "Spelling", "StoredIds", "Streams", "Symbols",
-    "Text", "TextFile", "Tokens", "Vocabulary", "corpora", "decoding", "default_corpus", "encode", "encode_with",
-    "first", "found", "labelled", "parallel", "read_examples", "read_vocabulary", "reading", "side_by_side",
-    "spelling_of", "split", "stored_examples", "tagged", "texts_of",
+    "Lexicon", "Mix", "Named", "Pairs", "Parallel", "Pieces", "Place", "Ragged", "Spelling", "StoredIds", "Streams",
+    "Symbols", "Text", "TextFile", "Tokens", "Vocabulary", "as_names", "corpora", "decoding", "default_corpus",
+    "encode", "encode_with", "first", "found", "labelled", "parallel", "read_examples", "read_vocabulary", "reading",
+    "side_by_side", "spelling_of", "split", "stored_examples", "tagged", "texts_of",
 ]  # fmt: skip

@@ -139,14 +139,14 @@ def _catalogue(source: Source, *, has_targets: bool) -> Iterator[Parallel]:
     """The messages of a catalogue; of those that have a plural, the singular."""
     for message in _read_catalogue(source):
         original, translated = (
-            one[0] if isinstance(one, tuple | list) else one for one in (message.id, message.string)
+            _in_a_line((one[0] if isinstance(one, tuple | list) else one) or "") for one in (message.id, message.string)
         )
-        if not original.strip() or (has_targets and (message.fuzzy or not (translated or "").strip())):
+        if not original or (has_targets and (message.fuzzy or not translated)):
             continue
         where = f"{source.name}, line {message.lineno}" if message.lineno else f"{source.name}, {original[:30]!r}"
-        if any("\ud800" <= sign <= "\udfff" for sign in original + (translated or "")):
+        if any("\ud800" <= sign <= "\udfff" for sign in original + translated):
             raise DataError(f"{where}: the message holds half a character. Mend it, or its charset")
-        yield Parallel(_in_a_line(original), _in_a_line(translated) if has_targets else "", where)
+        yield Parallel(original, translated if has_targets else "", where)
 
 
 def _in_a_line(text: str) -> str:

@@ -24,6 +24,8 @@ DEFAULT = "python"  # the corpus that is always there
 
 _BLOCK = 1 << 20
 
+Named = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]  # a name of data, or several
+
 
 @dataclass(frozen=True)
 class Source:
@@ -50,6 +52,12 @@ class Place:
 
     name: str
     sources: tuple[Source, ...]
+
+
+def as_names(given: Named) -> list[str]:
+    """What was named, as a list of names."""
+    several = [given] if isinstance(given, str | os.PathLike) else given
+    return [os.fspath(one) for one in several]
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """Trained models as ONNX files, which other programs run without Unrolled. Knows models, no runs and no disk."""
 
-from unrolled.exporting import translating as translating  # (a translator's functions are known from here on)
 from unrolled.exporting.exported import Exported, exported
 from unrolled.exporting.file import is_onnx
 

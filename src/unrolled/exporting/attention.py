@@ -10,6 +10,7 @@ from unrolled.layers import Attention
 
 def attended(sheet: Sheet, attention: Attention, query: str, memory: str, lengths: Lengths) -> tuple[str, str]:
     """The mean `[B, D]` of a memory `[S, B, D]` for queries `[B, Q]`, and the weights `[B, S]`."""
+    memory = sheet.call("Where", lengths.real, memory, sheet.number(0.0))  # (behind the ends can be anything)
     weights = weights_over(sheet, _scores(sheet, attention, query, memory), lengths)
     mean = sheet.call("ReduceSum", sheet.call("Mul", weights, memory), sheet.whole(0), keepdims=0)
     by_row = sheet.call("Transpose", sheet.call("Squeeze", weights, sheet.whole(2)), perm=[1, 0])

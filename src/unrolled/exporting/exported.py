@@ -11,7 +11,7 @@ from torch import nn
 
 from unrolled.exporting.checking import Checked, check
 from unrolled.exporting.file import file_of
-from unrolled.exporting.models import functions_of
+from unrolled.exporting.kinds import functions_of
 from unrolled.exporting.sheet import Port
 from unrolled.models import evaluating
 

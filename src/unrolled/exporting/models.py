@@ -1,17 +1,16 @@
-"""What each kind of model is in ONNX: its functions, made of its parts. A new kind of model is one function here."""
+"""What most models are in ONNX: their functions, made of their parts. Knows no operators of cells."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, singledispatch
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from unrolled.engine import State
-from unrolled.errors import ExportError
 from unrolled.exporting import recurrent
 from unrolled.exporting.fronts import Reading, reading, some_lengths
 from unrolled.exporting.function import Function, Trial
@@ -26,18 +25,8 @@ from unrolled.models import Classifier, LanguageModel, Tagger
 from unrolled.models.sequences import SequenceModel
 
 
-@singledispatch
-def functions_of(model: nn.Module) -> list[Function]:
-    """The functions of a model in ONNX: the whole sequence, and one step where it can be run step by step.
-
-    Raises:
-        ExportError: nobody has said what such a model is in ONNX.
-    """
-    raise ExportError(f"a {type(model).__name__} cannot be exported: nobody has said what it is in ONNX")
-
-
-@functions_of.register
-def _(model: LanguageModel) -> list[Function]:
+def language_model(model: LanguageModel) -> list[Function]:
+    """Ids to logits, of a whole sequence and of one step."""
     count = model.config.vocab_size
 
     def front(sheet: Sheet, ids: str) -> str:
@@ -51,16 +40,17 @@ def _(model: LanguageModel) -> list[Function]:
     return [whole, step_function(parts, Oracle(model, _each(say)))]
 
 
-@functions_of.register
-def _(model: Tagger) -> list[Function]:
+def tagger(model: Tagger) -> list[Function]:
+    """What it reads to logits of each step, of a whole sequence and, reading forwards, of one step."""
     streams = not model.config.bidirectional
     parts, say = _parts(model), _said_with_states if streams else _said
     whole = sequence_function(parts, Oracle(model, say), with_states=streams)
     return [whole, step_function(parts, Oracle(model, _each(say)))] if streams else [whole]
 
 
-@functions_of.register
-def _(model: Classifier) -> list[Function]:
+def classifier(model: Classifier) -> list[Function]:
+    """What it reads to logits of the whole, and, where the last state says it, of what came until a step."""
+
     def say_each(model: Classifier, inputs: Tensor, lengths: Tensor) -> list[Answer]:
         ends = range(1, len(inputs) + 1)
         return [one for end in ends for one in _said_with_states(model, inputs[:end], lengths.clamp(max=end))]

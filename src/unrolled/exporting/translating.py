@@ -14,7 +14,6 @@ from unrolled.exporting.fronts import Reading, reading, some_lengths
 from unrolled.exporting.function import Function, Trial
 from unrolled.exporting.lengths import Lengths, lengths_of, steps_of
 from unrolled.exporting.loop import States
-from unrolled.exporting.models import functions_of
 from unrolled.exporting.modules import write_module
 from unrolled.exporting.operations import product
 from unrolled.exporting.oracle import Answer, Oracle
@@ -28,8 +27,8 @@ from unrolled.models.writer import Writer
 PLACES, FIXED = "places", "fixed"
 
 
-@functions_of.register
-def _(model: Translator) -> list[Function]:
+def translator(model: Translator) -> list[Function]:
+    """What is read of a source, and one step of what is written about it."""
     return [_reader(model), _writer(model)]
 
 

@@ -47,9 +47,11 @@ class Attention(nn.Module):
 
     def forward(self, queries: Tensor, memory: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """The means `[U, B, D]` and the weights `[U, B, S]`, of which `lengths` `[B]` places of each row are real."""
+        is_place = within(lengths, len(memory))  # [S, B]
+        memory = memory.masked_fill(~is_place[..., None], 0.0)  # (zero times what is no number is no number)
         by_row = memory.transpose(0, 1)  # [B, S, D]
         scores = self._scores(queries, memory, by_row)
-        real = within(lengths, len(memory)).T[:, None]  # [B, 1, S]
+        real = is_place.T[:, None]  # [B, 1, S]
         lowest = torch.finfo(scores.dtype).min
         weights = scores.masked_fill(~real, lowest).softmax(dim=2) * real
         return torch.bmm(weights, by_row).transpose(0, 1), weights.transpose(0, 1)

@@ -17,7 +17,7 @@ class Memory:
         places: one vector for each place of the source, `[S, B, D]`.
         lengths: how many of the places are real, `[B]`.
         summary: all of it in one vector, `[B, D]`.
-        state: in which the encoder was after the last place.
+        state: in which the encoder was after all that it read.
     """
 
     places: Tensor

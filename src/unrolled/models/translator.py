@@ -113,7 +113,8 @@ class Translator(nn.Module):
     def _mixed(self, given: Tensor, memory: Memory) -> Tensor:
         """Some of the true symbols replaced by what is drawn in the place of each."""
         logits, _, _ = self.writer(given, memory, self.writer.begin(memory))
-        drawn = torch.multinomial(logits[:-1].flatten(0, 1).softmax(dim=1), 1).view(given[1:].shape)
+        chances = logits[:-1].flatten(0, 1).softmax(dim=1).nan_to_num(1.0)  # (the loss says it if they are no numbers)
+        drawn = torch.multinomial(chances, 1).view(given[1:].shape)
         is_true = torch.rand(drawn.shape, device=drawn.device) < self.truth
         return torch.cat([given[:1], torch.where(is_true, given[1:], drawn)])
 

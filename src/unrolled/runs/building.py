@@ -84,10 +84,19 @@ def initialised(config: RunConfig, make: Callable[[], Model]) -> Model:
     return model
 
 
+_NORMS = (nn.GroupNorm, nn.LayerNorm)
+
+
 @torch.no_grad()
 def _draw_again(model: nn.Module, init: str) -> None:
-    """The initial values of char-rnn, or of min-char-rnn, wherever the cell states none of its own."""
+    """The initial values of char-rnn, or of min-char-rnn, wherever the cell states none of its own.
+
+    Gains and biases of norms stay: with gains of zero nothing before them could ever learn.
+    """
+    of_norms = {id(one) for norm in model.modules() if isinstance(norm, _NORMS) for one in norm.parameters()}
     for parameter in model.parameters():
+        if id(parameter) in of_norms:
+            continue
         if init == "uniform":
             parameter.uniform_(-_CHAR_RNN, _CHAR_RNN)
         elif parameter.dim() > 1:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from unrolled import files
+from unrolled.data import Named, as_names
 from unrolled.errors import ConfigError
 from unrolled.inspection import Account, Sentence, sentences
 from unrolled.runs.folder import RunFolder
@@ -93,7 +95,7 @@ def _is_report(path: Path) -> bool:
 
 def look(
     path: str | PathLike[str],
-    places: Sequence[str] = (),
+    places: Named = (),
     *,
     characters: int = 100_000,
     labels: Mapping[str, Any] = MappingProxyType({}),
@@ -105,19 +107,21 @@ def look(
     """Look inside a run while it reads: cells that track something, gates, gradients, and what it has learned.
 
     Args:
-        path: of the run, whose symbols are characters; or `file.py:function`, a function that returns a model, what
-            to call it with, and if it likes a mapping of labels (a column for each step; "text": the steps in letters).
-        places: files, folders or patterns that a run reads; none: what was held out of its own text.
-        characters: how many it reads at most.
-        labels: of your own, see `inspection.labels_of`; also the path of a file with a number for each character.
+        path: of the run; or `file.py:function`, a function that returns a model, what to call it with, and if it likes
+            a mapping of labels (a column for each step; "text": the steps in letters).
+        places: files, folders or patterns that a run reads; none: what was held out of its own data.
+        characters: how many it reads at most; of examples (`--task classify` and others): how many steps, of which
+            20,000 at most can be kept.
+        labels: of your own, for a language model, see `inspection.labels_of`; also the path of a file with a number for
+            each character.
         best: the weights that were best on what is held out.
         average: the mean of the weights of so many of the last checkpoints, see `load`.
         say: is told what is going on.
         warn: is told what is to be known of the run.
 
     Raises:
-        RunError: not a run. ConfigError: its symbols are no characters, it held nothing out and is given no text, or
-            the function or its model fails. DataError: too little text.
+        RunError: not a run, or one whose numbers are not finite. ConfigError: symbols of a text that are no characters,
+            nothing was held out and nothing is given, or the function or its model fails. DataError: too little text.
     """
     if names_a_model(path):
         if places or labels or best or average:
@@ -129,8 +133,9 @@ def look(
     for warning in run.warnings:
         warn(warning)
     folder = RunFolder.at(path)
-    asked = Asked(places, characters, labels, say)
-    found = run.identity.kind.look(run.config, run.about, folder.data(run.identity), run.model, asked)
+    asked = Asked(as_names(places), characters, labels, say)
+    own = partial(folder.data, run.identity)
+    found = run.identity.kind.look(run.config, run.about, own, run.model, asked)
     return Looked(
         path.name or str(path), found.name, found.steps, found.account, history_of(run, folder), path,
         found.told, found.pictures,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from os import PathLike
 from types import MappingProxyType
 from typing import Any
 
 import torch
 
+from unrolled.data import Named, as_names
 from unrolled.errors import ConfigError
 from unrolled.generation import Precision, Strategy, generate
 from unrolled.inspection import Change, intervene
@@ -66,7 +68,7 @@ def sample(
 
 def evaluate(
     path: str | PathLike[str],
-    places: str | Sequence[str] = (),
+    places: Named = (),
     *,
     best: bool = False,
     average: int = 0,
@@ -87,14 +89,13 @@ def evaluate(
     run = load(path, best=best, average=average)
     for warning in run.warnings:
         warn(warning)
-    places = [places] if isinstance(places, str) else places
-    folder, config = RunFolder.at(run.path), _used(run, options)
-    return run.identity.kind.evaluate(config, run.about, lambda: folder.data(run.identity), run.model, places)
+    own = partial(RunFolder.at(run.path).data, run.identity)
+    return run.identity.kind.evaluate(_used(run, options), run.about, own, run.model, as_names(places))
 
 
 def predict(
     path: str | PathLike[str],
-    places: str | Sequence[str],
+    places: Named,
     *,
     best: bool = False,
     average: int = 0,
@@ -106,14 +107,16 @@ def predict(
     `best`, `average`, `options`: see `evaluate`.
 
     Raises:
-        RunError: not a run. ConfigError: one that says nothing of data, or an option that it has no use for. DataError:
-            none that it can read.
+        RunError: not a run. ConfigError: one that says nothing of data, an option that it has no use for, or no data.
+        DataError: none that it can read.
     """
+    names = as_names(places)
+    if not names:
+        raise ConfigError("there is nothing to say anything of: name a file, a folder or a pattern")
     run = load(path, best=best, average=average)
     for warning in run.warnings:
         warn(warning)
-    places = [places] if isinstance(places, str) else places
-    yield from run.identity.kind.predict(_used(run, options), run.about, run.model, places)
+    yield from run.identity.kind.predict(_used(run, options), run.about, run.model, names)
 
 
 def _used(run: Run, options: Mapping[str, Any]) -> RunConfig:

@@ -28,7 +28,13 @@ from unrolled.data import (
 from unrolled.errors import DataError
 from unrolled.models import FrontConfig, SequenceModel
 from unrolled.runs.tasks.classes_look import look_at_classes
-from unrolled.runs.tasks.classes_score import ClassScore, Probabilities, probabilities_of, score_of
+from unrolled.runs.tasks.classes_score import (
+    ClassScore,
+    Probabilities,
+    certain_probabilities_of,
+    probabilities_of,
+    score_of,
+)
 from unrolled.runs.tasks.examples import ABOUT, AboutExamples, ExamplesConfig, ExamplesKind, scale_of, spread
 from unrolled.runs.tasks.kind import Asked, DataFile, Gathered, Prediction, Seen, ShouldStop
 from unrolled.training import Evaluation, ExamplesTask
@@ -178,7 +184,8 @@ class ClassesKind(ExamplesKind[Config, AboutType, Examples], Generic[Config, Abo
         fits = fits and targets.values.dtype == np.int32 and targets.values.ndim == 1
         fits = fits and bool(((targets.values >= 0) & (targets.values < known)).all())
         answers = [self.answers(length) for length in examples.inputs.lengths.tolist()]
-        if not fits or targets.lengths.tolist() != answers or examples.inputs.lengths.min() < 1:
+        fits = fits and targets.lengths.tolist() == answers and sum(answers) == about.answers
+        if not fits or examples.inputs.lengths.min() < 1:
             raise DataError(f"the examples in {folder} are not those that its data.json tells of")
         return examples
 
@@ -222,7 +229,7 @@ class ClassesKind(ExamplesKind[Config, AboutType, Examples], Generic[Config, Abo
 
         def measure(should_stop: ShouldStop) -> Evaluation | None:
             assert held_out is not None
-            probabilities = probabilities_of(model, held_out, len(about.classes), should_stop)
+            probabilities = probabilities_of(model, held_out, should_stop)
             if probabilities is None:
                 return None
             score = score_of(held_out, probabilities, about.classes, about.unit)
@@ -244,7 +251,7 @@ class ClassesKind(ExamplesKind[Config, AboutType, Examples], Generic[Config, Abo
         del config, step
         assert isinstance(task, ExamplesTask)
         few = task.shown.pick(spread(len(task.shown), self.shown))
-        probabilities = probabilities_of(task.model, few, len(about.classes), should_stop)
+        probabilities = probabilities_of(task.model, few, should_stop)
         if probabilities is None:
             return None
         of_each = Ragged(probabilities, few.targets.ends)
@@ -260,9 +267,7 @@ class ClassesKind(ExamplesKind[Config, AboutType, Examples], Generic[Config, Abo
     def score(self, config: Config, about: AboutType, model: nn.Module, examples: Examples) -> ClassScore:
         """How many answers are right, and more."""
         del config
-        probabilities = probabilities_of(model, examples, len(about.classes))
-        assert probabilities is not None, "nobody says stop"
-        return score_of(examples, probabilities, about.classes, about.unit)
+        return score_of(examples, certain_probabilities_of(model, examples), about.classes, about.unit)
 
     def predict(
         self, config: Config, about: AboutType, model: nn.Module, places: Sequence[str]
@@ -273,9 +278,7 @@ class ClassesKind(ExamplesKind[Config, AboutType, Examples], Generic[Config, Abo
         inputs = Ragged.of(_numbers(about, one) for one in every)
         answers = [self.answers(length) for length in inputs.lengths.tolist()]
         unknown = Ragged(np.zeros(sum(answers), dtype=np.int32), np.cumsum(answers))
-        probabilities = probabilities_of(model, Examples(inputs, unknown), len(about.classes))
-        assert probabilities is not None, "nobody says stop"
-        of_each = Ragged(probabilities, unknown.ends)
+        of_each = Ragged(certain_probabilities_of(model, Examples(inputs, unknown)), unknown.ends)
         for row, one in enumerate(every):
             yield self.predicted(about, one, of_each[row])
 

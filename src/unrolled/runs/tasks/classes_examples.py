@@ -11,19 +11,18 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unrolled.data import Examples, Lexicon, Ragged
-from unrolled.errors import ConfigError
+from unrolled.data import Batch, Examples, Lexicon, Ragged
 from unrolled.inspection.attribution import Integrated, integrated_gradients, leave_one_out
 from unrolled.inspection.example import Cloud, ExampleRead, Video
 from unrolled.inspection.plane import Plane
 from unrolled.models import SequenceModel, Tagger, evaluating
-from unrolled.runs.tasks.classes_score import Probabilities, probabilities_of
+from unrolled.runs.tasks.batches import read_all
+from unrolled.runs.tasks.classes_score import Probabilities, certain_probabilities_of, check_finite
 
 INTEGRATED, LEFT_OUT = "integrated gradients", "leave one out"
 _LONGEST = 120  # steps of an example that is shown, where there is one as short
 _OTHERS = 2  # examples that are shown besides
 _VIDEOS = 2  # that are shown as they come
-_AT_ONCE = 64  # examples that are read side by side
 _POINTS, _LEFT_OUT, _BEGINNINGS = 1024, 256, 100  # how often an example is read, at most, for each of these
 _STEPS = 40_000  # that are read for each of them; of a long example it is read less often, but so many times:
 _FEWEST = 16
@@ -45,25 +44,22 @@ class Shown:
     videos: list[Video]
 
 
-def examples_shown(model: SequenceModel, examples: Examples, lexicon: Lexicon | None, classes: int, step: str) -> Shown:
+def examples_shown(model: SequenceModel, examples: Examples, lexicon: Lexicon | None, step: str) -> Shown:
     """Let a model read examples, and look at a few of them step by step.
 
     Args:
         model: a classifier, or a tagger: its examples have as many targets as steps.
         examples: all that it reads.
         lexicon: of texts; None: numbers, or frames.
-        classes: K.
         step: what a step is called.
 
     Raises:
-        ConfigError: its states, or what it says, are no finite numbers.
+        RunError: its states, or what it says, are no finite numbers.
     """
-    probabilities = probabilities_of(model, examples, classes)
-    assert probabilities is not None, "nobody says stop"
-    _check_finite("its answers", probabilities)
+    probabilities = certain_probabilities_of(model, examples)
     with evaluating(model):
         states = _states(model, examples)
-        _check_finite("its states", states.values)
+        check_finite("states", states.values)
         plane = Plane.of(states.values)
         reader = _Reader(model, examples, lexicon, step, Ragged(probabilities, examples.targets.ends), states, plane)
         shown = [reader.read(*one) for one in _chosen(model, examples, probabilities)]
@@ -71,33 +67,17 @@ def examples_shown(model: SequenceModel, examples: Examples, lexicon: Lexicon | 
     return Shown(shown, _cloud(model, examples, states, plane), videos)
 
 
-def _check_finite(what: str, numbers: Numbers) -> None:
-    """Check that there is something to be seen in what came of the examples, `[N, ...]`.
-
-    Raises:
-        ConfigError: some are no finite numbers.
-    """
-    bad = int((~np.isfinite(numbers)).any(axis=1).sum())
-    if bad:
-        raise ConfigError(
-            f"{what} are no finite numbers at {bad:,} of {len(numbers):,} places: of single examples there is nothing"
-            " to be shown. See to the weights"
-        )
-
-
-@torch.no_grad()
 def _states(model: SequenceModel, examples: Examples) -> Ragged:
     """What the last layer puts out after each step, reading forwards: `[T, H]` of each example."""
-    device = next(model.parameters()).device
     width = model.rnn.output_size // (2 if model.config.bidirectional else 1)
-    found = np.zeros((len(examples.inputs.values), width))
-    starts, ends = examples.inputs.starts, examples.inputs.ends
-    for rows in examples.in_order(_AT_ONCE):
-        batch = examples.batch(rows).to(device)
-        hidden = model.rnn(model.front(batch.inputs), lengths=batch.lengths)[0][..., :width].double().cpu().numpy()
-        for place, row in enumerate(rows):
-            found[starts[row] : ends[row]] = hidden[: ends[row] - starts[row], place]
-    return Ragged(found, examples.inputs.ends)
+
+    def read(batch: Batch) -> Tensor:
+        output: Tensor = model.rnn(model.front(batch.inputs), lengths=batch.lengths)[0]
+        return output[..., :width]
+
+    found = read_all(model, examples, read, examples.inputs.ends)
+    assert found is not None, "nobody says stop"
+    return found
 
 
 def _chosen(

@@ -40,7 +40,7 @@ def look_at_classes(
     made = account_of(opened(model), *inputs, symbols=symbols, labels=labels, lengths=lengths, say=asked.say)
     asked.say("single examples")
     step = lexicon.unit if lexicon is not None else "frame" if examples.inputs.values.ndim > 2 else "step"
-    shown = examples_shown(model, examples, lexicon, len(classes), step)
+    shown = examples_shown(model, examples, lexicon, step)
     return Seen(
         f"{name}, {len(examples)} examples",
         sum(lengths),

@@ -6,16 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
-from unrolled.data import Examples
-from unrolled.models import evaluating
+from unrolled.data import Batch, Examples
+from unrolled.errors import RunError
+from unrolled.runs.tasks.batches import read_all
 from unrolled.training import scores
 
-_AT_ONCE = 64  # examples that are read side by side
 _TOLD = 20  # classes
 
 Probabilities = NDArray[np.float64]
@@ -56,27 +55,45 @@ class ClassScore:
         return rows
 
 
-@torch.no_grad()
 def probabilities_of(
-    model: nn.Module, examples: Examples, classes: int, should_stop: Callable[[], bool] = lambda: False
+    model: nn.Module, examples: Examples, should_stop: Callable[[], bool] = lambda: False
 ) -> Probabilities | None:
     """The probabilities of the classes for every target, `[targets in all, K]`; None if it was told to stop.
 
     The model gives logits `[B, K]` for examples of one target each, or `[U, B, K]`.
     """
-    device = next(model.parameters()).device
-    starts, ends = examples.targets.starts, examples.targets.ends
-    found = np.zeros((len(examples.targets.values), classes))
-    with evaluating(model):
-        for rows in examples.in_order(_AT_ONCE):
-            if should_stop():
-                return None
-            batch = examples.batch(rows).to(device)
-            logits = model(batch.inputs, batch.lengths).double()
-            said = F.softmax(logits.view(-1, len(rows), classes), dim=2).cpu().numpy()
-            for place, row in enumerate(rows):
-                found[starts[row] : ends[row]] = said[: ends[row] - starts[row], place]
+
+    def read(batch: Batch) -> Tensor:
+        return F.softmax(model(batch.inputs, batch.lengths).double(), dim=-1)
+
+    found = read_all(model, examples, read, examples.targets.ends, should_stop)
+    return None if found is None else found.values
+
+
+def certain_probabilities_of(model: nn.Module, examples: Examples) -> Probabilities:
+    """The same, of a model that is to be used.
+
+    Raises:
+        RunError: they are no finite numbers.
+    """
+    found = probabilities_of(model, examples)
+    assert found is not None, "nobody says stop"
+    check_finite("answers", found)
     return found
+
+
+def check_finite(what: str, numbers: NDArray[np.float64]) -> None:
+    """Check that there is something to be seen in what came of examples, `[N, ...]`.
+
+    Raises:
+        RunError: some are no finite numbers.
+    """
+    bad = int((~np.isfinite(numbers)).any(axis=1).sum())
+    if bad:
+        raise RunError(
+            f"the run's model has {what} that are no finite numbers at {bad:,} of {len(numbers):,} places: its weights,"
+            " or the states that they lead to, are not usable"
+        )
 
 
 def score_of(examples: Examples, probabilities: Probabilities, classes: tuple[str, ...], unit: str) -> ClassScore:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
@@ -21,6 +21,7 @@ from unrolled.runs.tasks.kind import Asked, Contents, DataFile, Gathered, Kind, 
 from unrolled.training import ExamplesTask
 
 _STILL = 1e-9  # of its mean: a channel that moves by less does not move
+_AT_ONCE = 1_000  # steps, or frames, whose squares are held at once
 ABOUT = DataFile("data.json", 1 << 27, "Give a smaller --vocab-size")
 
 Rows = NDArray[np.int64]
@@ -32,6 +33,13 @@ class ExamplesConfig(RunConfig):
     val_frac: float = Field(default=0.1, ge=0, lt=1, description="share of the data held out; 0: none")
     split_seed: int = Field(default=0, ge=0, lt=2**63, description="of which examples are held out")
     evaluations: int = Field(default=10, ge=1, le=10**12, description="how often what is held out is read")
+
+    @field_validator("loss_reduction")
+    @classmethod
+    def _is_the_mean(cls, reduction: str) -> str:
+        if reduction != "mean":
+            raise ValueError("the loss of examples is a mean: --loss-reduction sum is for --task text")
+        return reduction
 
     def rows(self, count: int) -> tuple[Rows, Rows]:
         """Which of so many examples are learned, and which are held out."""
@@ -75,11 +83,17 @@ def scale_of(values: Sequence[NDArray[Any]]) -> tuple[tuple[float, ...], tuple[f
     others = tuple(place for place in range(values[0].ndim) if place != 1)
     wide = (1, -1) + (1,) * (values[0].ndim - 2)
     count = sum(one.size // one.shape[1] for one in values)
-    mean = sum(one.sum(axis=others, dtype=np.float64) for one in values) / count
-    spread = sum(np.square(one - mean.reshape(wide)).sum(axis=others) for one in values) / count
+    mean = sum(one.sum(axis=others, dtype=np.float64) for one in _in_pieces(values)) / count
+    spread = sum(np.square(one - mean.reshape(wide)).sum(axis=others) for one in _in_pieces(values)) / count
     deviation = np.sqrt(spread)
     moves = deviation > _STILL * np.abs(mean)
     return tuple(mean.tolist()), tuple(np.where(moves, deviation, 1.0).tolist())
+
+
+def _in_pieces(values: Sequence[NDArray[Any]]) -> Iterator[NDArray[Any]]:
+    """The steps of all, so many at once: of a long video, in float64, all would fill the memory."""
+    for one in values:
+        yield from (one[start : start + _AT_ONCE] for start in range(0, len(one), _AT_ONCE))
 
 
 Config = TypeVar("Config", bound=ExamplesConfig)
@@ -160,13 +174,13 @@ class ExamplesKind(Kind[Config, AboutType, Data], Generic[Config, AboutType, Dat
         _, examples = self._asked(config, about, data, places)
         return self.score(config, about, model, examples)
 
-    def look(self, config: Config, about: AboutType, data: Data, model: nn.Module, asked: Asked) -> Seen:
+    def look(self, config: Config, about: AboutType, data: Callable[[], Data], model: nn.Module, asked: Asked) -> Seen:
         """What is seen while it reads other examples, or those that were held out."""
         if asked.labels:
             raise ConfigError(
                 f"labels of one's own are for text, --task text: with --task {self.name} the answers are looked for"
             )
-        name, examples = self._asked(config, about, lambda: data, asked.places)
+        name, examples = self._asked(config, about, data, asked.places)
         return self.seen(config, about, model, name, examples, asked)
 
     def _asked(

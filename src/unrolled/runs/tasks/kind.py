@@ -219,8 +219,8 @@ class Kind(ABC, Generic[Config, AboutType, Data]):
         return {}
 
     @abstractmethod
-    def look(self, config: Config, about: AboutType, data: Data, model: nn.Module, asked: Asked) -> Seen:
-        """What is seen in a model while it reads.
+    def look(self, config: Config, about: AboutType, data: Callable[[], Data], model: nn.Module, asked: Asked) -> Seen:
+        """What is seen in a model while it reads. `data`: reads what the run has of its own.
 
         Raises:
             ConfigError: it cannot be looked into in that way. DataError: there is too little to read.

@@ -187,10 +187,12 @@ class TextKind(Kind[TextConfig, AboutText, Texts]):
         """The vocabulary."""
         return {"vocabulary": json.loads(about.vocabulary.to_json())}
 
-    def look(self, config: TextConfig, about: AboutText, data: Texts, model: nn.Module, asked: Asked) -> Seen:
+    def look(
+        self, config: TextConfig, about: AboutText, data: Callable[[], Texts], model: nn.Module, asked: Asked
+    ) -> Seen:
         """Cells, gates, gradients, and what was learned, while it reads."""
         assert isinstance(model, LanguageModel)
-        return look_at_text(config, about.name, about.vocabulary, data, model, asked)
+        return look_at_text(config, about.name, about.vocabulary, data(), model, asked)
 
 
 def text_model(config: TextConfig, symbols: int, graph: Graph) -> LanguageModel:

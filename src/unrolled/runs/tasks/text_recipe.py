@@ -34,8 +34,8 @@ _SAID = {"cell", "hidden_size", "num_layers", "dropout", "learning_rate", "optim
 def with_recipe(config: TextConfig, symbols: int) -> TextConfig:
     """The config with sizes that suit a text of so many symbols, if it says none and how long to train in minutes.
 
-    Where any of the cell, the sizes, the dropout, the learning rate, the optimizer or the number of steps is given, all
-    are as they are.
+    Where the cell, units, layers, dropout, learning rate, optimizer or the number of steps is given, all are as they
+    are.
     """
     if config.minutes is None or config.model_fields_set & _SAID:
         return config

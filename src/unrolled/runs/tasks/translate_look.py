@@ -94,9 +94,10 @@ def _told(attended: Sequence[_Attended]) -> list[Sentence]:
         return []
     found = looking(best)
     text = f"the place of the source that counts most has {found.sharpest:.0%} of the weight in the mean"
-    if np.isfinite(found.order):
+    figures = {"sharpest": round(found.sharpest, 4), "sources": len(best)}
+    if np.isfinite(found.order):  # (in sources of one piece it never moves)
         text += f", and is {_way(found.order)} (r = {found.order:.2f})"
-    figures = {"sharpest": round(found.sharpest, 4), "order": round(found.order, 4), "sources": len(best)}
+        figures["order"] = round(found.order, 4)
     return [Sentence("attention", text, figures)]
 
 
