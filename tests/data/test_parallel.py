@@ -134,9 +134,8 @@ def test_what_is_no_pair(tmp_path, files, told):
 
 
 def test_messages_of_nothing_but_a_mark_of_the_order_of_bytes(tmp_path):
-    (tmp_path / "m.po").write_text(
-        'msgid "\ufeff"\nmsgstr "a"\n\nmsgid "b"\nmsgstr "\ufeff"\n\nmsgid "c"\nmsgstr "d"\n'
-    )
+    messages = (("\ufeff", "a"), ("b", "\ufeff"), ("c", "d"))
+    (tmp_path / "m.po").write_text("".join(f'msgid "{one}"\nmsgstr "{other}"\n\n' for one, other in messages))
     assert [one[:2] for one in _read(tmp_path / "m.po")] == [("c", "d")]
 
 
