@@ -166,8 +166,8 @@ def test_a_translator(runs, tmp_path):
     (tmp_path / "pairs.tsv").write_text("a b\tx y\nb a\ty x\nb\tx\n" * 20)
     config = TranslateConfig(data=[str(tmp_path / "pairs.tsv")], steps=2, hidden_size=6, samples=0, batch_size=4)
     whole, step = export(train(config, tmp_path / "run"))
-    assert set(whole.outputs) == {"places", "next_h"}
-    assert set(step.inputs) == {"inputs", "state_h", "places", "lengths"}
+    assert set(whole.outputs) == {"places", "next_h", "next_c"}
+    assert set(step.inputs) == {"inputs", "state_h", "state_c", "places", "lengths"}
     facts = {name: json.loads(_facts(step.path)[name]) for name in ("source", "target", "boundary")}
     assert set("ab") < set(facts["source"]["entries"])
     assert step.outputs["logits"] == ("B", facts["boundary"] + 1)

@@ -36,6 +36,7 @@ class TranslateConfig(ExamplesConfig):
     )
     label_smoothing: float = Field(default=0.1, ge=0, lt=1, description="share of the truth spread over all pieces")
     token_dropout: float = Field(default=0.05, ge=0, lt=1, description="share of words read as unknown while training")
+    cell: str = "lstm"
     embedding_size: int = Field(default=256, ge=1, le=1_000_000)
     hidden_size: int = Field(default=256, ge=1, le=1_000_000, description="units")
     dropout: float = Field(default=0.2, ge=0, lt=1)
