@@ -59,7 +59,7 @@ SETS = {
     "g2p": Set(
         "cmudict",
         {"minutes": 25.0, "tokens": "characters", "target_tokens": "words", "val_frac": 0.0526, "batch_size": 128,
-         "cell": "lstm", "num_layers": 2, "embedding_size": 128, "learning_rate": 2e-3, "dropout": 0.3,
+         "num_layers": 2, "embedding_size": 128, "learning_rate": 2e-3, "dropout": 0.3,
          "label_smoothing": 0.0, "tied": False},
     ),
 }  # fmt: skip
