@@ -418,6 +418,23 @@ def test_a_mean_of_the_last_checkpoints(tmp_path):
         load(path, average=-1)
 
 
+@pytest.mark.parametrize("val_frac", [0.05, 0.0])
+def test_a_mean_is_that_of_a_run_that_was_never_stopped(tmp_path, val_frac):
+    """Stopped after an evaluation, and between two of them, where it saves as well."""
+    config = _config(tmp_path, evaluations=5, keep=3, val_frac=val_frac)
+    whole = train(config, tmp_path / "whole")
+    part = _cut(config, tmp_path / "part", 40)
+    for steps in (48, 50, 51):
+        done = []
+        resume(part, should_stop=lambda: bool(done) and done[-1] >= steps,
+               listen=lambda event: done.append(event.step) if isinstance(event, Stepped) else None)  # fmt: skip
+    resume(part)
+    count = 3 if val_frac else 1
+    for name, value in load(whole, average=count).model.state_dict().items():
+        assert torch.equal(value, load(part, average=count).model.state_dict()[name])
+    assert len(list((part / "checkpoints").iterdir())) <= 3 + 2
+
+
 def test_an_old_best_is_no_part_of_a_mean(best_of_five):
     path, saved = best_of_five
     assert len(list((path / "checkpoints").iterdir())) == 3, "the newest two, and the best"

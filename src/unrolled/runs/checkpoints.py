@@ -5,7 +5,8 @@ state.safetensors    the states carried along the streams, and what the optimise
 state.json           where training stands
 manifest.json        what the three must be
 
-Kept are the newest ones, two if nobody wants more, and the one that was best on what is held out.
+Kept are the newest two, as many of the last evaluations as somebody wants the mean of, and the one that was best on
+what is held out.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ MODEL, TENSORS, STANDING = "model.safetensors", "state.safetensors", "state.json
 _NEW, _OLD = ".new", ".old"
 _LARGEST_STANDING = 1 << 16  # bytes
 _TOLD = 3  # of those that are damaged
+_NEWEST = 2  # that are kept: should the last one be damaged, there is one more
 _MOST_TRIED = 100  # more than are ever kept: the newest, the best, and what an interrupted save may leave
 
 More = TypeVar("More")
@@ -88,7 +90,9 @@ class Checkpoints:
     def save(
         self, weights: Mapping[str, Tensor], training: Mapping[str, Tensor], standing: Standing, keep: int = 2
     ) -> None:
-        """Write one more, and remove those that need not be kept: all but the newest, so many, and the best.
+        """Write one more, and remove those that need not be kept.
+
+        `keep`: of how many evaluations the newest are kept, see `average`; the newest two and the best are, too.
 
         Raises:
             OSError: the disk refuses; those that were there are whole.
@@ -167,14 +171,16 @@ class Checkpoints:
         return None if found is None else found[0]
 
     def average(self, expected: Mapping[str, Tensor], count: int, keep: int) -> Checkpoint:
-        """The newest with the mean of the weights of the last `count`; what is no real number is the newest's.
+        """The last one that was evaluated, with the mean of the weights of the last `count` of these.
 
-        `keep`: how many of the newest the run keeps: one that is older is there because it was the best.
+        What was saved between two evaluations, since training was stopped there or had taken so long, does not count:
+        the mean is that of a run that was never stopped. Where nothing was held out, all count. What is no real number
+        is the newest's. `keep`: of how many evaluations the run keeps them: an older one is there because it was best.
 
         Raises:
             RunError: so many are not there, or one of them is damaged.
         """
-        newest, *others = self.numbers()[: min(count, keep)] or [0]
+        newest, *others = self._evaluated()[: min(count, keep)] or [0]
         if 1 + len(others) < count:
             raise RunError(
                 f"{count} checkpoints are to be averaged, and {self.folder.parent} keeps {keep} and has"
@@ -198,9 +204,25 @@ class Checkpoints:
     def _checked(self, number: int) -> CheckedFolder:
         return CheckedFolder(self._place(number)).holding((MODEL, TENSORS, STANDING))
 
+    def _evaluated(self) -> list[int]:
+        """The newest of each evaluation, or of each step where nothing was evaluated; the newest first.
+
+        One that cannot be read stands for itself: who wants it is told.
+        """
+        of_step: dict[tuple[int, bool], int] = {}
+        for number in self.numbers()[:_MOST_TRIED]:
+            try:
+                progress = _standing(self._checked(number)).progress
+                of_step.setdefault((progress.step, progress.evaluated_at == progress.step), number)
+            except RunError:
+                of_step[-number, True] = number
+        is_any = any(is_evaluated for _, is_evaluated in of_step)
+        return [number for (_, is_evaluated), number in of_step.items() if is_evaluated or not is_any]
+
     def _prune(self, best: int | None, keep: int) -> None:
-        for number in self.numbers()[keep:]:
-            if number != best:
+        kept = {best, *self.numbers()[:_NEWEST], *self._evaluated()[:keep]}
+        for number in self.numbers():
+            if number not in kept:
                 self._remove(number)
 
     def _remove(self, number: int) -> None:
