@@ -99,6 +99,8 @@ def _columns(tmp_path, text, wanted=(None, None), name="x.tsv", *, has_answers=T
         ("label\ttweet\ngood\ta day\n", (None, None), [("a day", "good")]),
         ("tweet\tid\tlabel\na day\t7\tgood\n", ("tweet", None), [("a day", "good")]),
         ("a day\tlabel\nthe sea\tlabel\n", (None, None), [("a day", "label"), ("the sea", "label")]),
+        ("1234567890\tmood\na day\tgood\n", ("1234567890", None), [("a day", "good")]),
+        ("\u0663\tmood\na day\tgood\n", ("\u0663", None), [("a day", "good")]),
         ("1\tdull\n5\tgreat\n", ("2", "1"), [("dull", "1"), ("great", "5")]),
         ("2\tdull\n", ("2", "1"), [("dull", "2")]),
         ("good\ta day\n", ("2", None), [("a day", "good")]),
@@ -119,6 +121,7 @@ def test_columns(tmp_path, text, wanted, found_):
     [
         ("id\tdate\ttext\n1\ttoday\ta day\n", (None, None), ["a day"]),
         ("id\tdate\ttext\n1\ttoday\ta day\n", (None, "label"), ["a day"]),
+        ("tweet\na day\n", (None, "mood"), ["tweet", "a day"]),
         ("1\ttoday\ta day\n", ("3", "9"), ["a day"]),
         ("text\na day\n", (None, "2"), ["a day"]),
         ("label\na day\n", (None, "label"), ["label", "a day"]),
@@ -134,6 +137,9 @@ def test_no_column_has_to_hold_answers_that_nobody_wants(tmp_path, text, wanted,
         ("id\tcomment\tlabel\n1\ta day\tgood\n", (None, None), "which column is the text.*--text-column"),
         ("a day\n", (None, None), "there are 1 columns, and no one for the label.* by commas$"),
         ("a day;good\n", (None, None), "there are 1 columns, and no one for the label.*, not by semicolons"),
+        ("id\ttweet\tmood\n1\ta day\tgood\n", (None, None), "which column is the text.*--text-column"),
+        ("1\tgood\ta day\n", (None, "2"), "which column is the text.*or count from 1"),
+        ("q\tq\tz\na\tb\tc\n", ("q", "z"), "two columns are called 'q'"),
         ("a\tb\n", ("3", None), "column 3 was asked for"),
         ("a\tb\n", ("0", None), "column 0 was asked for"),
         ("a\tb\n", ("1", "1"), "asked for twice"),
@@ -143,6 +149,12 @@ def test_no_column_has_to_hold_answers_that_nobody_wants(tmp_path, text, wanted,
 def test_columns_that_are_not_there(tmp_path, text, wanted, told):
     with pytest.raises(DataError, match=told):
         _columns(tmp_path, text, wanted)
+
+
+def test_a_text_that_was_known_by_the_column_beside_it(tmp_path):
+    """Who learned from `body,mood` with --label-column mood cannot know which column of `id,body` is the body."""
+    with pytest.raises(DataError, match="no column 'mood', besides which the text was learned: give one column only"):
+        _columns(tmp_path, "id\tbody\n7\ta day\n", (None, "mood"), has_answers=False)
 
 
 def test_a_quote_that_never_ends(tmp_path):

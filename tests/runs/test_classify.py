@@ -311,6 +311,10 @@ def test_names_of_data(folder, tmp_path):
     assert evaluate(path, file) == evaluate(path, str(file)) == evaluate(path, [file])
     assert len(list(predict(path, file))) == len(list(predict(path, [str(file)]))) == 300
     assert look(path, file, characters=500).text == look(path, [str(file)], characters=500).text
+    configs = [ClassifyConfig(data=one) for one in (file, str(file), [file], (str(file),))]
+    assert all(one == configs[0] for one in configs)
+    with pytest.raises(ValueError, match="valid"):
+        ClassifyConfig(data=[7])
     with pytest.raises(ConfigError, match="there is nothing to say anything of"):
         next(predict(path, []))
 

@@ -300,6 +300,15 @@ def test_the_score_that_chooses(folder, tmp_path, options, name):
     assert [run.about.source.unit, run.about.target.unit] == [units[one] for one in config.cuts]
 
 
+@pytest.mark.parametrize(("head", "column"), [("ziel\tquelle\n", "ziel"), ("", "1")])
+def test_predict_reads_the_column_that_was_learned(tmp_path, head, column):
+    pairs = "".join(f"{other}\t{one}\n" for one, other in WORDS.items())
+    (tmp_path / "turned.tsv").write_text(head + pairs)
+    config = _config(tmp_path / "turned.tsv", steps=2, samples=0, evaluations=1, val_frac=0.2, target_column=column)
+    path = train(config, tmp_path / "run")
+    assert [one.source for one in predict(path, tmp_path / "turned.tsv")] == list(WORDS)
+
+
 @pytest.mark.parametrize("power", [0.0, 1.0, 3.0])
 def test_what_translations_are_ranked_by(folder, trained, power):
     for one in predict(trained[0], str(folder / "pairs.tsv"), length_penalty=power, beam=4):

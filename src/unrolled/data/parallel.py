@@ -12,7 +12,7 @@ from typing import Any
 
 from unrolled.data.decoding import lines_of as text_lines
 from unrolled.data.sources import Place, Source
-from unrolled.data.tables import Line, Wanted, check_no_gaps, columns_of, ending, how_parted, is_table, some_lines_of
+from unrolled.data.tables import Wanted, check_no_gaps, columns_of, ending, how_parted, is_table, some_lines_of
 from unrolled.errors import ConfigError, DataError
 
 _SOURCE = ("source", "src", "from", "input", "original", "word")
@@ -110,7 +110,6 @@ def _of_source(source: Source, columns: tuple[Wanted, Wanted], *, has_targets: b
                 f"{lines[0].where}: there is one column, so no target: {how_parted(lines[0])};"
                 " or give two files that belong together line by line"
             )
-        _check_choice(lines[0], columns, has_targets=has_targets)
         found = columns_of(lines, columns, (_SOURCE, _TARGET), has_answers=has_targets)
     for line in zip(*found, strict=True):
         texts = [_in_a_line(one.cells[0]) for one in line]
@@ -118,21 +117,6 @@ def _of_source(source: Source, columns: tuple[Wanted, Wanted], *, has_targets: b
             if not text:
                 raise DataError(f"{line[0].where}: the {what} is empty. Fill it in, or remove the line")
         yield Parallel(texts[0], texts[1] if has_targets else "", line[0].where)
-
-
-def _check_choice(head: Line, columns: tuple[Wanted, Wanted], *, has_targets: bool) -> None:
-    """Of more than two columns nobody guesses the two.
-
-    Raises:
-        DataError: the user named none, and none has a usual name.
-    """
-    names = [cell.strip().lower() for cell in head.cells]
-    for wanted, known in list(zip(columns, (_SOURCE, _TARGET), strict=True))[: 1 + has_targets]:
-        if len(names) > 2 and wanted is None and not any(name in names for name in known):
-            raise DataError(
-                f"{head.where}: which column is the {known[0]}? There are {', '.join(map(repr, head.cells))[:200]}:"
-                f" name it with --{known[0]}-column, or count from 1"
-            )
 
 
 def _catalogue(source: Source, *, has_targets: bool) -> Iterator[Parallel]:

@@ -12,6 +12,7 @@ from unrolled.data import decoding
 from unrolled.data.sources import Source
 from unrolled.errors import DataError, did_you_mean
 
+_FEW = 2  # columns: of more, nobody guesses which is which
 _ENDINGS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 _LONGEST = 1 << 24  # characters of a field
 _DIGITS = 10  # of the number of a column: one with more is a name
@@ -116,11 +117,12 @@ def columns_of(
         if names.count(name) > 1:
             raise DataError(f"{head.where}: two columns are called {name!r}: give them different names")
     if not has_answers and not _is_there(names, wanted[1]):
+        _check_known(head, wanted, usual)
         wanted = wanted[0], None
     if not has_answers and len(names) == 1:
         wanted, usual = (wanted[0], None), (usual[0], ())
     places = [None if one is None else _asked(head, names, one) for one in wanted]
-    is_named = any(one is not None and not one.isdecimal() for one in wanted)
+    is_named = any(one is not None and not _is_number(one) for one in wanted)
     has_head = is_named or _seems_a_head(lines, names, [one for one in usual if one])
     found = _others(head, names, places, usual, has_head=has_head, needed=2 if has_answers else 1)
     if len(set(found)) < len(found):
@@ -144,16 +146,36 @@ def _seems_a_head(lines: Sequence[Line], names: Sequence[str], usual: Sequence[S
     )
 
 
+def _is_number(wanted: str) -> bool:
+    """Whether a column is counted, not named."""
+    return wanted.isdecimal() and wanted.isascii() and len(wanted) < _DIGITS
+
+
 def _is_there(names: Sequence[str], wanted: Wanted) -> bool:
     """Whether there is a column of that name, or number."""
-    if wanted is None or not wanted.isdecimal():
+    if wanted is None or not _is_number(wanted):
         return wanted is not None and wanted.strip().lower() in names
-    return len(wanted) < _DIGITS and 1 <= int(wanted) <= len(names)
+    return 1 <= int(wanted) <= len(names)
+
+
+def _check_known(head: Line, wanted: tuple[Wanted, Wanted], usual: Sequence[Sequence[str]]) -> None:
+    """Check that what is asked can be found without the column of the answers, by whose name it was found.
+
+    Raises:
+        DataError: it was known as what is left besides that column, and there are several.
+    """
+    names = [cell.strip().lower() for cell in head.cells]
+    asked, answers = (of_one[0] for of_one in usual)
+    if wanted[0] is None and wanted[1] is not None and len(names) > 1 and not any(one in names for one in usual[0]):
+        raise DataError(
+            f"{head.where}: there is no column {wanted[1]!r}, besides which the {asked} was learned: give one column"
+            f" only, that of the {asked}, or call it {asked!r}, or give the {answers}, too"
+        )
 
 
 def _asked(head: Line, names: Sequence[str], wanted: str) -> int:
     """Where the column stands that the user asked for, by number or by name."""
-    if wanted.isdecimal() and wanted.isascii() and len(wanted) < _DIGITS:
+    if _is_number(wanted):
         if not 1 <= int(wanted) <= len(names):
             raise DataError(f"{head.where}: there are {len(names)} columns, and column {wanted} was asked for")
         return int(wanted) - 1
@@ -162,6 +184,8 @@ def _asked(head: Line, names: Sequence[str], wanted: str) -> int:
             f"{head.where}: there is no column {wanted!r}. Its columns are {', '.join(map(repr, head.cells))[:200]};"
             f" a number counts them from 1.{did_you_mean(wanted, head.cells)}"
         )
+    if names.count(wanted.strip().lower()) > 1:
+        raise DataError(f"{head.where}: two columns are called {wanted!r}: give them different names")
     return names.index(wanted.strip().lower())
 
 
@@ -188,11 +212,11 @@ def _others(
                     f"{head.where}: there are {len(names)} columns, and no one for the {usual[number][0]}:"
                     f" {how_parted(head)}"
                 )
-            if has_head and len(free) > 1:
+            if len(free) > 1 and (has_head or len(names) > _FEW):
                 listed = ", ".join(map(repr, head.cells))[:200]
                 raise DataError(
                     f"{head.where}: which column is the {usual[number][0]}? There are {listed}: name it with"
-                    f" --{usual[number][0]}-column"
+                    f" --{usual[number][0]}-column, or count from 1"
                 )
             found[number] = free[0]
     return [one for one in found[:needed] if one is not None]

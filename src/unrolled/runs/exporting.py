@@ -80,8 +80,11 @@ def export(
     for warning in run.warnings:
         warn(warning)
     place = Path(path) / MODEL if out is None else Path(out)
-    if place.suffix != _SUFFIX and Path(path).resolve() in place.resolve().parents:
-        raise ConfigError(f"{place} lies in the run, where other files are its own: call it {place.stem}{_SUFFIX}")
+    above = place.resolve().parents
+    is_deep = Path(path).resolve() in above[1:]
+    if is_deep or (place.suffix != _SUFFIX and Path(path).resolve() in above):
+        free = Path(path) / f"{place.stem}{_SUFFIX}"
+        raise ConfigError(f"{place} lies in the run, where other files are its own: call it {free}")
     _check_free(place, overwrite=overwrite)
     try:
         made = exported(run.model, _metadata(run))

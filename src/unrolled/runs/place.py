@@ -15,6 +15,8 @@ from unrolled.runs.layout import CELL, CHECKPOINTS, CONFIG, METRICS, SAMPLES
 from unrolled.runs.manifest import NAME
 from unrolled.runs.tasks import KINDS
 
+_TOLD = 5  # of what lies there besides
+
 
 @contextmanager
 def making(path: Path) -> Iterator[None]:
@@ -97,7 +99,8 @@ def check_own(path: Path) -> None:
         raise RunError(f"{path} exists and is not a run: choose another place with -o")
     if others := _strangers(path):
         raise RunError(
-            f"{path} holds more than a run ({others[0]}): it is not overwritten. Choose another place with -o"
+            f"{path} holds more than a run ({', '.join(str(one.relative_to(path)) for one in others[:_TOLD])}): it is not overwritten."
+            " Put that elsewhere, or remove it, or choose another place with -o"
         )
 
 

@@ -195,7 +195,7 @@ class TranslateKind(ExamplesKind[TranslateConfig, AboutTranslation, Translated])
         """The best translation of each source, and the next best ones."""
         assert isinstance(model, Translator)
         with found(places) as sources:
-            texts = parallel(sources, config.source_column, has_targets=False)
+            texts = parallel(sources, config.source_column, config.target_column, has_targets=False)
         inputs = Ragged.of(encoded(about.source, one.source, one.where, config.max_length) for one in texts)
         beam = Beam(config.beam, config.length_penalty)
         for start in range(0, len(texts), _AT_ONCE):
