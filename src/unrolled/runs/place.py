@@ -98,9 +98,10 @@ def check_own(path: Path) -> None:
     if path.is_symlink() or not all((path / name).is_file() for name in (CONFIG, CELL, NAME)):
         raise RunError(f"{path} exists and is not a run: choose another place with -o")
     if others := _strangers(path):
+        listed = ", ".join(str(one.relative_to(path)) for one in others[:_TOLD])
         raise RunError(
-            f"{path} holds more than a run ({', '.join(str(one.relative_to(path)) for one in others[:_TOLD])}): it is not overwritten."
-            " Put that elsewhere, or remove it, or choose another place with -o"
+            f"{path} holds more than a run ({listed}): it is not overwritten. Put that elsewhere, or remove it, or choose"
+            " another place with -o"
         )
 
 
