@@ -100,8 +100,8 @@ def check_own(path: Path) -> None:
     if others := _strangers(path):
         listed = ", ".join(str(one.relative_to(path)) for one in others[:_TOLD])
         raise RunError(
-            f"{path} holds more than a run ({listed}): it is not overwritten. Put that elsewhere, or remove it, or choose"
-            " another place with -o"
+            f"{path} holds more than a run ({listed}): it is not overwritten. Put that elsewhere, or remove it, or"
+            " choose another place with -o"
         )
 
 
