@@ -157,6 +157,11 @@ def test_a_text_that_was_known_by_the_column_beside_it(tmp_path):
         _columns(tmp_path, "id\tbody\n7\ta day\n", (None, "mood"), has_answers=False)
 
 
+def test_quotes_between_semicolons(tmp_path):
+    with pytest.raises(DataError, match=r"x\.csv, line 2: .*parted by commas, not by semicolons"):
+        _columns(tmp_path, 'text;label\n"a day";good\n', name="x.csv")
+
+
 def test_a_quote_that_never_ends(tmp_path):
     with pytest.raises(DataError, match=r"x\.csv, line 2"):
         _columns(tmp_path, 'text,label\n"a day,good\n', name="x.csv")

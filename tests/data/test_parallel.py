@@ -133,6 +133,14 @@ def test_what_is_no_pair(tmp_path, files, told):
         _read(*(tmp_path / name for name in files))
 
 
+def test_a_message_with_more_plurals_than_the_head_says(tmp_path):
+    (tmp_path / "m.po").write_text(
+        'msgid ""\nmsgstr "Plural-Forms: nplurals=2; plural=(n > 1);\\n"\n\n'
+        'msgid "%d day"\nmsgid_plural "%d days"\nmsgstr[0] "%d jour"\nmsgstr[1] "%d jours"\nmsgstr[2] "%d jours"\n'
+    )
+    assert [one[:2] for one in _read(tmp_path / "m.po")] == [("%d day", "%d jour")]
+
+
 def test_messages_of_nothing_but_a_mark_of_the_order_of_bytes(tmp_path):
     messages = (("\ufeff", "a"), ("b", "\ufeff"), ("c", "d"))
     (tmp_path / "m.po").write_text("".join(f'msgid "{one}"\nmsgstr "{other}"\n\n' for one, other in messages))

@@ -18,7 +18,7 @@ from unrolled import LanguageModel, LanguageModelConfig
 from unrolled.inspection import account, account_of, labels_of, sentences
 from unrolled.inspection import open as opened
 from unrolled.inspection.figures import coloured_text, figures_of, gradient_film
-from unrolled.inspection.report import report
+from unrolled.inspection.report import _between, report
 
 TEXT = (
     "def f(a, b):\n    if a and '<b>&' in b:  # </script><script>alert(1)</script>\n        return [a, (b, 1)]\n\n" * 16
@@ -154,3 +154,17 @@ def test_a_strangers_model():
     page = report(without, "a model")
     assert 'id="reader"' not in page
     assert "What the units that move most did" in page
+
+
+@pytest.mark.parametrize(
+    ("symbols", "between"),
+    [
+        (["a", "b", "\n"], ""),
+        (["a", "b\n"], ""),
+        (["sea ", "day\n"], ""),
+        (["sea", "day", "sun\n"], " "),
+        (["a", " ", "bc"], " "),
+    ],
+)
+def test_what_stands_between_symbols(symbols, between):
+    assert _between(symbols) == between

@@ -99,7 +99,7 @@ def test_a_run_from_a_table(folder, tmp_path, engine):
     assert said[0].where == "the film was lovely"
     assert sum(said[0].probabilities.values()) == pytest.approx(1)
     (one,) = tried(tmp_path)
-    assert (one.unit, one.remark) == ("example", "")
+    assert (one.unit, one.remark, one.parameters) == ("example", "", prepared.parameters)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,10 @@ def test_a_run_from_a_table(folder, tmp_path, engine):
     ],
 )
 def test_every_form(folder, tmp_path, name, options):
-    path = train(_config(folder / name, **options), tmp_path / "run")
+    events = []
+    path = train(_config(folder / name, **options), tmp_path / "run", listen=events.append)
+    prepared = next(one for one in events if isinstance(one, Prepared))
+    assert tried(tmp_path)[0].parameters == prepared.parameters, "a scale is not learned"
     score = evaluate(path, str(folder / name))
     assert score.accuracy > (0.9 if options.get("steps") != 10 else 0.4)
     assert load(path).config.data == (str(folder / name),)

@@ -19,6 +19,7 @@ _SOURCE = ("source", "src", "from", "input", "original", "word")
 _TARGET = ("target", "tgt", "to", "output", "translation", "pronunciation")
 _CATALOGUES = (".po", ".mo")
 _DIGITS = 2  # of the number of plurals
+_PLURALS = 10  # more than any language has
 
 
 @dataclass(frozen=True)
@@ -151,6 +152,8 @@ def _read_catalogue(source: Source) -> Any:
     try:
         if ending(source) == ".mo":
             return mofile.read_mo(io.BytesIO(content))
+        # (only the singular is read: a message may have more plurals than its head says, as some of Django's have)
+        content = re.sub(rb"nplurals\s*=\s*\d+", b"nplurals=%d" % _PLURALS, content)
         return pofile.read_po(io.BytesIO(content), abort_invalid=True)
     except (pofile.PoFileError, OSError, ValueError, LookupError, struct.error) as error:
         told = (str(error).splitlines() or [""])[0]

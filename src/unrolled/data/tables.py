@@ -53,7 +53,8 @@ def lines_of(source: Source) -> Iterator[Line]:
                 if cells:
                     yield Line(f"{source.name}, line {reader.line_num}", tuple(cells))
         except csv.Error as error:
-            raise DataError(f"{source.name}, line {reader.line_num}: {error}") from error
+            told = " (columns are parted by commas, not by semicolons)" if ";" in text.partition("\n")[0] else ""
+            raise DataError(f"{source.name}, line {reader.line_num}: {error}{told}") from error
         return
     for number, line in enumerate(decoding.lines_of(source.blocks(), source.name), 1):
         if line.strip():

@@ -11,7 +11,7 @@ import gzip
 import html
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from itertools import groupby
 from string import Template
@@ -109,6 +109,7 @@ def _text(found: Account) -> dict[str, Any]:
     numbers = {letter: number for number, letter in enumerate(letters)}
     data: dict[str, Any] = {
         "letters": letters,
+        "between": _between(letters),
         "step": found.step,
         "text": _blob(np.array([numbers[one] for one in shown], dtype="<u4")),
         "units": [_unit(one, shown, found) | _worth(one, found) for one in found.units],
@@ -124,9 +125,16 @@ def _text(found: Account) -> dict[str, Any]:
     return data
 
 
+def _between(symbols: Iterable[str]) -> str:
+    """What stands between two symbols where they are read in a row: words that bring no space of their own need one."""
+    bare = {symbol.removesuffix("\n") for symbol in symbols}
+    has_space = any(one.endswith(" ") and one.strip() for one in bare)
+    return " " if any(len(one) > 1 for one in bare) and not has_space else ""
+
+
 def _unit(one: Telling, shown: Sequence[str], found: Account) -> dict[str, Any]:
     before, after = _AROUND
-    between = " " if any(len(symbol) > 1 for symbol in shown) else ""
+    between = _between(shown)
     largest = _largest(one.values.numpy())
     rule = one.rule
     return {

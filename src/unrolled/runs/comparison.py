@@ -116,12 +116,11 @@ def _tried(path: Path) -> Tried:
     try:
         folder = RunFolder.at(path)
         identity = folder.identity()
-        expected = identity.expected()
+        size = identity.parameters()
         standing = folder.checkpoints.newest_standing()
     except RunError as error:
         return Tried(str(path), "", 0, "", 0, 0, None, "", None, None, 0.0, f"cannot be read: {error}"[:100])
     unit = identity.about.unit
-    size = sum(value.numel() for value in expected.values())
     facts = (str(path), identity.graph.cell, size, identity.about.name, identity.config.seed)
     if standing is None:
         return Tried(*facts, 0, None, unit, None, None, 0.0, "never saved")

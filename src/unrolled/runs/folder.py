@@ -48,8 +48,19 @@ class Identity:
         Raises:
             RunError: these sizes make no model, or one that would need more memory than this machine has.
         """
+        return self._outline().state_dict()
+
+    def parameters(self) -> int:
+        """How many numbers are learned.
+
+        Raises:
+            RunError: as `expected`.
+        """
+        return sum(one.numel() for one in self._outline().parameters())
+
+    def _outline(self) -> nn.Module:
         try:
-            return model_on_meta(self.config, self.make).state_dict()
+            return model_on_meta(self.config, self.make)
         except ConfigError as error:
             raise RunError(f"the run does not fit this machine: {error}") from error
         except ValueError as error:

@@ -26,7 +26,7 @@
 
   // what a letter looks like: one that ends a line, or that nobody sees, has a sign
   const signs = { "\n": "\u21b5", "\t": "\u2192", "\r": "\u240d" };
-  const word = data.letters.some((one) => [...one.replace(/\n$/, "")].length > 1), between = word ? " " : "";
+  const word = data.letters.some((one) => [...one.replace(/\n$/, "")].length > 1), between = data.between;
   const looks = data.letters.map((one) => {
     const seen = [...one].map((c) => signs[c] ?? (/[\p{Cc}\p{Cf}\p{Cs}\p{M}]/u.test(c) ? "\u00b7" : c)).join("");
     return word ? (seen || "\u00b7") + " " : seen || "\u00b7";
