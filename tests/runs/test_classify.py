@@ -26,7 +26,7 @@ from unrolled import (
 )
 from unrolled.data import Examples, Ragged, found, labelled
 from unrolled.models import Classifier, ClassifierConfig, FrontConfig
-from unrolled.runs import Prepared, Sampled, find_learning_rate, resume, tried
+from unrolled.runs import Prepared, Sampled, Tried, find_learning_rate, resume, tried
 from unrolled.runs.tasks import ClassifyKind
 from unrolled.runs.tasks.examples import scale_of
 from unrolled.training import Evaluated, Evaluation, ExamplesTask, Stepped
@@ -100,6 +100,8 @@ def test_a_run_from_a_table(folder, tmp_path, engine):
     assert sum(said[0].probabilities.values()) == pytest.approx(1)
     (one,) = tried(tmp_path)
     assert (one.unit, one.remark, one.parameters) == ("example", "", prepared.parameters)
+    measured = [every.scores["accuracy"] for every in events if isinstance(every, Evaluated) and every.step]
+    assert (one.score, one.best_score) == ("accuracy", max(measured))
 
 
 @pytest.mark.parametrize(
@@ -443,3 +445,12 @@ def test_scales():
     mean, deviation = scale_of([np.array([[1e-20, 100.1], [3e-20, 100.1]], np.float32)])
     assert deviation == pytest.approx((1e-20, 1.0), rel=1e-3)
     assert mean == pytest.approx((2e-20, 100.1), rel=1e-6)
+
+
+def test_runs_are_listed_by_the_score_that_chose_their_weights():
+    facts = {"cell": "rnn", "parameters": 1, "text": "days", "seed": 1, "step": 9, "total": 9, "best_step": 9}
+    facts |= {"elapsed": 1.0, "remark": "", "unit": "example", "score": "accuracy"}
+    surer = Tried(path="a", best_loss=0.3, best_score=0.7, **facts)
+    righter = Tried(path="b", best_loss=0.4, best_score=0.8, **facts)
+    never = Tried(path="c", best_loss=None, best_score=None, **facts)
+    assert sorted([never, surer, righter], key=lambda one: one.order) == [righter, surer, never]

@@ -162,7 +162,8 @@ def runs_command(
         return
     print(
         columns(
-            ("run", "cell", "parameters", "text", "steps", "nats, held out", "time", ""), [_row(one) for one in found]
+            ("run", "cell", "parameters", "data", "steps", "nats, held out", "score", "time", ""),
+            [_row(one) for one in found],
         )
     )
 
@@ -274,7 +275,9 @@ def _warn(message: str) -> None:
 def _row(one: Tried) -> tuple[str, ...]:
     loss = "" if one.best_loss is None else f"{one.best_loss:.4f} per {one.unit}"
     steps = f"{one.step:,}" if one.total in (None, one.step) else f"{one.step:,} of {one.total:,}"
-    return (one.path, one.cell, f"{one.parameters:,}", one.text[:40], steps, loss, f"{one.elapsed:.0f} s", one.remark)
+    score = "" if one.best_score is None else f"{one.score} {one.best_score:.4f}"
+    facts = (one.path, one.cell, f"{one.parameters:,}", one.text[:40], steps, loss, score)
+    return (*facts, f"{one.elapsed:.0f} s", one.remark)
 
 
 def _text(one: Description) -> str:

@@ -21,13 +21,17 @@ _CONFIDENCE = 0.95
 _WITHOUT_EFFECT = ("seed", "samples", "sample_length", "sample_temperature", "save_minutes", "divergence")
 _WHAT_IS_READ = (  # what held-out losses are of
     "task", "data", "mix", "tokens", "vocab_size", "val_frac", "split", "split_seed", "lower", "text_column",
-    "label_column",
+    "label_column", "source_column", "target_column", "target_tokens", "max_length", "frame_size", "frame_channels",
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Tried:
-    """A run in a line. `best_loss`: of the best weights, held out, mean nats per `unit`; `elapsed`: seconds."""
+    """A run in a line.
+
+    best_loss: of the best weights, held out, mean nats per `unit`. best_score: theirs by which they were chosen, and
+    score, its name; None and empty: they were chosen by the loss. elapsed: seconds.
+    """
 
     path: str
     cell: str
@@ -41,6 +45,14 @@ class Tried:
     best_step: int | None
     elapsed: float
     remark: str
+    score: str = ""
+    best_score: float | None = None
+
+    @property
+    def order(self) -> tuple[bool, str, str, float, float, str]:
+        """Those of like units and scores together, the best first; what was never measured comes last."""
+        score, loss = -(self.best_score or 0.0), self.best_loss or 0.0
+        return self.best_loss is None, self.unit, self.score, score, loss, self.path
 
 
 @dataclass(frozen=True)
@@ -62,7 +74,7 @@ class Group:
 
 
 def tried(folder: Path) -> list[Tried]:
-    """Every run in a folder, the lowest held-out loss of each unit first. One that cannot be read is listed with why.
+    """Every run in a folder, the best of each unit first. One that cannot be read is listed with why.
 
     Raises:
         RunError: there is no such folder, or no run in it.
@@ -72,7 +84,7 @@ def tried(folder: Path) -> list[Tried]:
     found = [_tried(path) for path in sorted(folder.iterdir()) if _seems_a_run(path)]
     if not found:
         raise RunError(f"there is no run in {folder}")
-    return sorted(found, key=lambda one: (one.best_loss is None, one.unit, one.best_loss or 0.0, one.path))
+    return sorted(found, key=lambda one: one.order)
 
 
 def compare(paths: Sequence[Path]) -> list[Group]:
@@ -130,6 +142,7 @@ def _tried(path: Path) -> Tried:
         *facts, progress.step, progress.total, unit,
         None if best is None else best.loss, None if best is None else best.step,
         progress.elapsed, _remark(folder, _is_done(identity.config, progress)),
+        identity.kind.chosen_by(identity.config) or "", None if best is None else best.score,
     )  # fmt: skip
 
 

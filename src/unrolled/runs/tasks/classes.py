@@ -233,7 +233,8 @@ class ClassesKind(ExamplesKind[Config, AboutType, Examples], Generic[Config, Abo
             if probabilities is None:
                 return None
             score = score_of(held_out, probabilities, about.classes, about.unit)
-            return Evaluation(score.nats, {"accuracy": score.accuracy, "macro F1": score.macro_f1}, "accuracy")
+            by_name = {"accuracy": score.accuracy, "macro F1": score.macro_f1}
+            return Evaluation(score.nats, by_name, self.chosen_by(config))
 
         return ExamplesTask(
             model,
@@ -245,6 +246,11 @@ class ClassesKind(ExamplesKind[Config, AboutType, Examples], Generic[Config, Abo
             measure=measure,
             weights=self.weights(config, learned, len(about.classes)),
         )
+
+    def chosen_by(self, config: Config) -> str:
+        """How many answers are right."""
+        del config
+        return "accuracy"
 
     def show(self, config: Config, about: AboutType, task: object, step: int, should_stop: ShouldStop) -> str | None:
         """What it says of a few examples, and what they are."""

@@ -185,6 +185,11 @@ class Kind(ABC, Generic[Config, AboutType, Data]):
     def show(self, config: Config, about: AboutType, task: Task, step: int, should_stop: ShouldStop) -> str | None:
         """What shows how far the model is: what it writes, or says of examples. None: it was told to stop."""
 
+    def chosen_by(self, config: Config) -> str | None:
+        """The name of the score by which the best weights are chosen; None: by the loss."""
+        del config
+        return None
+
     def observers(self, config: Config, data: Data, model: nn.Module) -> Sequence[Observer]:
         """Who else looks at the model after each evaluation."""
         del config, data, model

@@ -147,7 +147,7 @@ class TranslateKind(ExamplesKind[TranslateConfig, AboutTranslation, Translated])
                 return Evaluation(math.nan)  # (the trainer says what is wrong)
             if score is None:
                 return None
-            return Evaluation(score.nats, score.by_name, config.score_name)
+            return Evaluation(score.nats, score.by_name, self.chosen_by(config))
 
         return ExamplesTask(
             model,
@@ -159,6 +159,10 @@ class TranslateKind(ExamplesKind[TranslateConfig, AboutTranslation, Translated])
             measure=measure,
             prepare=None if config.truth_decay is None else _inverse_sigmoid(model, config.truth_decay),
         )
+
+    def chosen_by(self, config: TranslateConfig) -> str | None:
+        """As the options say, or the cut of the targets."""
+        return config.score_name
 
     def show(
         self, config: TranslateConfig, about: AboutTranslation, task: object, step: int, should_stop: ShouldStop
