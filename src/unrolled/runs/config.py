@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,15 +10,24 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
+from unrolled.data import as_names
 from unrolled.errors import ConfigError, UnrolledError, did_you_mean
 from unrolled.training import TrainingConfig
+
+
+def _named(data: Any) -> Any:
+    """Names of data, see `as_names`; what is none is left to the check of types."""
+    try:
+        return tuple(as_names(data))
+    except TypeError:
+        return data
 
 
 class RunConfig(TrainingConfig):
     """What every run has, whatever it learns: data, a recurrent network, training."""
 
     task: str = Field(description="what is learned")
-    data: Annotated[tuple[str, ...], BeforeValidator(lambda one: _as_names(one))] = Field(
+    data: Annotated[tuple[str, ...], BeforeValidator(_named)] = Field(
         default=(), strict=False, description="files, folders, globs, '-'; none: the default corpus"
     )
     val_frac: float = Field(default=0.05, ge=0, lt=1, description="share of the data held out; 0: none")
@@ -38,13 +46,6 @@ class RunConfig(TrainingConfig):
     save_minutes: float = Field(default=5.0, gt=0, le=1e6, description="saved at every evaluation, and so often")
     keep: int = Field(default=2, ge=2, le=50, description="how many checkpoints are kept, of the newest: see --average")
     device: str = Field(default="cpu", description="torch's name of it")
-
-
-def _as_names(data: Any) -> Any:
-    """Names of data, each a text or a path; what is neither is left to the check of types."""
-    names = [data] if isinstance(data, str | os.PathLike) else data
-    is_several = isinstance(names, list | tuple)
-    return tuple(os.fspath(one) if isinstance(one, os.PathLike) else one for one in names) if is_several else names
 
 
 _LARGEST = 1 << 16  # bytes of a file of options
