@@ -18,6 +18,7 @@ from unrolled.data.fetching import Corpus
 from unrolled.data.labelled_corpora import LABELLED
 from unrolled.data.moving_digits import VIDEOS
 from unrolled.data.parallel_corpora import PARALLEL
+from unrolled.data.picture_corpora import PICTURES
 from unrolled.data.places import cache_folder
 from unrolled.data.text_corpora import TEXTS
 from unrolled.errors import DataError, did_you_mean
@@ -25,7 +26,7 @@ from unrolled.errors import DataError, did_you_mean
 Say = Callable[[str], None]
 
 
-_CORPORA = (*TEXTS, *LABELLED, *VIDEOS, *PARALLEL)
+_CORPORA = (*TEXTS, *LABELLED, *VIDEOS, *PARALLEL, *PICTURES)
 
 
 def names() -> list[str]:

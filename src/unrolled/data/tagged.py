@@ -8,10 +8,11 @@ import numpy as np
 
 from unrolled.data.arrays import arrays_of, check_lengths, names_of, single
 from unrolled.data.decoding import lines_of
+from unrolled.data.images import FrameShape
 from unrolled.data.labelled import Labelled, alike
 from unrolled.data.sources import Place, Source
 from unrolled.data.tables import ending
-from unrolled.data.video import FrameShape, frames_of, is_video, labels_beside, labels_of
+from unrolled.data.video import frames_of, is_video, labels_beside, labels_of
 from unrolled.errors import DataError
 
 

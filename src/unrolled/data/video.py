@@ -14,12 +14,11 @@ from typing import Any
 import numpy as np
 
 from unrolled.data.decoding import lines_of
+from unrolled.data.images import FrameShape
 from unrolled.data.ragged import Array
 from unrolled.data.sources import Source
 from unrolled.data.tables import ending
 from unrolled.errors import ConfigError, DataError
-
-FrameShape = tuple[int, int, int]  # channels (1: grey, 3: red, green and blue), height, width
 
 _ENDINGS = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm")
 _LABELS = (".tsv", ".txt")

@@ -1,0 +1,204 @@
+"""Images and what belongs to them, captions or labels: arrays, tables, folders, COCO's JSON. Knows files, no ids."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from unrolled.data.arrays import arrays_of, names_of
+from unrolled.data.coco import captions_of, image_beside
+from unrolled.data.images import FrameShape, Pixels, image_of
+from unrolled.data.ragged import Array
+from unrolled.data.sources import Place, Source
+from unrolled.data.tables import Wanted, columns_of, ending, is_table, some_lines_of
+from unrolled.errors import DataError
+
+_IMAGE = ("image", "file", "file_name", "filename", "path")
+_TEXT = ("caption", "text", "label", "description", "class")
+_ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+_MOST = 1 << 32  # bytes of all images
+_STACKED = 3  # dimensions of grey images, [N, height, width]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image, uint8 `[C, height, width]`, and where it stands: `"cats.tsv, line 12"`.
+
+    texts: its captions, or its label, or its symbols parted by spaces; none where nobody asked for any.
+    """
+
+    pixels: Pixels
+    texts: tuple[str, ...]
+    where: str
+
+
+@dataclass(frozen=True)
+class _Listed:
+    """A file of an image that somebody names."""
+
+    path: Path
+    texts: tuple[str, ...]
+    where: str
+
+
+def pictures(
+    places: Sequence[Place],
+    shape: FrameShape,
+    image: Wanted = None,
+    text: Wanted = None,
+    folder: Path | None = None,
+    *,
+    has_texts: bool = True,
+) -> list[Picture]:
+    """All images in these places.
+
+    A .tsv or .csv is a table with a column of files and one of texts (`image` and `text` name them, or count them from
+    1); a file that stands in several lines has several texts. A .json is COCO's of captions. Files are named as seen
+    from `folder`, or else from the file that names them. In a folder each folder is a label, each image in it has that;
+    without `has_texts` all images in it count, and a single file is one. An .npz has arrays `x`, uint8 `[N, height,
+    width]` or `[N, C, height, width]`, and `y`, `[N]` or `[N, U]`: a text, or so many symbols for each.
+
+    Args:
+        places: where they are.
+        shape: to which files of images are brought: channels, height, width. Those of an .npz stay as they are.
+        image: the column of files.
+        text: the column of texts.
+        folder: in which the files lie that are named.
+        has_texts: whether texts are wanted.
+
+    Raises:
+        DataError: nothing there, something else, images of several shapes; with the file and the line.
+        ConfigError: files of images, and nothing to read them with.
+    """
+    found: list[Picture] = []
+    size = 0
+    for one in _of_places(places, shape, (image, text), folder, has_texts=has_texts):
+        found.append(one)
+        if one.pixels.shape != found[0].pixels.shape:
+            raise DataError(
+                f"{one.where} is {one.pixels.shape} (channels, height, width), {found[0].where}"
+                f" {found[0].pixels.shape}: all need the same"
+            )
+        size += one.pixels.size
+        if size > _MOST:
+            raise DataError(f"these are more than {_MOST:,} bytes of images: give fewer, or a smaller --image-size")
+    if not found:
+        raise DataError(f"{', '.join(place.name for place in places)}: there is no image in it")
+    return found
+
+
+def _of_places(
+    places: Sequence[Place], shape: FrameShape, columns: tuple[Wanted, Wanted], folder: Path | None, *, has_texts: bool
+) -> Iterator[Picture]:
+    for place in places:
+        sources = _worth_reading(place, has_texts=has_texts)
+        for source in sources:
+            if ending(source) == ".npz":
+                yield from _arrays(source, has_texts=has_texts)
+                continue
+            for one in _listed(place, source, columns, folder, has_texts=has_texts):
+                yield Picture(_decoded(one, shape), one.texts, one.where)
+
+
+def _worth_reading(place: Place, *, has_texts: bool) -> Sequence[Source]:
+    """The files of a place that are read: of those that name images in a folder, none of the images themselves."""
+    naming = [one for one in place.sources if is_table(one) or ending(one) in (".json", ".npz")]
+    if naming and len(naming) < len(place.sources) and has_texts:
+        return naming
+    if not any(one.optional for one in place.sources):
+        return place.sources
+    return [one for one in place.sources if ending(one) in _ENDINGS] or naming or place.sources
+
+
+def _listed(
+    place: Place, source: Source, columns: tuple[Wanted, Wanted], folder: Path | None, *, has_texts: bool
+) -> Iterator[_Listed]:
+    """The images that a file names; an image names itself."""
+    if ending(source) == ".json":
+        for name, texts, where in captions_of(source):
+            path = _existing(image_beside(source, folder, name), where)
+            yield _Listed(path, texts if has_texts else (), where)
+    elif is_table(source):
+        yield from _table(source, columns, folder, has_texts=has_texts)
+    elif not has_texts:
+        yield _Listed(source.path, (), source.name)
+    else:
+        yield _Listed(source.path, (_label(place, source),), source.name)
+
+
+def _label(place: Place, source: Source) -> str:
+    """What the folder is called in which an image lies.
+
+    Raises:
+        DataError: it lies in none, or is no image.
+    """
+    folder = Path(place.name)
+    inner = source.path.relative_to(folder) if folder.is_dir() else Path(source.path.name)
+    if len(inner.parts) < 2 or ending(source) not in _ENDINGS:
+        raise DataError(
+            f"{source.name}: nothing says what belongs to it: give a table (.tsv, .csv) of images and texts, COCO's"
+            " .json, an .npz of x and y, or a folder with a folder for each label"
+        )
+    return os.fsencode(inner.parts[-2]).decode("utf-8", "replace")
+
+
+def _table(
+    source: Source, columns: tuple[Wanted, Wanted], folder: Path | None, *, has_texts: bool
+) -> Iterator[_Listed]:
+    """The images of a table in the order of their first lines, each with the texts of all its lines."""
+    base = source.path.parent if folder is None else folder
+    lines = columns_of(some_lines_of(source), columns, (_IMAGE, _TEXT), has_answers=has_texts)
+    texts: dict[str, list[str]] = {}
+    wheres: dict[str, str] = {}
+    for line in zip(*lines, strict=True):
+        name, *told = (one.cells[0].strip() for one in line)
+        for value, what in ((name, "name of the image"), *((one, "text") for one in told)):
+            if not value:
+                raise DataError(f"{line[0].where}: the {what} is empty. Fill it in, or remove the line")
+        wheres.setdefault(name, line[0].where)
+        texts.setdefault(name, []).extend(told)
+    for name, told in texts.items():
+        yield _Listed(_existing(base / name, wheres[name]), tuple(told), wheres[name])
+
+
+def _existing(path: Path, where: str) -> Path:
+    try:
+        if path.is_file():
+            return path
+    except (OSError, ValueError):  # a name that no file can have
+        pass
+    raise DataError(
+        f"{where}: there is no image {path}: mend its name, or say with --image-folder in which folder the images lie"
+    )
+
+
+def _decoded(one: _Listed, shape: FrameShape) -> Pixels:
+    name = str(one.path)
+    source = Source(one.path, name if name in one.where else f"{one.where}: {name}")
+    return image_of(b"".join(source.blocks()), source.name, shape)
+
+
+def _arrays(source: Source, *, has_texts: bool) -> Iterator[Picture]:
+    arrays = arrays_of(source, ("x", "y") if has_texts else ("x",), ())
+    x = arrays["x"][:, None] if arrays["x"].ndim == _STACKED else arrays["x"]
+    if x.ndim != _STACKED + 1 or x.dtype != np.uint8:
+        raise DataError(
+            f"{source.name}: x is {arrays['x'].dtype} {arrays['x'].shape}: wanted images, uint8 [N, height, width] or"
+            " [N, C, height, width], from 0 to 255"
+        )
+    texts = _texts(source, arrays["y"], len(x)) if has_texts else [()] * len(x)
+    for row, (pixels, one) in enumerate(zip(x, texts, strict=True)):
+        yield Picture(pixels, one, f"{source.name}, example {row}")
+
+
+def _texts(source: Source, y: Array, count: int) -> list[tuple[Any, ...]]:
+    """A text for each, of one value or of several."""
+    if y.ndim not in (1, 2) or len(y) != count:
+        raise DataError(f"{source.name}: y is {y.shape}, and x has {count:,} images: wanted [N], or [N, U]")
+    names = names_of(y, source).reshape(count, -1)
+    return [(" ".join(one),) for one in names.tolist()]
