@@ -11,6 +11,7 @@ from unrolled import DataError
 from unrolled.data import corpora, fetching, found, labelled, parallel
 from unrolled.data.labelled_corpora import LABELLED
 from unrolled.data.moving_digits import VIDEOS
+from unrolled.data.picture_corpora import PICTURES
 from unrolled.data.parallel_corpora import PARALLEL, written_dates
 
 TEXT = "Shall I compare thee\n"
@@ -31,7 +32,7 @@ def test_each_is_pinned_or_signed_and_has_a_licence():
     assert corpora.names()[:4] == ["shakespeare", "sonnets", "linux", "movie-reviews"]
     for corpus, _ in corpora.listed():
         assert corpus.licence
-        is_made_of_pinned = corpus in VIDEOS or "(installed)" in corpus.origin
+        is_made_of_pinned = corpus in (*VIDEOS, *PICTURES) or "(installed)" in corpus.origin
         assert corpus.sha256 is not None or corpus.origin.startswith("Debian") or is_made_of_pinned
 
 

@@ -64,7 +64,7 @@ class TestOneImage:
     @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "I", "F"])
     def test_every_way_to_hold_colours_is_read(self, mode):
         grey = Image.new("L", (5, 6), 128)
-        if mode == "I;16":
+        if mode == "I;16":  # noqa: SIM108
             image = Image.fromarray(np.full((6, 5), 128 * 257, dtype=np.uint16))
         else:
             image = grey.convert(mode)
