@@ -17,8 +17,12 @@ ShouldStop = Callable[[], bool]
 class Learner(Protocol):
     """A model that learns examples."""
 
-    def losses(self, inputs: Tensor, lengths: Tensor, targets: Tensor) -> Tensor:
-        """Nats for all that is to be said, `[n]`; of classes: for each of the targets `[U, B]`, in that order."""
+    def losses(self, inputs: Tensor, lengths: Tensor, targets: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        """Nats for all that is to be said, `[n]`; of classes: for each of the targets `[U, B]`, in that order.
+
+        Maybe with a number beside them, which is added to their mean in what is minimised, and told nowhere: what a
+        choice that has no gradient of its own is learned by.
+        """
         ...
 
 
@@ -64,17 +68,19 @@ class ExamplesTask:
         self.steps_per_epoch = len(self._batches)
 
     def loss(self, step: int) -> StepLoss:
-        """The mean nats per target of the batch of that step."""
+        """The mean nats per target of the batch of that step, and what is minimised with them."""
         if self._prepare is not None:
             self._prepare(step)
         batch = self.learned.batch(self._batches.at(step)).to(next(self.model.parameters()).device)
-        losses = self.model.losses(batch.inputs, batch.lengths, batch.targets)  # type: ignore[operator]
+        made = self.model.losses(batch.inputs, batch.lengths, batch.targets)  # type: ignore[operator]
+        losses, beside = made if isinstance(made, tuple) else (made, None)
         count = losses.numel()
         if self._weights is not None:
             targets = batch.targets[batch.targets != PADDING]
             weights = self._weights.to(losses)[targets]
             losses = losses * weights * (count / weights.sum())
-        return StepLoss(losses.mean(), 1, count, {})
+        nats = losses.mean()
+        return StepLoss(nats, 1, count, {}, None if beside is None else nats + beside)
 
     def evaluate(self, should_stop: ShouldStop) -> Evaluation | None:
         """The loss and the scores on what is held out; None if it was told to stop."""

@@ -101,7 +101,7 @@ class Trainer(Generic[TaskType]):
         self.optimizer.zero_grad()
         # the mean over a chunk's steps, or the sum that char-rnn's clipping and optimiser are meant for
         scale = made.steps if self.config.loss_reduction == "sum" else 1
-        (made.nats * scale).backward()  # type: ignore[no-untyped-call]
+        (made.minimised * scale).backward()  # type: ignore[no-untyped-call]
         return made, clip_gradients(self.task.model.parameters(), self.config)
 
     def _loss(self) -> StepLoss:

@@ -13,12 +13,21 @@ from unrolled.engine import State
 
 @dataclass(frozen=True)
 class StepLoss:
-    """One chunk's loss: mean nats per token, over so many steps and tokens, and the states to go on from."""
+    """One chunk's loss: mean nats per token, over so many steps and tokens, and the states to go on from.
+
+    `objective`: what is minimised, where that is not what is told: nats and what else the gradient has to come from.
+    """
 
     nats: Tensor
     steps: int
     tokens: int
     after: State
+    objective: Tensor | None = None
+
+    @property
+    def minimised(self) -> Tensor:
+        """What the gradient is of."""
+        return self.nats if self.objective is None else self.objective
 
 
 @dataclass(frozen=True)
