@@ -11,8 +11,8 @@ from unrolled import DataError
 from unrolled.data import corpora, fetching, found, labelled, parallel
 from unrolled.data.labelled_corpora import LABELLED
 from unrolled.data.moving_digits import VIDEOS
-from unrolled.data.picture_corpora import PICTURES
 from unrolled.data.parallel_corpora import PARALLEL, written_dates
+from unrolled.data.picture_corpora import PICTURES
 
 TEXT = "Shall I compare thee\n"
 

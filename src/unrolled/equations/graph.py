@@ -103,6 +103,11 @@ class Graph:
         return width
 
     @property
+    def output_state(self) -> str | None:
+        """The name of the state that is the output; None: the output is no state."""
+        return next((one.name for one in self.states if one.after == self.output), None)
+
+    @property
     def noise(self) -> tuple[Node, ...]:
         """The noise leaves, in the order of their slots: each is `mean / probability` with that probability, else 0."""
         leaves = [node for node in self.nodes if node.operation == "noise"]

@@ -1,7 +1,7 @@
 """Recurrent layers as nn.Modules: a cell over a sequence. Knows no tasks and no text."""
 
 from unrolled.layers.attention import Attention, Scoring
-from unrolled.layers.convolution import Blocks, ImageEncoder
+from unrolled.layers.convolution import Blocks, ImageEncoder, ImageGrid
 from unrolled.layers.drop_in import GRU, LSTM, RNN
 from unrolled.layers.drop_in_cells import GRUCell, LSTMCell, RNNCell
 from unrolled.layers.pooling import Pool, Pooling
@@ -10,6 +10,6 @@ from unrolled.layers.stepper import Stepper
 from unrolled.layers.watching import Watchable, watching
 
 __all__ = [
-    "GRU", "LSTM", "RNN", "Attention", "Blocks", "GRUCell", "ImageEncoder", "LSTMCell", "Pool", "Pooling", "RNNCell",
-    "Recurrent", "Scoring", "Stepper", "Watchable", "check_lengths", "watching",
+    "GRU", "LSTM", "RNN", "Attention", "Blocks", "GRUCell", "ImageEncoder", "ImageGrid", "LSTMCell", "Pool",
+    "Pooling", "RNNCell", "Recurrent", "Scoring", "Stepper", "Watchable", "check_lengths", "watching",
 ]  # fmt: skip

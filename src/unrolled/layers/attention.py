@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -47,24 +48,46 @@ class Attention(nn.Module):
 
     def forward(self, queries: Tensor, memory: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """The means `[U, B, D]` and the weights `[U, B, S]`, of which `lengths` `[B]` places of each row are real."""
+        return self.prepared(memory, lengths).asked(queries)
+
+    def prepared(self, memory: Tensor, lengths: Tensor) -> Prepared:
+        """A memory that is asked often, a query at a time: what needs no query is computed once."""
         is_place = within(lengths, len(memory))  # [S, B]
         memory = memory.masked_fill(~is_place[..., None], 0.0)  # (zero times what is no number is no number)
-        by_row = memory.transpose(0, 1)  # [B, S, D]
-        scores = self._scores(queries, memory, by_row)
-        real = is_place.T[:, None]  # [B, 1, S]
-        lowest = torch.finfo(scores.dtype).min
-        weights = scores.masked_fill(~real, lowest).softmax(dim=2) * real
-        return torch.bmm(weights, by_row).transpose(0, 1), weights.transpose(0, 1)
+        keys = self.memory(memory) if self.scoring == "additive" else memory
+        return Prepared(self, memory.transpose(0, 1), keys, is_place.T[:, None])
 
-    def _scores(self, queries: Tensor, memory: Tensor, by_row: Tensor) -> Tensor:
-        """The scores `[B, U, S]`."""
+    def scores(self, queries: Tensor, keys: Tensor) -> Tensor:
+        """The scores `[B, U, S]`; `keys`: the memory, for "additive" U m."""
         if self.scoring == "additive":
-            both = self.query(queries)[:, None] + self.memory(memory)[None]  # [U, S, B, Q]
+            both = self.query(queries)[:, None] + keys[None]  # [U, S, B, Q]
             scores: Tensor = self.score(torch.tanh(both))[..., 0]
             return scores.permute(2, 0, 1)
         asked = self.query(queries) if self.scoring == "general" else queries
-        return torch.bmm(asked.transpose(0, 1), by_row.transpose(1, 2))
+        return torch.bmm(asked.transpose(0, 1), keys.permute(1, 2, 0))
 
     def extra_repr(self) -> str:
         """Which scoring."""
         return self.scoring
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A memory that can be asked. by_row: `[B, S, D]`. keys: `[S, B, ...]`. is_place: which places are real."""
+
+    attention: Attention
+    by_row: Tensor
+    keys: Tensor
+    is_place: Tensor  # [B, 1, S]
+
+    def asked(self, queries: Tensor) -> tuple[Tensor, Tensor]:
+        """The means `[U, B, D]` for queries `[U, B, Q]`, and the weights `[U, B, S]`."""
+        weights = self.weights(queries).transpose(0, 1)
+        return torch.bmm(weights, self.by_row).transpose(0, 1), weights.transpose(0, 1)
+
+    def weights(self, queries: Tensor) -> Tensor:
+        """How much each place counts, `[U, B, S]`."""
+        scores = self.attention.scores(queries, self.keys)
+        lowest = torch.finfo(scores.dtype).min
+        weights: Tensor = scores.masked_fill(~self.is_place, lowest).softmax(dim=2) * self.is_place
+        return weights.transpose(0, 1)

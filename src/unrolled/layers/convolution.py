@@ -1,4 +1,4 @@
-"""A small convolutional network that makes one vector of an image, plain or residual. Knows images, no sequences."""
+"""A small convolutional network that makes a grid or a vector of an image, plain or residual. Knows no sequences."""
 
 from __future__ import annotations
 
@@ -18,20 +18,19 @@ _GROUPS = 8
 _PLACES = 2  # channels that say where: row and column
 
 
-class ImageEncoder(nn.Module):
-    """Images `[N, C, height, width]` to vectors `[N, size]`.
+class ImageGrid(nn.Module):
+    """Images `[N, C, height, width]` to a grid of vectors, `[N, size, rows, columns]`, of eight places a side or fewer.
 
     Stages, each a 3 x 3 convolution and the maximum of 2 x 2 pixels, until a side has eight pixels or fewer; all but
     the first, which has most pixels, end with a block of two convolutions. Then two channels more say where each pixel
-    is (Liu et al. 2018, "CoordConv"), a last convolution reads all, and a linear layer the maximum over the image of
-    each of its channels: what is seen counts wherever it is, and where it is can be told. A "residual" block adds what
-    went in (He et al. 2015), a "plain" one does not: the comparison of the lecture's slide 77. Channels are normalised
-    in groups (Wu & He 2018), each image by itself, so what an image becomes does not depend on the others beside it.
+    is (Liu et al. 2018, "CoordConv"), and a last convolution reads all. A "residual" block adds what went in (He et al.
+    2015), a "plain" one does not: the comparison of the lecture's slide 77. Channels are normalised in groups (Wu & He
+    2018), each image by itself, so what an image becomes does not depend on the others beside it.
     """
 
     places: Tensor  # [2, height, width] of what the stages give: the row and the column of each pixel, from -1 to 1
 
-    def __init__(self, channels: int, height: int, width: int, size: int, blocks: Blocks = "residual") -> None:
+    def __init__(self, channels: int, height: int, width: int, size: int = _MOST, blocks: Blocks = "residual") -> None:
         super().__init__()
         halvings = math.ceil(math.log2(max(height, width) / _FINEST))
         stages: list[nn.Module] = []
@@ -42,18 +41,34 @@ class ImageEncoder(nn.Module):
                 stages.append(Block(wide, blocks))
             channels, wide = wide, min(2 * wide, _MOST)
         self.stages = nn.Sequential(*stages)
-        sizes = (-(-size // 2 ** max(halvings, 0)) for size in (height, width))
-        lines = (torch.linspace(-1, 1, size) for size in sizes)
+        rows, columns = (-(-side // 2 ** max(halvings, 0)) for side in (height, width))
+        lines = (torch.linspace(-1, 1, side) for side in (rows, columns))
         self.register_buffer("places", torch.stack(torch.meshgrid(*lines, indexing="ij")), persistent=False)
-        self.last = _convolution(channels + _PLACES, _MOST)
+        self.last = _convolution(channels + _PLACES, size)
+        self.rows, self.columns = rows, columns
+
+    def forward(self, images: Tensor) -> Tensor:
+        """The grids."""
+        seen = self.stages(images)
+        placed = torch.cat([seen, self.places.expand(len(seen), -1, -1, -1)], dim=1)
+        grid: Tensor = self.last(placed)
+        return grid
+
+
+class ImageEncoder(ImageGrid):
+    """Images `[N, C, height, width]` to vectors `[N, size]`.
+
+    Of the maximum over the grid of each of its channels: what is seen counts wherever it is, and where it is can be
+    told.
+    """
+
+    def __init__(self, channels: int, height: int, width: int, size: int, blocks: Blocks = "residual") -> None:
+        super().__init__(channels, height, width, blocks=blocks)
         self.read_out = nn.Linear(_MOST, size)
 
     def forward(self, images: Tensor) -> Tensor:
         """The vectors."""
-        seen = self.stages(images)
-        placed = torch.cat([seen, self.places.expand(len(seen), -1, -1, -1)], dim=1)
-        strongest = self.last(placed).amax(dim=(2, 3))
-        found: Tensor = self.read_out(strongest)
+        found: Tensor = self.read_out(super().forward(images).amax(dim=(2, 3)))
         return found
 
 

@@ -1,5 +1,7 @@
 """Models: recurrent layers with what stands before and behind them. Knows ids and tensors, no files."""
 
+from unrolled.models.attender import Attender, Looks
+from unrolled.models.captioner import Captioner, CaptionerConfig
 from unrolled.models.classifier import Classifier, ClassifierConfig
 from unrolled.models.front import FrontConfig
 from unrolled.models.language_model import LanguageModel, LanguageModelConfig
@@ -7,11 +9,15 @@ from unrolled.models.memory import Memory
 from unrolled.models.mode import evaluating
 from unrolled.models.sequences import SequenceConfig, SequenceModel
 from unrolled.models.tagger import Tagger
+from unrolled.models.targets import ended, given_before, parted
+from unrolled.models.teller import ATTENDS, Entry, Teller, TellerConfig
 from unrolled.models.translator import Translator, TranslatorConfig
+from unrolled.models.viewer import Viewer, ViewerConfig
 from unrolled.models.writer import Context, Writer, WriterConfig
 
 __all__ = [
-    "Classifier", "ClassifierConfig", "Context", "FrontConfig", "LanguageModel", "LanguageModelConfig", "Memory",
-    "SequenceConfig", "SequenceModel", "Tagger", "Translator", "TranslatorConfig", "Writer", "WriterConfig",
-    "evaluating",
+    "ATTENDS", "Attender", "Captioner", "CaptionerConfig", "Classifier", "ClassifierConfig", "Context", "Entry",
+    "FrontConfig", "LanguageModel", "LanguageModelConfig", "Looks", "Memory", "SequenceConfig", "SequenceModel",
+    "Tagger", "Teller", "TellerConfig", "Translator", "TranslatorConfig", "Viewer", "ViewerConfig", "Writer",
+    "WriterConfig", "ended", "evaluating", "given_before", "parted",
 ]  # fmt: skip

@@ -11,9 +11,8 @@ from unrolled.equations import Cell, Graph
 from unrolled.layers import Pool, Recurrent, check_lengths
 from unrolled.models.front import FrontConfig
 from unrolled.models.memory import Memory
+from unrolled.models.targets import ended, given_before
 from unrolled.models.writer import Writer, WriterConfig
-
-_PADDING = -1  # any number below 0 is a target that counts for nothing
 
 
 class TranslatorConfig(BaseModel):
@@ -88,7 +87,7 @@ class Translator(nn.Module):
 
     def losses(self, inputs: Tensor, lengths: Tensor, targets: Tensor) -> Tensor:
         """Nats for each symbol of the targets `[U, B]` that is no padding, and for the end of each: `[n + B]`."""
-        given, wanted = self.given(targets), self._ended(targets)
+        given, wanted = self.given(targets), ended(targets, self.writer.boundary)
         memory = self.read(inputs, lengths)
         if self.training and self.truth < 1:
             given = self._mixed(given, memory)
@@ -100,14 +99,7 @@ class Translator(nn.Module):
 
     def given(self, targets: Tensor) -> Tensor:
         """What the writer reads while it writes the targets `[U, B]`: the boundary before each, `[U + 1, B]`."""
-        before = torch.cat([torch.full_like(targets[:1], self.writer.boundary), targets])
-        return before.masked_fill(before < 0, self.writer.boundary)
-
-    def _ended(self, targets: Tensor) -> Tensor:
-        """The targets with the boundary behind each, `[U + 1, B]`."""
-        wanted = torch.cat([targets, torch.full_like(targets[:1], _PADDING)])
-        ends = (targets >= 0).sum(dim=0)
-        return wanted.scatter(0, ends[None], self.writer.boundary)
+        return given_before(targets, self.writer.boundary)
 
     @torch.no_grad()
     def _mixed(self, given: Tensor, memory: Memory) -> Tensor:

@@ -83,9 +83,7 @@ class Writer(nn.Module):
     @property
     def begins(self) -> str:
         """The state that a summary starts: the one that a layer gives as its output. The others start from zeros."""
-        graph = self.rnn.graph
-        given = [one.name for one in graph.states if one.after == graph.output]
-        return given[0] if given and self.config.context != "state" else ""
+        return self.rnn.graph.output_state or "" if self.config.context != "state" else ""
 
     @property
     def can_point(self) -> bool:
