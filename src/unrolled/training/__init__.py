@@ -1,6 +1,6 @@
 """Training: one loop that emits events. Knows models and ids; prints nothing, writes no files."""
 
-from unrolled.training import scores
+from unrolled.training import caption_scores, scores
 from unrolled.training.config import MOST, TrainingConfig
 from unrolled.training.events import Evaluated, Event, Finished, Planned, SampleDue, Stepped
 from unrolled.training.examples import ExamplesTask
@@ -12,5 +12,6 @@ from unrolled.training.text import TextTask, mean_nats
 
 __all__ = [
     "MOST", "Best", "Evaluated", "Evaluation", "Event", "ExamplesTask", "Finished", "Planned", "Progress", "SampleDue",
-    "StepLoss", "Stepped", "Task", "TextTask", "Trainer", "TrainingConfig", "mean_nats", "noise", "scores", "seed_of",
+    "StepLoss", "Stepped", "Task", "TextTask", "Trainer", "TrainingConfig", "caption_scores", "mean_nats", "noise",
+    "scores", "seed_of",
 ]  # fmt: skip
