@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from unrolled.layers import GRU, LSTM, RNN, Recurrent
     from unrolled.models import LanguageModel, LanguageModelConfig
     from unrolled.runs import (
+        CaptionConfig,
         ClassifyConfig,
         TagConfig,
         TextConfig,
@@ -60,19 +61,20 @@ _ROOMS = {
     "layers": ("GRU", "LSTM", "RNN", "Recurrent"),
     "models": ("LanguageModel", "LanguageModelConfig"),
     "runs": (
-        "ClassifyConfig", "TagConfig", "TextConfig", "TranslateConfig", "evaluate", "export", "load", "look", "predict",
-        "preset", "resume", "sample", "train",
+        "CaptionConfig", "ClassifyConfig", "TagConfig", "TextConfig", "TranslateConfig", "evaluate", "export", "load",
+        "look", "predict", "preset", "resume", "sample", "train",
     ),
 }  # fmt: skip
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
 # (all but `open`: whoever imports * keeps Python's own)
 __all__ = [
-    "GRU", "LSTM", "RNN", "Cell", "CellError", "CheckpointError", "ClassifyConfig", "ConfigError", "DataError",
-    "EquationError", "ExportError", "GenerationError", "Graph", "GraphError", "LanguageModel", "LanguageModelConfig",
-    "Noise", "Recurrent", "RunError", "ShapeError", "Strategy", "TagConfig", "TextConfig", "TraceError",
-    "TrainingError", "TranslateConfig", "UnrolledError", "cell", "cells", "evaluate", "export", "generate", "intervene",
-    "load", "look", "ops", "predict", "preset", "resume", "sample", "trace", "train", "use_engine",
+    "GRU", "LSTM", "RNN", "CaptionConfig", "Cell", "CellError", "CheckpointError", "ClassifyConfig", "ConfigError",
+    "DataError", "EquationError", "ExportError", "GenerationError", "Graph", "GraphError", "LanguageModel",
+    "LanguageModelConfig", "Noise", "Recurrent", "RunError", "ShapeError", "Strategy", "TagConfig", "TextConfig",
+    "TraceError", "TrainingError", "TranslateConfig", "UnrolledError", "cell", "cells", "evaluate", "export",
+    "generate", "intervene", "load", "look", "ops", "predict", "preset", "resume", "sample", "trace", "train",
+    "use_engine",
 ]  # fmt: skip
 
 

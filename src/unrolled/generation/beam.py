@@ -104,6 +104,27 @@ def beam_search(
     return _Search(writer, memory, most, beam, banned).run()
 
 
+def beam_or_greedy(
+    writer: Writes[Kept],
+    memory: Kept,
+    most: Tensor,
+    beam: Beam = Beam(),
+    banned: tuple[int, ...] = (),
+) -> list[list[Written]]:
+    """As `beam_search`, and what greedy search finds is among the candidates: the best is never worse than that.
+
+    (A beam can lose the greedy sequence on the way to one that ends up less likely.)
+    """
+    found = beam_search(writer, memory, most, beam, banned)
+    if beam.width == 1:
+        return found
+    greedy = beam_search(writer, memory, most, Beam(1, beam.length_penalty), banned)
+    return [
+        sorted({one.ids: one for one in (*others, *ranked)}.values(), key=lambda one: -one.score)[: beam.width]
+        for ranked, others in zip(found, greedy, strict=True)
+    ]
+
+
 class _Search(Generic[Kept]):
     """What changes from step to step: R = B x width rows, those of an example side by side."""
 

@@ -13,6 +13,7 @@ from unrolled.runs.sinks import logging_to
 from unrolled.runs.tasks import (
     DEFAULT,
     KINDS,
+    CaptionConfig,
     ClassifyConfig,
     Prediction,
     Score,
@@ -28,6 +29,7 @@ __all__ = [
     "DEFAULT",
     "KINDS",
     "AlreadyDone",
+    "CaptionConfig",
     "ClassifyConfig",
     "Diverged",
     "ExportedFile",

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from unrolled.errors import ConfigError, did_you_mean
+from unrolled.runs.tasks.caption import CaptionKind
+from unrolled.runs.tasks.caption_config import CaptionConfig
 from unrolled.runs.tasks.classify import ClassifyConfig, ClassifyKind
 from unrolled.runs.tasks.kind import About, Asked, DataFile, Gathered, Kind, Observer, Prediction, Score, ShouldStop
 from unrolled.runs.tasks.tag import TagConfig, TagKind
@@ -14,7 +16,8 @@ from unrolled.runs.tasks.translate_config import TranslateConfig
 
 AnyKind = Kind[Any, Any, Any]
 
-KINDS: Mapping[str, AnyKind] = {kind.name: kind for kind in (TextKind(), ClassifyKind(), TagKind(), TranslateKind())}
+_ALL: tuple[AnyKind, ...] = (TextKind(), ClassifyKind(), TagKind(), TranslateKind(), CaptionKind())
+KINDS: Mapping[str, AnyKind] = {kind.name: kind for kind in _ALL}
 DEFAULT = TextKind.name
 
 
@@ -31,7 +34,7 @@ def kind_of(task: object) -> AnyKind:
 
 
 __all__ = [
-    "DEFAULT", "KINDS", "About", "AboutText", "AnyKind", "Asked", "ClassifyConfig", "ClassifyKind", "DataFile",
-    "Gathered", "Kind", "Observer", "Prediction", "Score", "ShouldStop", "TagConfig", "TagKind", "TextConfig",
-    "TextKind", "TranslateConfig", "TranslateKind", "kind_of", "text_model", "text_task",
+    "DEFAULT", "KINDS", "About", "AboutText", "AnyKind", "Asked", "CaptionConfig", "CaptionKind", "ClassifyConfig",
+    "ClassifyKind", "DataFile", "Gathered", "Kind", "Observer", "Prediction", "Score", "ShouldStop", "TagConfig",
+    "TagKind", "TextConfig", "TextKind", "TranslateConfig", "TranslateKind", "kind_of", "text_model", "text_task",
 ]  # fmt: skip

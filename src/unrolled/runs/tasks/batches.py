@@ -1,4 +1,4 @@
-"""Reading all examples in batches, and putting what came of each back into their order. Knows no kind of work."""
+"""Reading all examples in batches: their loss, or what comes of each, in their order. Knows no kind of work."""
 
 from __future__ import annotations
 
@@ -44,3 +44,19 @@ def read_all(
             for place, row in enumerate(rows.tolist()):
                 found[row] = numbers[: lengths[row], place]
     return Ragged(np.concatenate(found), ends)
+
+
+@torch.no_grad()
+def nats_of(model: nn.Module, examples: Examples, should_stop: Callable[[], bool] = lambda: False) -> float | None:
+    """The mean of a learner's losses over all examples, in nats; None if it was told to stop."""
+    device = next(model.parameters()).device
+    total, count = 0.0, 0
+    with evaluating(model):
+        for rows in examples.in_order(_AT_ONCE):
+            if should_stop():
+                return None
+            batch = examples.batch(rows).to(device)
+            made = model.losses(batch.inputs, batch.lengths, batch.targets)  # type: ignore[operator]
+            losses = made[0] if isinstance(made, tuple) else made
+            total, count = total + float(losses.double().sum()), count + losses.numel()
+    return total / count

@@ -6,17 +6,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
-
 from unrolled.data import Lexicon, Spelling
 from unrolled.errors import ConfigError
 from unrolled.generation import Beam
-from unrolled.models import Translator, evaluating
+from unrolled.models import Translator
+from unrolled.runs.tasks.batches import nats_of
 from unrolled.runs.tasks.kind import ShouldStop
 from unrolled.runs.tasks.translate_data import AboutTranslation, Translated
 from unrolled.runs.tasks.translating import render
-
-_AT_ONCE = 64  # pairs whose loss is measured side by side
 
 
 @dataclass(frozen=True)
@@ -97,21 +94,6 @@ def score_of(
         return None
     texts, references = [ranked[0].text for ranked in said], [one.target for one in examples.texts]
     return score_of_texts(texts, references, about.target, nats)
-
-
-@torch.no_grad()
-def nats_of(model: Translator, examples: Translated, should_stop: ShouldStop) -> float | None:
-    """The loss of each symbol in the mean, ends included."""
-    device = next(model.parameters()).device
-    total, count = 0.0, 0
-    with evaluating(model):
-        for rows in examples.in_order(_AT_ONCE):
-            if should_stop():
-                return None
-            batch = examples.batch(rows).to(device)
-            losses = model.losses(batch.inputs, batch.lengths, batch.targets)
-            total, count = total + float(losses.double().sum()), count + losses.numel()
-    return total / count
 
 
 def score_of_texts(

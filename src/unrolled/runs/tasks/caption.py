@@ -1,0 +1,253 @@
+"""The kind "caption": an image in, a sentence out. Photographs, icons, drawings: whatever has texts that tell of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from unrolled.data import Picture, found, pictures, spelling_of
+from unrolled.equations import Graph
+from unrolled.errors import DataError, GenerationError
+from unrolled.generation import Beam
+from unrolled.models import Captioner, CaptionerConfig, TellerConfig, ViewerConfig
+from unrolled.runs.tasks.caption_config import CaptionConfig
+from unrolled.runs.tasks.caption_data import (
+    LONGEST,
+    AboutCaptions,
+    Captioned,
+    captioned,
+    read_captions,
+    stored_captions,
+)
+from unrolled.runs.tasks.caption_score import CaptionScore, check_scorer, score_of
+from unrolled.runs.tasks.captioning import said_of, tell
+from unrolled.runs.tasks.examples import ABOUT, ExamplesKind, scale_of, spread
+from unrolled.runs.tasks.kind import Asked, DataFile, Gathered, Prediction, Seen, ShouldStop
+from unrolled.training import Evaluation, ExamplesTask
+
+_SHOWN = 4
+_AT_ONCE = 256  # images that are told of before any is shown
+_LETTERS = 100  # of a text that is shown
+_PICTURES = "pictures.safetensors"
+
+
+@dataclass(frozen=True)
+class Caption:
+    """What a captioner says of an image.
+
+    log_probability: in nats. others: the next best ones with theirs.
+    """
+
+    where: str
+    text: str
+    log_probability: float
+    others: tuple[tuple[str, float], ...]
+
+    def line(self) -> str:
+        """The best one, and the image."""
+        return f"{self.text}\t{self.where}"
+
+
+class CaptionKind(ExamplesKind[CaptionConfig, AboutCaptions, Captioned]):
+    """A convolutional network reads the image, a recurrent one tells of it, word by word."""
+
+    name = "caption"
+    config = CaptionConfig
+    about_type = AboutCaptions
+    files = (ABOUT, DataFile(_PICTURES, None))
+    used_with = frozenset({"beam", "length_penalty", "image_folder"})
+
+    def learner(self, about: AboutCaptions) -> str:
+        """What learns, in words."""
+        return f"a captioner that says {about.unit}s"
+
+    def gather(self, config: CaptionConfig) -> Gathered[AboutCaptions, Captioned]:
+        """Read all images; the vocabulary comes from the captions that are learned."""
+        check_scorer()
+        if not config.data:
+            raise DataError(
+                "captions of what? Name a table (.tsv, .csv) of images and captions, COCO's .json, an .npz, or a corpus"
+                " ('unrolled data get icons')"
+            )
+        name, read = _read(config, config.data, config.frame)
+        rows = config.rows(len(read))[0]
+        if not len(rows):
+            raise DataError(f"{name} has {len(read)} images: none is left with --val-frac {config.val_frac:g}")
+        texts = (text for row in rows for text in read[row].texts)
+        spelling = spelling_of(texts, config.tokens, config.vocab_size, lower=config.lower)
+        data = captioned(spelling, read, config.max_length)
+        longest = max(len(spelling.cut(text)) for row in rows for text in read[row].texts)
+        mean, deviation = scale_of([data.pixels[rows]])
+        about = AboutCaptions(
+            name=name,
+            examples=len(read),
+            spelling=spelling,
+            longest=longest,
+            frame=_shape(read),
+            mean=mean,
+            deviation=deviation,
+        )
+        return self.gathered(about, data)
+
+    def stored(self, data: Captioned) -> bytes:
+        """The images and their captions."""
+        return stored_captions(data)
+
+    def data(self, folder: Path, about: AboutCaptions) -> Captioned:
+        """The same again."""
+        return captioned(about.spelling, read_captions(folder / _PICTURES, about.frame, about.examples), LONGEST)
+
+    def described(self, about: AboutCaptions) -> str:
+        """The words, and the size of the images."""
+        channels, height, width = about.frame
+        colours = {1: "grey", 3: "colour"}.get(channels, f"{channels}-channel")
+        return f"{len(about.spelling):,} {about.unit}s of {colours} images of {height} x {width}"
+
+    def model(self, config: CaptionConfig, about: AboutCaptions, graph: Graph) -> Captioner:
+        """A captioner of such images."""
+        viewer = ViewerConfig(
+            frame=about.frame,
+            size=config.encoder_size,
+            blocks=config.blocks,
+            mean=about.mean,
+            deviation=about.deviation,
+            shift=config.shift,
+            dropout=config.dropout,
+        )
+        teller = TellerConfig(
+            vocab_size=len(about.spelling),
+            embedding_size=config.embedding_size,
+            hidden_size=config.hidden_size,
+            num_layers=config.num_layers,
+            dropout=config.dropout,
+            image=config.image,
+            spread=config.spread,
+            reward=config.reward,
+            entropy=config.entropy,
+            mixing=config.mixing,
+        )
+        return Captioner(CaptionerConfig(viewer=viewer, teller=teller, label_smoothing=config.label_smoothing), graph)
+
+    def task(self, config: CaptionConfig, about: AboutCaptions, data: Captioned, model: nn.Module) -> ExamplesTask:
+        """All images but those held out."""
+        check_scorer()
+        assert isinstance(model, Captioner)
+        learned, held_out = self.parted(config, about, data)
+        greedy = Beam(1, config.length_penalty)
+
+        def measure(should_stop: ShouldStop) -> Evaluation | None:
+            assert held_out is not None
+            try:
+                score = score_of(model, about, held_out, greedy, should_stop)
+            except GenerationError:
+                return Evaluation(math.nan)  # (the trainer says what is wrong)
+            return None if score is None else Evaluation(score.nats, score.by_name, self.chosen_by(config))
+
+        return ExamplesTask(
+            model,
+            learned,
+            held_out,
+            config.batch_size,
+            seed=config.seed,
+            loss_of_guessing=math.log(len(about.spelling) + 1),
+            measure=measure,
+        )
+
+    def chosen_by(self, config: CaptionConfig) -> str | None:
+        """As the options say."""
+        return None if config.chosen_by == "nats" else config.chosen_by
+
+    def show(
+        self, config: CaptionConfig, about: AboutCaptions, task: object, step: int, should_stop: ShouldStop
+    ) -> str | None:
+        """What it says of a few images, and what they are."""
+        del step
+        assert isinstance(task, ExamplesTask)
+        assert isinstance(task.model, Captioner)
+        assert isinstance(task.shown, Captioned)
+        few = task.shown.pick(spread(len(task.shown), _SHOWN))
+        told = tell(task.model, about, few, Beam(1, config.length_penalty), should_stop)
+        if told is None:
+            return None
+        return "\n".join(_shown(about, texts, said) for texts, said in zip(few.texts, said_of(told), strict=True))
+
+    def others(self, config: CaptionConfig, about: AboutCaptions, places: Sequence[str]) -> tuple[str, Captioned]:
+        """The images in these places, and their captions."""
+        name, read = _read(config, places, about.frame)
+        _check_shape(about, read)
+        return name, captioned(about.spelling, read, LONGEST)
+
+    def score(self, config: CaptionConfig, about: AboutCaptions, model: nn.Module, examples: Captioned) -> CaptionScore:
+        """How near its captions are to those of the images."""
+        assert isinstance(model, Captioner)
+        check_scorer()
+        score = score_of(model, about, examples, Beam(config.beam, config.length_penalty))
+        assert score is not None, "nobody says stop"
+        return score
+
+    def predict(
+        self, config: CaptionConfig, about: AboutCaptions, model: nn.Module, places: Sequence[str]
+    ) -> Iterator[Prediction]:
+        """The best caption of each image, and the next best ones."""
+        assert isinstance(model, Captioner)
+        _, read = _read(config, places, about.frame, has_texts=False)
+        _check_shape(about, read)
+        beam = Beam(config.beam, config.length_penalty)
+        for start in range(0, len(read), _AT_ONCE):
+            some = captioned(about.spelling, read[start : start + _AT_ONCE], LONGEST)
+            told = tell(model, about, some, beam)
+            assert told is not None, "nobody says stop"
+            for where, (best, *rest) in zip(some.wheres, told, strict=True):
+                others = tuple((other.text, other.log_probability) for other in rest)
+                yield Caption(where, best.text, best.log_probability, others)
+
+    def legend(self, about: AboutCaptions) -> Mapping[str, Any]:
+        """The words, and the id that begins and ends what is said."""
+        return {"target": about.spelling.model_dump(), "boundary": len(about.spelling)}
+
+    def seen(
+        self,
+        config: CaptionConfig,
+        about: AboutCaptions,
+        model: nn.Module,
+        name: str,
+        examples: Captioned,
+        asked: Asked,
+    ) -> Seen:
+        """Where it looks, the best and the worst captions, gates, gradients."""
+        raise NotImplementedError
+
+
+def _read(
+    config: CaptionConfig, places: Sequence[str], shape: tuple[int, int, int], *, has_texts: bool = True
+) -> tuple[str, list[Picture]]:
+    """What images are called that stand in these places, and the images."""
+    columns = config.image_column, config.text_column
+    with found(places) as sources:
+        name = ", ".join(place.name for place in sources)
+        return name, pictures(sources, shape, *columns, config.folder, has_texts=has_texts)
+
+
+def _shape(read: Sequence[Picture]) -> tuple[int, int, int]:
+    channels, height, width = read[0].pixels.shape
+    return channels, height, width
+
+
+def _check_shape(about: AboutCaptions, read: Sequence[Picture]) -> None:
+    if _shape(read) != about.frame:
+        raise DataError(
+            f"{read[0].where} is {_shape(read)} (channels, height, width), and {about.frame} were learned: give such"
+            " arrays, or files of images, which are brought to that size"
+        )
+
+
+def _shown(about: AboutCaptions, texts: Sequence[str], said: str) -> str:
+    cut = about.spelling.cut
+    is_right = any(cut(said) == cut(one) for one in texts)
+    first, said = (one if len(one) <= _LETTERS else f"{one[:_LETTERS]}..." for one in (texts[0], said))
+    return f"{'  ' if is_right else 'x '}{said}" + ("" if is_right else f"\n    (is {first})")

@@ -1,0 +1,79 @@
+"""The options of a captioner. Knows names and numbers only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from unrolled.data import Cut, FrameShape
+from unrolled.layers import Blocks
+from unrolled.models import ATTENDS, Entry
+from unrolled.runs.tasks.caption_data import LONGEST
+from unrolled.runs.tasks.examples import ExamplesConfig
+
+
+class CaptionConfig(ExamplesConfig):
+    """Everything that makes a run on captioned images what it is."""
+
+    task: Literal["caption"] = Field(default="caption", description="what is learned")
+    image_column: str | None = Field(default=None, description="of a table: its name, or number from 1")
+    text_column: str | None = Field(default=None, description="of a table: its name, or number from 1")
+    image_folder: str | None = Field(
+        default=None, description="where the images lie that a table or COCO's .json names; none: beside it"
+    )
+    image_size: int = Field(default=64, ge=1, le=4096, description="height and width that files of images are given")
+    image_channels: Literal["grey", "rgb"] = Field(default="rgb", description="that files of images are given")
+    blocks: Blocks = Field(default="residual", description="of the convolutional network that reads images")
+    encoder_size: int = Field(
+        default=128, ge=8, le=100_000, multiple_of=8, description="numbers of each place of an image"
+    )
+    shift: int = Field(default=2, ge=0, le=64, description="pixels by which images are moved at most, while training")
+    image: Entry = Field(
+        default="soft",
+        description="how the image is known: beside the first word or every one, as the first state, as a first word,"
+        " or by soft or hard attention",
+    )
+    spread: float = Field(default=1.0, ge=0, le=1e6, description="of attention: what it costs to leave places out")
+    reward: float = Field(default=0.1, ge=0, le=1e6, description="of hard attention: how much the reward counts")
+    entropy: float = Field(default=0.002, ge=0, le=1e6, description="of hard attention: how much the entropy counts")
+    mixing: float = Field(default=0.5, ge=0, le=1, description="of hard attention: share of steps that look softly")
+    tokens: Cut = "words"
+    vocab_size: int = Field(default=10_000, ge=2, le=1_000_000, description="of words, characters and pairs")
+    lower: bool = Field(default=False, description="capital letters are read as small ones")
+    max_length: int = Field(default=60, ge=1, le=LONGEST, description="pieces of a caption")
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1, description="share of the truth spread over all pieces")
+    cell: str = "lstm"
+    embedding_size: int = Field(default=128, ge=1, le=1_000_000)
+    hidden_size: int = Field(default=256, ge=1, le=1_000_000, description="units")
+    dropout: float = Field(default=0.3, ge=0, lt=1)
+    learning_rate: float = Field(default=3e-3, gt=0, le=1e3)
+    beam: int = Field(default=3, ge=1, le=1_000, description="how many unfinished captions are followed; 1: greedy")
+    length_penalty: float = Field(
+        default=0.0, ge=0, le=10, description="power of the length that scores are divided by"
+    )
+    chosen_by: Literal["CIDEr-D", "BLEU-4", "word F1", "exact match", "nats"] = Field(
+        default="word F1", description="the best weights"
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> CaptionConfig:
+        if self.lower and self.tokens == "pairs":
+            raise ValueError("byte pairs have capital letters of their own: leave --lower out")
+        return self
+
+    @property
+    def attends(self) -> bool:
+        """Whether it looks at places of the image."""
+        return self.image in ATTENDS
+
+    @property
+    def frame(self) -> FrameShape:
+        """Of files of images."""
+        return (1 if self.image_channels == "grey" else 3, self.image_size, self.image_size)
+
+    @property
+    def folder(self) -> Path | None:
+        """Where images lie."""
+        return None if self.image_folder is None else Path(self.image_folder)
