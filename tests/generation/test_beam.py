@@ -7,7 +7,7 @@ import torch
 
 from tests.models.test_translator import WAYS, _model
 from unrolled import ConfigError
-from unrolled.generation import Beam, beam_search
+from unrolled.generation import Beam, beam_or_greedy, beam_search
 
 LENGTHS = torch.tensor([4, 2])
 
@@ -136,3 +136,28 @@ def test_symbols_that_are_not_to_be_written():
 def test_beams_that_are_none(wrong):
     with pytest.raises(ConfigError, match="give a"):
         Beam(**wrong)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_with_the_greedy_one_among_the_candidates_the_best_is_never_worse(seed):
+    model, memory = _sharpened(WAYS[0], seed)
+    most = torch.tensor([4, 6])
+    for width in (1, 2, 3):
+        greedy, beam = beam_search(model.writer, memory, most, Beam(1, 0)), Beam(width, 0)
+        searched, both = (one(model.writer, memory, most, beam) for one in (beam_search, beam_or_greedy))
+        for alone, without, ranked in zip(greedy, searched, both, strict=True):
+            best = max(alone[0].log_probability, without[0].log_probability)
+            assert ranked[0].log_probability == pytest.approx(best, abs=1e-9)
+            assert len({one.ids for one in ranked}) == len(ranked) <= width
+            assert [one.score for one in ranked] == sorted((one.score for one in ranked), reverse=True)
+
+
+def test_there_are_cases_in_which_a_beam_loses_the_greedy_one():
+    """Else the test above could not fail."""
+    lost = 0
+    for seed in range(20):
+        model, memory = _sharpened(WAYS[0], seed)
+        most = torch.tensor([4, 6])
+        greedy, beam = (beam_search(model.writer, memory, most, Beam(width, 0)) for width in (1, 2))
+        lost += sum(one[0].score > other[0].score + 1e-6 for one, other in zip(greedy, beam, strict=True))
+    assert lost
