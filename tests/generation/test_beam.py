@@ -138,7 +138,7 @@ def test_beams_that_are_none(wrong):
         Beam(**wrong)
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(4))
 def test_with_the_greedy_one_among_the_candidates_the_best_is_never_worse(seed):
     model, memory = _sharpened(WAYS[0], seed)
     most = torch.tensor([4, 6])
@@ -152,12 +152,44 @@ def test_with_the_greedy_one_among_the_candidates_the_best_is_never_worse(seed):
             assert [one.score for one in ranked] == sorted((one.score for one in ranked), reverse=True)
 
 
-def test_there_are_cases_in_which_a_beam_loses_the_greedy_one():
-    """Else the test above could not fail."""
-    lost = 0
-    for seed in range(20):
-        model, memory = _sharpened(WAYS[0], seed)
-        most = torch.tensor([4, 6])
-        greedy, beam = (beam_search(model.writer, memory, most, Beam(width, 0)) for width in (1, 2))
-        lost += sum(one[0].score > other[0].score + 1e-6 for one, other in zip(greedy, beam, strict=True))
-    assert lost
+class Told:
+    """A writer of the symbols 0 to 3 that is a table: what was written -> chances of the next one, the end as 4."""
+
+    boundary = 4
+    CHANCES = {
+        (): [0.5, 0.45, 0, 0.05, 0],
+        (0,): [0.3, 0.25, 0.25, 0.2, 0],
+        (1,): [0.5, 0.5, 0, 0, 0],
+        (0, 0): [0, 0, 0, 0, 1],
+    }
+    LATER = [0.3, 0.2, 0.2, 0.1, 0.2]
+
+    def begin(self, memory):
+        return {"written": torch.full((1, len(memory.rows), 3), -1.0)}
+
+    def step(self, ids, memory, state):
+        written = state["written"][0].clone()
+        rows, logits = [], []
+        for row, symbol in zip(written.tolist(), ids.tolist(), strict=True):
+            so_far = tuple(int(one) for one in row if one >= 0) + ((symbol,) if symbol != 4 else ())
+            rows.append([*so_far, -1, -1, -1][:3])
+            logits.append(self.CHANCES.get(so_far, self.LATER))
+        return torch.tensor(logits).clamp_min(1e-12).log(), {"written": torch.tensor([rows], dtype=torch.float32)}, None
+
+
+class Rows:
+    def __init__(self, rows):
+        self.rows = rows
+
+    def pick(self, rows):
+        return Rows(self.rows[rows])
+
+
+def test_a_beam_can_lose_the_greedy_one():
+    most, memory = torch.tensor([3]), Rows(torch.arange(1))
+    greedy, beam, both = (
+        search(Told(), memory, most, Beam(width, 0))[0][0]
+        for search, width in ((beam_search, 1), (beam_search, 2), (beam_or_greedy, 2))
+    )
+    assert greedy.ids == both.ids == (0, 0)
+    assert beam.log_probability < greedy.log_probability
