@@ -1,6 +1,7 @@
 """Beam search beside all that could be written, one by one; batched as single."""
 
 from itertools import product
+from typing import ClassVar
 
 import pytest
 import torch
@@ -156,13 +157,13 @@ class Told:
     """A writer of the symbols 0 to 3 that is a table: what was written -> chances of the next one, the end as 4."""
 
     boundary = 4
-    CHANCES = {
+    CHANCES: ClassVar = {
         (): [0.5, 0.45, 0, 0.05, 0],
         (0,): [0.3, 0.25, 0.25, 0.2, 0],
         (1,): [0.5, 0.5, 0, 0, 0],
         (0, 0): [0, 0, 0, 0, 1],
     }
-    LATER = [0.3, 0.2, 0.2, 0.1, 0.2]
+    LATER: ClassVar = [0.3, 0.2, 0.2, 0.1, 0.2]
 
     def begin(self, memory):
         return {"written": torch.full((1, len(memory.rows), 3), -1.0)}

@@ -10,6 +10,7 @@ from unrolled.inspection.clipping import Clipping, Cut, clippings
 from unrolled.inspection.depth import Initialised, Layer, depth_gradients
 from unrolled.inspection.divergence import divergences
 from unrolled.inspection.flow import Activation, Fate, fates
+from unrolled.inspection.gaze import Gaze, Gazing, gazing
 from unrolled.inspection.intervening import Change, Clamp, Scale, Shift, intervene
 from unrolled.inspection.labels import Label, labels_of
 from unrolled.inspection.ngram import NGrams
@@ -19,8 +20,9 @@ from unrolled.inspection.values import Values
 from unrolled.inspection.words import Sentence, sentences
 
 __all__ = [
-    "Account", "Activation", "Alignment", "BackwardSignal", "Change", "Checkpoint", "Clamp", "Clipping", "Cut", "Fate",
-    "Found", "Initialised", "Label", "Layer", "NGrams", "Place", "Recorder", "Scale", "Sentence", "Shift", "Trace",
-    "Values", "account", "account_of", "backward_signals", "clippings", "close", "depth_gradients", "divergences",
-    "fates", "find", "intervene", "labels_of", "looking", "names_of", "open", "sentences", "trace",
+    "Account", "Activation", "Alignment", "BackwardSignal", "Change", "Checkpoint", "Clamp", "Clipping", "Cut",
+    "Fate", "Found", "Gaze", "Gazing", "Initialised", "Label", "Layer", "NGrams", "Place", "Recorder", "Scale",
+    "Sentence", "Shift", "Trace", "Values", "account", "account_of", "backward_signals", "clippings", "close",
+    "depth_gradients", "divergences", "fates", "find", "gazing", "intervene", "labels_of", "looking", "names_of",
+    "open", "sentences", "trace",
 ]  # fmt: skip

@@ -10,6 +10,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from unrolled.inspection.alignment import Alignment
+from unrolled.inspection.drawing import sliding
 
 _SHADES = [[0.0, "#ffffff"], [1.0, "#0a3069"]]
 _ROW, _MARGINS = 26, 190  # pixels
@@ -30,7 +31,7 @@ def alignments(shown: Sequence[Alignment]) -> go.Figure:
         height=int(np.clip(rows * _ROW + _MARGINS, _LEAST, _MOST)),
         margin={"l": _margin(shown), "r": 20, "t": 90, "b": 90},
         font={"size": 13},
-        sliders=[_slider(shown)] if len(shown) > 1 else [],
+        sliders=[sliding([one.name for one in shown])] if len(shown) > 1 else [],
     )
     return drawn
 
@@ -72,12 +73,3 @@ def _axis(pieces: Sequence[str]) -> dict[str, Any]:
 
 def _frame(one: Alignment) -> go.Frame:
     return go.Frame(name=one.name, data=[_map(one)], layout=_layout(one))
-
-
-def _slider(shown: Sequence[Alignment]) -> dict[str, Any]:
-    now = {"frame": {"duration": 0, "redraw": True}, "mode": "immediate", "transition": {"duration": 0}}
-    steps = [{"label": html.escape(one.name), "method": "animate", "args": [[one.name], now]} for one in shown]
-    return {
-        "steps": steps, "x": 0, "len": 1, "y": 0, "pad": {"t": 30}, "ticklen": 0,
-        "currentvalue": {"prefix": "", "font": {"color": "#1f2328"}}, "font": {"color": "rgba(0,0,0,0)"},
-    }  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
+from typing import Any
 
 import plotly.graph_objects as go
 
@@ -39,3 +40,13 @@ def cycled(cycle: Sequence[str], number: int) -> str:
 def shortened(text: str, letters: int) -> str:
     """A text of so many letters at most, in plotly's HTML."""
     return html.escape(text if len(text) <= letters else f"{text[: letters - 1]}\u2026")
+
+
+def sliding(names: Sequence[str]) -> dict[str, Any]:
+    """A slider that goes from frame to frame of a figure, by their names."""
+    now = {"frame": {"duration": 0, "redraw": True}, "mode": "immediate", "transition": {"duration": 0}}
+    return {
+        "steps": [{"label": html.escape(one), "method": "animate", "args": [[one], now]} for one in names],
+        "x": 0, "len": 1, "y": 0, "pad": {"t": 30}, "ticklen": 0,
+        "currentvalue": {"prefix": "", "font": {"color": BLACK}}, "font": {"color": "rgba(0,0,0,0)"},
+    }  # fmt: skip

@@ -24,6 +24,7 @@ from unrolled.runs.tasks.caption_data import (
     read_captions,
     stored_captions,
 )
+from unrolled.runs.tasks.caption_look import look_at_captions
 from unrolled.runs.tasks.caption_score import CaptionScore, check_scorer, score_of
 from unrolled.runs.tasks.captioning import said_of, tell
 from unrolled.runs.tasks.examples import ABOUT, ExamplesKind, scale_of, spread
@@ -220,7 +221,9 @@ class CaptionKind(ExamplesKind[CaptionConfig, AboutCaptions, Captioned]):
         asked: Asked,
     ) -> Seen:
         """Where it looks, the best and the worst captions, gates, gradients."""
-        raise NotImplementedError
+        assert isinstance(model, Captioner)
+        beam = Beam(config.beam, config.length_penalty)
+        return look_at_captions(model, about, examples, beam, name, asked)
 
 
 def _read(

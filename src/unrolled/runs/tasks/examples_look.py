@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from unrolled.data import Examples
 from unrolled.errors import ConfigError
@@ -16,10 +17,11 @@ _LEAST = 10
 ExamplesType = TypeVar("ExamplesType", bound=Examples)
 
 
-def to_be_read(examples: ExamplesType, most: int) -> ExamplesType:
+def to_be_read(examples: ExamplesType, most: int, lengths: NDArray[np.int64] | None = None) -> ExamplesType:
     """As many as have at most so many steps, padded, and no more than can be kept; one at least.
 
-    They are drawn from all, always the same: a file may have one class after the other.
+    They are drawn from all, always the same: a file may have one class after the other. `lengths`: how many steps each
+    has, `[N]`; None: as many as its inputs.
 
     Raises:
         ConfigError: so few steps that there is nothing to be seen.
@@ -27,7 +29,7 @@ def to_be_read(examples: ExamplesType, most: int) -> ExamplesType:
     if most < _LEAST:
         raise ConfigError(f"{most} steps are too few to see anything: give at least {_LEAST}")
     order = np.random.default_rng(0).permutation(len(examples))
-    longest = np.maximum.accumulate(examples.inputs.lengths[order])
+    longest = np.maximum.accumulate((examples.inputs.lengths if lengths is None else lengths)[order])
     fitting = int((longest * np.arange(1, len(examples) + 1) <= min(most, _MOST)).sum())
     return examples.pick(np.sort(order[: max(1, fitting)]))
 

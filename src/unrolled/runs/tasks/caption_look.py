@@ -1,0 +1,149 @@
+"""What is seen in a captioner while it tells of images: where it looks, its best and worst, gates, gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+
+from unrolled.data import Ragged
+from unrolled.generation import Beam
+from unrolled.inspection import Gaze, Label, Sentence, account_of, gazing
+from unrolled.inspection import open as opened
+from unrolled.models import Captioner, Teller, given_before
+from unrolled.runs.tasks.caption_data import AboutCaptions, Captioned
+from unrolled.runs.tasks.captioning import Told, tell
+from unrolled.runs.tasks.examples_look import to_be_read, written
+from unrolled.runs.tasks.kind import Asked, Seen
+from unrolled.training.caption_scores import exact_match, word_f1
+
+_DRAWN = 16  # images whose attention is drawn
+_RANKED = 400  # images among which the best and the worst are looked for
+_EACH = 10
+_END = "(end)"
+_BEFORE = ("(image)", "(start)")
+
+
+@dataclass(frozen=True)
+class _Ranked:
+    """Images with what was said of them, the best first; `f1`: of the words."""
+
+    images: Captioned
+    said: Sequence[str]
+    is_right: Sequence[bool]
+    f1: Sequence[float]
+
+
+def look_at_captions(
+    model: Captioner, about: AboutCaptions, examples: Captioned, beam: Beam, name: str, asked: Asked
+) -> Seen:
+    """Look at a model while it tells the first caption of these images, or of as many as are not too many steps."""
+    firsts = Ragged.of(_first(targets, len(about.spelling)) for targets in _rows(examples.targets))
+    read = to_be_read(_with(examples, firsts), asked.most, firsts.lengths + 1)
+    asked.say("telling")
+    ranked = _ranked(model, about, examples.pick(np.arange(min(_RANKED, len(examples)))), beam)
+    few = examples.pick(np.arange(min(_DRAWN, len(examples))))
+    told = tell(model, about, few, beam)
+    assert told is not None, "nobody says stop"
+    batch = read.batch(np.arange(len(read)))
+    sees_first = isinstance(model.teller, Teller) and model.teller.config.image == "word"  # (a step of its own)
+    before = _BEFORE if sees_first else _BEFORE[1:]
+    pieces = [[*before, *(about.spelling.entries[one] for one in ids.tolist())] for ids in _rows(read.targets)]
+    given = given_before(batch.targets, model.teller.boundary)
+    inputs = (batch.inputs, batch.lengths, given, torch.from_numpy(read.targets.lengths + 1))
+    symbols = [symbol for of_one in pieces for symbol in written(of_one, about.unit)]
+    lengths = list(map(len, pieces))
+    labels = _labels(lengths, about.unit)
+    made = account_of(opened(model), *inputs, symbols=symbols, labels=labels, lengths=lengths, say=asked.say)
+    gazes = list(_gazes(model, few, told))
+    sentences = [*_of_scores(ranked), *_of_gazes(gazes)]
+    return Seen(f"{name}, {len(read)} images", sum(lengths), made, sentences, partial(_pictures, gazes, ranked))
+
+
+def _rows(ragged: Ragged) -> Iterator[Any]:
+    return (ragged[row] for row in range(len(ragged)))
+
+
+def _first(targets: Any, boundary: int) -> Any:
+    """The first caption of an image, without its end."""
+    return targets[: int((targets == boundary).argmax())]
+
+
+def _with(examples: Captioned, targets: Ragged) -> Captioned:
+    return Captioned(examples.inputs, targets, examples.texts, examples.wheres)
+
+
+def _ranked(model: Captioner, about: AboutCaptions, examples: Captioned, beam: Beam) -> _Ranked:
+    """Images by the F1 of what was said; of equal ones the likelier first."""
+    told = tell(model, about, examples, beam)
+    assert told is not None, "nobody says stop"
+    said = [about.spelling.cut(ranked[0].text) for ranked in told]
+    references = [[about.spelling.cut(text) for text in texts] for texts in examples.texts]
+    f1, exact = word_f1(said, references), exact_match(said, references)
+    order = sorted(range(len(told)), key=lambda row: (-f1[row], -told[row][0].log_probability))
+    return _Ranked(
+        examples.pick(np.array(order)),
+        [told[row][0].text for row in order],
+        [bool(exact[row]) for row in order],
+        [f1[row] for row in order],
+    )
+
+
+def _gazes(model: Captioner, images: Captioned, told: Sequence[Sequence[Told]]) -> Iterator[Gaze]:
+    """Where it looked, of images whose places stand in rows and columns."""
+    shape = model.viewer.shape
+    for row, (best, *_) in enumerate(told):
+        if best.places is not None and shape is not None:
+            weights = best.places.reshape(-1, *shape)
+            title = f"{best.text}  ({best.log_probability:.2f} nats); it is: {images.texts[row][0]}"
+            pieces = [*best.pieces, _END]
+            yield Gaze(f"{row + 1}: {best.text}", title, images.pixels[row], pieces, weights)
+
+
+def _pictures(gazes: Sequence[Gaze], ranked: _Ranked) -> Mapping[str, Any]:
+    from unrolled.inspection import gaze_figures as figures  # (plotly is slow to import, and seldom needed)
+
+    captured = [
+        figures.Captured(pixels, said, texts[0], is_right)
+        for pixels, said, texts, is_right in zip(
+            ranked.images.pixels, ranked.said, ranked.images.texts, ranked.is_right, strict=True
+        )
+    ]
+    each = min(_EACH, max(1, len(captured) // 2))
+    shown = {"Where it looked before each word": figures.gazes(gazes)} if gazes else {}
+    shown["What it told best"] = figures.gallery(captured[:each])
+    if len(captured) > 1:
+        shown["What it told worst"] = figures.gallery(captured[: -each - 1 : -1])
+    return shown
+
+
+def _of_scores(ranked: _Ranked) -> Iterator[Sentence]:
+    exact, f1 = float(np.mean(ranked.is_right)), float(np.mean(ranked.f1))
+    text = f"of {len(ranked.said)} images {exact:.0%} are told exactly as they are; word F1 {f1:.2f}"
+    yield Sentence("scores", text, {"exact": round(exact, 4), "f1": round(f1, 4), "images": len(ranked.said)})
+
+
+def _of_gazes(gazes: Sequence[Gaze]) -> Iterator[Sentence]:
+    if gazes:
+        found = gazing(gazes)
+        text = f"the place that counts most has {found.sharpest:.0%} of the weight in the mean (even: {found.even:.1%})"
+        figures = {"sharpest": round(found.sharpest, 4), "images": len(gazes)}
+        if np.isfinite(found.moved):
+            text += f", and what it looks at moves by {found.moved:.2f} of the image from word to word"
+            figures["moved"] = round(found.moved, 4)
+        yield Sentence("attention", text, figures)
+
+
+def _labels(lengths: Sequence[int], unit: str) -> list[Label]:
+    """Of each step: how many are behind it, and before it."""
+    read = np.concatenate([np.arange(one) for one in lengths]).astype(np.float64)
+    left = np.concatenate([np.arange(one, 0, -1) for one in lengths]).astype(np.float64)
+    found = [
+        Label("start", f"how many {unit}s were told", read),
+        Label("end", "how far the caption's end is", left),
+    ]
+    return [one for one in found if one.varies]
