@@ -161,7 +161,7 @@ class CaptionKind(ExamplesKind[CaptionConfig, AboutCaptions, Captioned]):
 
     def chosen_by(self, config: CaptionConfig) -> str | None:
         """As the options say."""
-        return None if config.chosen_by == "nats" else config.chosen_by
+        return config.score_name
 
     def show(
         self, config: CaptionConfig, about: AboutCaptions, task: object, step: int, should_stop: ShouldStop

@@ -53,15 +53,19 @@ class CaptionConfig(ExamplesConfig):
     length_penalty: float = Field(
         default=0.0, ge=0, le=10, description="power of the length that scores are divided by"
     )
-    chosen_by: Literal["CIDEr-D", "BLEU-4", "word F1", "exact match", "nats"] = Field(
-        default="word F1", description="the best weights"
-    )
+    chosen_by: Literal["BLEU", "CIDEr", "F1", "exact", "nats"] = Field(default="F1", description="the best weights")
 
     @model_validator(mode="after")
     def _fits(self) -> CaptionConfig:
         if self.lower and self.tokens == "pairs":
             raise ValueError("byte pairs have capital letters of their own: leave --lower out")
         return self
+
+    @property
+    def score_name(self) -> str | None:
+        """The score by which the best weights are chosen; None: the loss."""
+        names = {"BLEU": "BLEU-4", "CIDEr": "CIDEr-D", "F1": "word F1", "exact": "exact match", "nats": None}
+        return names[self.chosen_by]
 
     @property
     def attends(self) -> bool:

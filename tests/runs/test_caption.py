@@ -1,0 +1,288 @@
+"""`--task caption`: from files to a run, and everything that a run can do."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from unrolled import CaptionConfig, ConfigError, DataError, evaluate, load, look, predict, train, use_engine
+from unrolled.data import Lexicon, found, pictures
+from unrolled.generation import Beam
+from unrolled.runs import KINDS, Prepared, Sampled, resume
+from unrolled.runs.tasks.caption_data import LONGEST, captioned
+from unrolled.runs.tasks.caption_score import score_of_texts
+from unrolled.runs.tasks.captioning import tell
+from unrolled.training import Evaluated, Stepped
+
+WAYS = ["first", "every", "state", "word", "soft", "hard"]
+COLOURS = {"dark": 40, "light": 200}
+SHAPES = ("bar", "post", "block")
+
+
+def drawn(colour: str, shape: str, numbers: np.random.Generator) -> np.ndarray:
+    """A shape somewhere in 12 x 12 pixels, on a ground of noise."""
+    image = numbers.integers(100, 130, (12, 12), dtype=np.uint8)
+    height, width = {"bar": (2, 7), "post": (7, 2), "block": (5, 5)}[shape]
+    row, column = numbers.integers(0, 12 - height), numbers.integers(0, 12 - width)
+    image[row : row + height, column : column + width] = COLOURS[colour]
+    return image
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Shapes and what they are, as arrays, as a table of files, and as COCO's JSON."""
+    place = tmp_path_factory.mktemp("caption")
+    numbers = np.random.default_rng(0)
+    images, captions = [], []
+    for _ in range(240):
+        colour, shape = numbers.choice(list(COLOURS)), numbers.choice(SHAPES)
+        images.append(drawn(colour, shape, numbers))
+        captions.append(f"a {colour} {shape}")
+    np.savez(place / "shapes.npz", x=np.stack(images), y=np.array(captions))
+    (place / "files").mkdir()
+    rows = ["image\tcaption"]
+    for row in range(30):
+        Image.fromarray(images[row]).save(place / "files" / f"{row}.png")
+        rows += [f"{row}.png\t{captions[row]}", f"{row}.png\tone {captions[row]}"]
+    (place / "files" / "shapes.tsv").write_text("\n".join(rows) + "\n")
+    coco = {
+        "images": [{"id": row, "file_name": f"{row}.png"} for row in range(30)],
+        "annotations": [{"image_id": row, "caption": captions[row]} for row in range(30)],
+    }
+    (place / "files" / "captions.json").write_text(json.dumps(coco))
+    return place
+
+
+def _config(data, **options):
+    settings = {
+        "steps": 150, "hidden_size": 24, "embedding_size": 16, "encoder_size": 16, "batch_size": 16, "evaluations": 3,
+        "samples": 2, "learning_rate": 0.01, "dropout": 0.0, "shift": 1,
+    }  # fmt: skip
+    return CaptionConfig(data=[str(data)], **settings | options)
+
+
+@pytest.fixture(scope="module")
+def trained(folder, tmp_path_factory):
+    events = []
+    path = train(_config(folder / "shapes.npz"), tmp_path_factory.mktemp("trained") / "run", listen=events.append)
+    return path, events
+
+
+def test_a_run(folder, trained):
+    path, events = trained
+    prepared = next(one for one in events if isinstance(one, Prepared))
+    assert prepared.unit == "word"
+    assert "240 examples, 7 words of grey images of 12 x 12; 24 are held out" in prepared.words
+    last = [one for one in events if isinstance(one, Evaluated)][-1]
+    assert last.scores["exact match"] > 0.9
+    assert set(last.scores) == {"exact match", "word F1", "CIDEr-D", "BLEU-4"}
+    assert "a dark" in [one for one in events if isinstance(one, Sampled)][-1].text
+    score = evaluate(path)
+    assert score.exact > 0.9
+    assert set(score.rows()) >= {"exact match", "word F1", "CIDEr-D", "ROUGE-L", "BLEU-1", "BLEU-4", "nats per word"}
+    said = list(predict(path, str(folder / "files" / "7.png")))
+    assert said[0].line() == f"{said[0].text}\t{folder / 'files' / '7.png'}"
+    assert len(said[0].others) == 2
+    assert said[0].log_probability > max(nats for _, nats in said[0].others)
+
+
+def test_what_was_held_out_is_what_a_run_is_measured_by(trained):
+    path, events = trained
+    last = [one for one in events if isinstance(one, Evaluated)][-1]
+    score = evaluate(path, beam=1)
+    assert (score.count, score.nats) == (24, pytest.approx(last.loss))
+    assert score.by_name == last.scores
+
+
+@pytest.mark.parametrize("name", ["shapes.tsv", "captions.json"])
+def test_files_of_images_are_learned(folder, tmp_path, name):
+    options = {"steps": 3, "samples": 0, "evaluations": 1, "image_size": 16, "image_channels": "rgb"}
+    events = []
+    path = train(_config(folder / "files" / name, **options), tmp_path / "run", listen=events.append)
+    assert "of colour images of 16 x 16" in next(one for one in events if isinstance(one, Prepared)).words
+    assert evaluate(path, str(folder / "files" / name)).count == 30
+    assert len(list(predict(path, str(folder / "files")))) == 30
+
+
+def test_the_reference_reads_what_the_engine_trained(trained):
+    scores = []
+    for engine in ("auto", "reference"):
+        with use_engine(engine):
+            scores.append(evaluate(trained[0]))
+    assert scores[0].exact == scores[1].exact
+    assert scores[0].nats == pytest.approx(scores[1].nats, abs=1e-5)
+
+
+@pytest.mark.parametrize("engine", ["auto", "reference"])
+@pytest.mark.parametrize("image", WAYS)
+def test_resume_is_exact(folder, tmp_path, image, engine):
+    def config():
+        options = {"dropout": 0.3, "shift": 2, "samples": 0, "steps": 16, "evaluations": 2, "image": image}
+        return _config(folder / "shapes.npz", **options)
+
+    with use_engine(engine):
+        whole = load(train(config(), tmp_path / "whole")).model.state_dict()
+        events = []
+        stop = lambda: any(isinstance(one, Stepped) and one.step == 9 for one in events)
+        path = train(config(), tmp_path / "cut", listen=events.append, should_stop=stop)
+        assert load(path).step == 9
+        resumed = load(resume(path)).model.state_dict()
+    assert all(torch.equal(value, resumed[key]) for key, value in whole.items())
+    assert image != "hard" or float(whole["teller.baseline"]) > 0
+
+
+@pytest.mark.parametrize("image", ["first", "state", "hard"])
+def test_every_way_learns(folder, tmp_path, image):
+    events = []
+    options = {"samples": 0, "steps": 60, "evaluations": 2, "image": image, "cell": "gru_v3"}
+    train(_config(folder / "shapes.npz", **options), tmp_path / "run", listen=events.append)
+    last = [one.loss for one in events if isinstance(one, Evaluated)][-1]
+    assert last < 0.5  # (ln 8 is what guessing costs)
+
+
+@pytest.mark.parametrize("width", [1, 4])
+def test_batched_is_single_and_a_beam_is_never_worse(folder, trained, width):
+    run = load(trained[0])
+    with found([str(folder / "shapes.npz")]) as places:
+        few = captioned(run.about.spelling, pictures(places, run.about.frame)[:5], LONGEST)
+    together = tell(run.model, run.about, few, Beam(width, 0))
+    greedy = tell(run.model, run.about, few, Beam(1, 0))
+    for place in range(5):
+        (alone,) = tell(run.model, run.about, few.pick([place]), Beam(width, 0))
+        assert [each.text for each in alone] == [each.text for each in together[place]]
+        assert together[place][0].log_probability >= greedy[place][0].log_probability - 1e-6
+        for each, other in zip(alone, together[place], strict=True):
+            assert each.log_probability == pytest.approx(other.log_probability, abs=1e-5)
+            np.testing.assert_allclose(each.places, other.places, rtol=0, atol=1e-5)
+
+
+def test_looking_into_one(folder, trained):
+    path, _ = trained
+    seen = look(path, [str(folder / "shapes.npz")])
+    assert "captioner that says words" in seen.report()
+    names = list(seen.figures)[:3]
+    assert names == ["Where it looked before each word", "What it told best", "What it told worst"]
+    assert len(seen.figures[names[0]].frames) == 16
+    told = {one.about: one for one in seen.sentences}
+    assert told["scores"].figures["exact"] > 0.9
+    assert told["attention"].figures["sharpest"] > 1 / 36
+    assert {one.place.path for one in seen.account.behaviours} == {"teller.rnn"}
+    assert {one.name for one in seen.account.labels} == {"start", "end"}
+
+
+@pytest.mark.parametrize("image", ["every", "word"])
+def test_looking_into_one_without_attention(folder, tmp_path, image):
+    path = train(_config(folder / "shapes.npz", samples=0, steps=5, image=image), tmp_path / "run")
+    seen = look(path)
+    assert list(seen.figures)[:2] == ["What it told best", "What it told worst"]
+    assert seen.account.symbols[:2] == ["(image) ", "(start) "] or image == "every"
+
+
+def test_scores_counted_by_hand():
+    words = Lexicon.of(["a dark bar", "one light post"], "glued", 20)
+    score = score_of_texts(["a dark bar", "a light bar"], [["a dark bar", "bar"], ["one light post"]], words, 0.5)
+    assert score.exact == 0.5
+    assert score.f1 == pytest.approx((1 + 1 / 3) / 2)
+    assert score.bleu[0] == pytest.approx(100 * 4 / 6)
+    assert score.bleu[1] == pytest.approx(100 * (4 / 6 * 2 / 4) ** 0.5)
+    assert score.bleu[3] == 0
+    assert "nrefs:var" in score.signature or "nrefs:2" in score.signature
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"tokens": "pairs", "lower": True}, "byte pairs have capital letters"),
+        ({"image": "both"}, "image"),
+        ({"cell": "sru"}, "is no state"),
+        ({"max_length": 2}, r"shapes\.npz, example \d+: a text has 3 words, at most 2 are allowed"),
+        ({"val_frac": 0.001}, "too few to learn some"),
+        ({"encoder_size": 12}, "encoder_size"),
+        ({"mixing": 1.5}, "mixing"),
+        ({"chosen_by": "beauty"}, "chosen_by"),
+        ({"tokens": "pairs", "vocab_size": 100}, "give 256 or more"),
+    ],
+)
+def test_bad_options(folder, tmp_path, options, told):
+    with pytest.raises((ConfigError, DataError, ValueError), match=told):
+        train(_config(folder / "shapes.npz", **options), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_using_it_wrongly(folder, tmp_path, trained):
+    path, _ = trained
+    with pytest.raises(DataError, match="captions of what"):
+        train(CaptionConfig(), tmp_path / "none")
+    with pytest.raises(ConfigError, match="beam = 0"):
+        evaluate(path, str(folder / "shapes.npz"), beam=0)
+    np.savez(tmp_path / "large.npz", x=np.zeros((2, 13, 12), dtype=np.uint8), y=np.array(["a", "b"]))
+    with pytest.raises(DataError, match=r"large\.npz, example 0 is \(1, 13, 12\).*\(1, 12, 12\) were learned"):
+        evaluate(path, str(tmp_path / "large.npz"))
+    (tmp_path / "no.tsv").write_text("image\tcaption\nx.png\ta\n")
+    with pytest.raises(DataError, match=r"no\.tsv, line 2: there is no image"):
+        evaluate(path, str(tmp_path / "no.tsv"))
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    with pytest.raises(DataError, match=r"broken\.png is no image, or it is damaged"):
+        list(predict(path, str(tmp_path / "broken.png")))
+    (tmp_path / "words.txt").write_text("no image")
+    with pytest.raises(DataError, match=r"words\.txt is no image"):
+        list(predict(path, str(tmp_path / "words.txt")))
+    with pytest.raises(DataError, match=r"words\.txt: nothing says what belongs to it"):
+        evaluate(path, str(tmp_path / "words.txt"))
+
+
+def test_a_caption_without_words_is_told_of(tmp_path):
+    np.savez(tmp_path / "a.npz", x=np.zeros((30, 8, 8), dtype=np.uint8), y=np.array(["a"] * 29 + ["\u200b"]))
+    with pytest.raises(DataError, match=r"a\.npz, example 29"):
+        train(_config(tmp_path / "a.npz"), tmp_path / "run")
+
+
+def test_words_that_were_not_learned_are_read_and_never_said(folder, tmp_path, trained):
+    x = np.load(folder / "shapes.npz")["x"][:4]
+    np.savez(tmp_path / "new.npz", x=x, y=np.array(["a purple polygon"] * 4))
+    score = evaluate(trained[0], str(tmp_path / "new.npz"))
+    assert score.exact == 0
+    assert 0 < score.f1 < 0.5
+    assert all("<unknown>" not in one.text for one in predict(trained[0], str(tmp_path / "new.npz")))
+
+
+def test_nothing_held_out(folder, tmp_path):
+    path = train(_config(folder / "shapes.npz", samples=0, steps=3, val_frac=0.0), tmp_path / "run")
+    for use in (look, evaluate):
+        with pytest.raises(ConfigError, match="nothing was held out"):
+            use(path)
+
+
+def test_what_is_read_is_what_was_stored(folder, tmp_path):
+    kind, config = KINDS["caption"], _config(folder / "files" / "shapes.tsv", image_size=16)
+    gathered = kind.gather(config)
+    for name, blocks in gathered.contents().items():
+        (tmp_path / name).write_bytes(b"".join(blocks))
+    again = kind.data(tmp_path, gathered.about)
+    assert again.texts == gathered.data.texts
+    assert again.wheres == gathered.data.wheres
+    assert np.array_equal(again.pixels, gathered.data.pixels)
+    assert again.targets.values.tolist() == gathered.data.targets.values.tolist()
+
+
+@pytest.mark.parametrize(
+    "change", [lambda content: content[:-5], lambda _: b"", lambda content: content.replace(b"a dark", b"a\\dark")]
+)
+def test_images_that_were_changed(tmp_path, trained, change):
+    content = (trained[0] / "pictures.safetensors").read_bytes()
+    (tmp_path / "pictures.safetensors").write_bytes(change(content))
+    with pytest.raises(DataError, match="holds no captioned images"):
+        KINDS["caption"].data(tmp_path, load(trained[0]).about)
+
+
+@pytest.mark.parametrize("by", ["F1", "exact", "CIDEr", "BLEU", "nats"])
+def test_the_score_that_chooses(folder, tmp_path, by):
+    config = _config(folder / "shapes.npz", steps=20, evaluations=4, samples=0, chosen_by=by)
+    events = []
+    run = load(train(config, tmp_path / "run", listen=events.append), best=True)
+    evaluated = [one for one in events if isinstance(one, Evaluated) and one.step]
+    name = config.score_name
+    merit = (lambda one: -one.loss) if name is None else (lambda one: (one.scores[name], -one.loss))
+    assert run.step == max(evaluated, key=merit).step
