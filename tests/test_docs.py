@@ -46,6 +46,7 @@ def _compare(got: str, want: str) -> None:
 
 def test_there_are_pages():
     assert [page.name for page in PAGES] == [
+        "captions.md",
         "cells.md",
         "engine.md",
         "export.md",

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from torch import nn
@@ -62,6 +63,13 @@ class CaptionKind(ExamplesKind[CaptionConfig, AboutCaptions, Captioned]):
     about_type = AboutCaptions
     files = (ABOUT, DataFile(_PICTURES, None))
     used_with = frozenset({"beam", "length_penalty", "image_folder"})
+    uses = MappingProxyType(
+        {
+            "unrolled predict {run} FILE": "what it says of images",
+            "unrolled eval {run} FILE": "how good it is on others whose captions are known",
+            "unrolled look {run}": "where it looks: a report with pictures",
+        }
+    )
 
     def learner(self, about: AboutCaptions) -> str:
         """What learns, in words."""
