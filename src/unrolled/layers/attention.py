@@ -20,18 +20,19 @@ class Attention(nn.Module):
     The weights are a softmax over the S places of a score: "dot", q . m; "general", q . W m (both Luong et al. 2015,
     section 3.1); "additive", v . tanh(W q + U m) (Bahdanau et al. 2015, appendix A.1.2).
 
-    "additive" holds `[U, S, B, Q]` at once: 64 pairs of 50 words and 256 units take 160 MB, more while training.
+    "additive" holds `[U, S, B, K]` at once: 64 pairs of 50 words and 256 units take 160 MB, more while training.
 
     Args:
         scoring: which.
         query_size: Q.
         memory_size: D.
+        hidden_size: K, of "additive": how wide v is; None: as wide as a query.
 
     Raises:
         ConfigError: "dot", and queries that are not as wide as the memory.
     """
 
-    def __init__(self, scoring: Scoring, query_size: int, memory_size: int) -> None:
+    def __init__(self, scoring: Scoring, query_size: int, memory_size: int, hidden_size: int | None = None) -> None:
         super().__init__()
         if scoring == "dot" and query_size != memory_size:
             raise ConfigError(
@@ -42,9 +43,10 @@ class Attention(nn.Module):
         if scoring == "general":
             self.query = nn.Linear(query_size, memory_size, bias=False)
         if scoring == "additive":
-            self.query = nn.Linear(query_size, query_size)
-            self.memory = nn.Linear(memory_size, query_size, bias=False)
-            self.score = nn.Linear(query_size, 1, bias=False)
+            hidden_size = hidden_size or query_size
+            self.query = nn.Linear(query_size, hidden_size)
+            self.memory = nn.Linear(memory_size, hidden_size, bias=False)
+            self.score = nn.Linear(hidden_size, 1, bias=False)
 
     def forward(self, queries: Tensor, memory: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """The means `[U, B, D]` and the weights `[U, B, S]`, of which `lengths` `[B]` places of each row are real."""
@@ -60,7 +62,7 @@ class Attention(nn.Module):
     def scores(self, queries: Tensor, keys: Tensor) -> Tensor:
         """The scores `[B, U, S]`; `keys`: the memory, for "additive" U m."""
         if self.scoring == "additive":
-            both = self.query(queries)[:, None] + keys[None]  # [U, S, B, Q]
+            both = self.query(queries)[:, None] + keys[None]  # [U, S, B, K]
             scores: Tensor = self.score(torch.tanh(both))[..., 0]
             return scores.permute(2, 0, 1)
         asked = self.query(queries) if self.scoring == "general" else queries

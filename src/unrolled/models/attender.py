@@ -19,6 +19,8 @@ from unrolled.models.memory import Memory
 from unrolled.models.teller import TellerConfig
 from unrolled.shapes import check_ids
 
+_HIDDEN = 64  # of the attention: of more, most of the time goes there
+
 
 @dataclass(frozen=True)
 class Looks:
@@ -68,7 +70,7 @@ class Attender(nn.Module):
             )
         self.dropout = nn.Dropout(config.dropout)
         width = self.rnn.output_size
-        self.attention = Attention("additive", width, memory_size)
+        self.attention = Attention("additive", width, memory_size, _HIDDEN)
         self.gate = nn.Linear(width, 1)
         self.start = nn.ModuleDict(
             {

@@ -19,7 +19,7 @@ class ViewerConfig(BaseModel):
     """What is read: images of the shape `frame` (channels, height, width), or vectors of so many `features`.
 
     mean, deviation: of an image's channels. size: of the vector of each place. shift: pixels by which an image is moved
-    at most, while training. dropout: on the vectors.
+    at most, while training. dropout: of the numbers of a vector, the same in all places of an image.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -85,13 +85,15 @@ class Viewer(nn.Module):
             images = _shifted(images, self.config.shift)
         places = self.grid(images).flatten(2).permute(2, 0, 1)  # [S, B, D]
         every = torch.full((len(images),), len(places), device=places.device)
-        return Memory(self.dropout(places), every, self.dropout(places.amax(dim=0)), {})
+        kept = self.dropout(torch.ones_like(places[0]))  # (a number is dropped in all places of an image, or in none)
+        return Memory(places * kept, every, places.amax(dim=0) * kept, {})
 
     def _of_features(self, inputs: Tensor, lengths: Tensor) -> Memory:
         check_shape("inputs", inputs.shape, ("S", "B", self.config.features))
         lengths = check_lengths(lengths, len(inputs), inputs.shape[1], inputs.device)
         summary = inputs.sum(dim=0) / lengths[:, None]  # (behind the ends are zeros)
-        return Memory(self.dropout(inputs), lengths, self.dropout(summary), {})
+        kept = self.dropout(torch.ones_like(summary))
+        return Memory(inputs * kept, lengths, summary * kept, {})
 
 
 def _shifted(images: Tensor, most: int) -> Tensor:
