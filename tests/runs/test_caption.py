@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 
 from unrolled import CaptionConfig, ConfigError, DataError, evaluate, load, look, predict, train, use_engine
-from unrolled.data import Lexicon, found, pictures
-from unrolled.generation import Beam
+from unrolled.data import Lexicon, Picture, found, pictures
+from unrolled.generation import Beam, Strategy
 from unrolled.runs import KINDS, Prepared, Sampled, resume
 from unrolled.runs.tasks.caption_data import LONGEST, captioned
 from unrolled.runs.tasks.caption_score import score_of_texts
@@ -156,6 +156,39 @@ def test_batched_is_single_and_a_beam_is_never_worse(folder, trained, width):
         for each, other in zip(alone, together[place], strict=True):
             assert each.log_probability == pytest.approx(other.log_probability, abs=1e-5)
             np.testing.assert_allclose(each.places, other.places, rtol=0, atol=1e-5)
+
+
+def test_captions_can_be_drawn(folder, trained):
+    path, data = trained[0], str(folder / "shapes.npz")
+    drawn, again, likeliest = (
+        [one.text for one in predict(path, data, temperature=temperature)] for temperature in (3.0, 3.0, 0.0)
+    )
+    assert drawn == again != likeliest
+    assert likeliest == [one.text for one in predict(path, data, beam=1)]
+    run = load(path)
+    with found([data]) as places:
+        few = captioned(run.about.spelling, pictures(places, run.about.frame)[:3], LONGEST)
+    batch = few.batch(np.arange(3))
+    for row, (one,) in enumerate(tell(run.model, run.about, few, Strategy(2.0))):
+        ids = run.about.spelling.ids(one.pieces)
+        given = torch.tensor([[len(run.about.spelling)], *([symbol] for symbol in ids.tolist())])
+        with torch.no_grad():
+            logits, looked = run.model(batch.inputs[:, row : row + 1], batch.lengths[:1], given)
+        wanted = torch.tensor([*ids.tolist(), len(run.about.spelling)])
+        nats = logits[:, 0].double().log_softmax(dim=1)[torch.arange(len(wanted)), wanted].sum()
+        assert one.log_probability == pytest.approx(float(nats), abs=1e-5)
+        np.testing.assert_allclose(one.places, looked[:, 0], atol=1e-6)
+        assert len(one.pieces) <= run.about.longest
+
+
+def test_what_is_drawn_is_as_frequent_as_it_is_likely(trained):
+    run = load(trained[0])
+    image = np.full((1, 12, 12), 115, dtype=np.uint8)  # (nothing is to be seen: it wavers)
+    many = captioned(run.about.spelling, [Picture(image, ("a dark bar",), "x")] * 2_000, LONGEST)
+    texts = [one.text for (one,) in tell(run.model, run.about, many, Strategy(1.0))]
+    for one in tell(run.model, run.about, many.pick([0]), Beam(4, 0))[0]:
+        chance = np.exp(one.log_probability)
+        assert abs(texts.count(one.text) / 2_000 - chance) < 4 * (chance * (1 - chance) / 2_000) ** 0.5 + 1e-3
 
 
 def test_looking_into_one(folder, trained):

@@ -26,11 +26,21 @@ from unrolled.runs import Group, Tried, compare, doctor, evaluate, predict, samp
 
 Beams = Annotated[
     int | None,
-    typer.Option(help="translations that are followed at once, 1: greedy; default: as in training", show_default=False),
+    typer.Option(
+        help="translations or captions that are followed at once, 1: greedy; default: as in training",
+        show_default=False,
+    ),
 ]
 LengthPenalty = Annotated[
     float | None,
-    typer.Option(help="power of the length that a translation's score is divided by", show_default=False),
+    typer.Option(help="power of the length that the score of one is divided by", show_default=False),
+]
+Drawn = Annotated[
+    float | None,
+    typer.Option(help="captions are drawn, not searched for: below 1 likelier ones", show_default=False),
+]
+ImageFolder = Annotated[
+    str | None, typer.Option(help="where the images lie that a table or COCO's .json names", show_default=False)
 ]
 
 _data = typer.Typer(no_args_is_help=True, help="Named corpora: what there is, fetching one, looking into it.")
@@ -104,14 +114,15 @@ def eval_command(
     ] = None,
     beam: Beams = None,
     length_penalty: LengthPenalty = None,
+    temperature: Drawn = None,
+    image_folder: ImageFolder = None,
     best: Best = False,
     average: Average = 0,
     as_json: AsJson = False,
 ) -> None:
     """Measure how good a run is on data that you name, or on what was held out: its loss, how much is right."""
-    score = evaluate(
-        run, data or (), best=best, average=average, warn=_warn, **_given(beam=beam, length_penalty=length_penalty)
-    )
+    options = _given(beam=beam, length_penalty=length_penalty, temperature=temperature, image_folder=image_folder)
+    score = evaluate(run, data or (), best=best, average=average, warn=_warn, **options)
     if as_json:
         print_json({name: _finite(value) for name, value in vars(score).items()})
         return
@@ -136,12 +147,14 @@ def predict_command(
     ],
     beam: Beams = None,
     length_penalty: LengthPenalty = None,
+    temperature: Drawn = None,
+    image_folder: ImageFolder = None,
     best: Best = False,
     average: Average = 0,
     as_json: AsJson = False,
 ) -> None:
     """Say what a run predicts of examples: a line for each, the answer first."""
-    options = _given(beam=beam, length_penalty=length_penalty)
+    options = _given(beam=beam, length_penalty=length_penalty, temperature=temperature, image_folder=image_folder)
     for one in predict(run, data, best=best, average=average, warn=_warn, **options):
         if as_json:
             print_json(vars(one))

@@ -2,7 +2,18 @@
 
 from unrolled.engine import Precision
 from unrolled.generation.beam import Beam, Written, beam_or_greedy, beam_search
+from unrolled.generation.drawing import draw_sequences
 from unrolled.generation.strategies import Strategy
 from unrolled.generation.writing import generate, writer
 
-__all__ = ["Beam", "Precision", "Strategy", "Written", "beam_or_greedy", "beam_search", "generate", "writer"]
+__all__ = [
+    "Beam",
+    "Precision",
+    "Strategy",
+    "Written",
+    "beam_or_greedy",
+    "beam_search",
+    "draw_sequences",
+    "generate",
+    "writer",
+]

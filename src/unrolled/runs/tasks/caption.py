@@ -62,7 +62,7 @@ class CaptionKind(ExamplesKind[CaptionConfig, AboutCaptions, Captioned]):
     config = CaptionConfig
     about_type = AboutCaptions
     files = (ABOUT, DataFile(_PICTURES, None))
-    used_with = frozenset({"beam", "length_penalty", "image_folder"})
+    used_with = frozenset({"beam", "length_penalty", "temperature", "image_folder"})
     uses = MappingProxyType(
         {
             "unrolled predict {run} FILE": "what it says of images",
@@ -195,7 +195,7 @@ class CaptionKind(ExamplesKind[CaptionConfig, AboutCaptions, Captioned]):
         """How near its captions are to those of the images."""
         assert isinstance(model, Captioner)
         check_scorer()
-        score = score_of(model, about, examples, Beam(config.beam, config.length_penalty))
+        score = score_of(model, about, examples, config.way)
         assert score is not None, "nobody says stop"
         return score
 
@@ -206,10 +206,9 @@ class CaptionKind(ExamplesKind[CaptionConfig, AboutCaptions, Captioned]):
         assert isinstance(model, Captioner)
         _, read = _read(config, places, about.frame, has_texts=False)
         _check_shape(about, read)
-        beam = Beam(config.beam, config.length_penalty)
         for start in range(0, len(read), _AT_ONCE):
             some = captioned(about.spelling, read[start : start + _AT_ONCE], LONGEST)
-            told = tell(model, about, some, beam)
+            told = tell(model, about, some, config.way)
             assert told is not None, "nobody says stop"
             for where, (best, *rest) in zip(some.wheres, told, strict=True):
                 others = tuple((other.text, other.log_probability) for other in rest)
@@ -230,8 +229,7 @@ class CaptionKind(ExamplesKind[CaptionConfig, AboutCaptions, Captioned]):
     ) -> Seen:
         """Where it looks, the best and the worst captions, gates, gradients."""
         assert isinstance(model, Captioner)
-        beam = Beam(config.beam, config.length_penalty)
-        return look_at_captions(model, about, examples, beam, name, asked)
+        return look_at_captions(model, about, examples, config.way, name, asked)
 
 
 def _read(

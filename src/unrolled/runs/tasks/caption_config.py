@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from unrolled.data import Cut, FrameShape
+from unrolled.generation import Beam, Strategy
 from unrolled.layers import Blocks
 from unrolled.models import ATTENDS, Entry
 from unrolled.runs.tasks.caption_data import LONGEST
@@ -53,6 +54,12 @@ class CaptionConfig(ExamplesConfig):
     length_penalty: float = Field(
         default=0.0, ge=0, le=10, description="power of the length that scores are divided by"
     )
+    temperature: float | None = Field(
+        default=None,
+        ge=0,
+        allow_inf_nan=False,
+        description="captions are drawn, not searched for: below 1 likelier ones",
+    )
     chosen_by: Literal["BLEU", "CIDEr", "F1", "exact", "nats"] = Field(default="F1", description="the best weights")
 
     @model_validator(mode="after")
@@ -60,6 +67,13 @@ class CaptionConfig(ExamplesConfig):
         if self.lower and self.tokens == "pairs":
             raise ValueError("byte pairs have capital letters of their own: leave --lower out")
         return self
+
+    @property
+    def way(self) -> Beam | Strategy:
+        """How captions are found."""
+        if self.temperature is None:
+            return Beam(self.beam, self.length_penalty)
+        return Strategy(self.temperature)
 
     @property
     def score_name(self) -> str | None:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from unrolled.data import Ragged
-from unrolled.generation import Beam
+from unrolled.generation import Beam, Strategy
 from unrolled.inspection import Gaze, Label, Sentence, account_of, gazing
 from unrolled.inspection import open as opened
 from unrolled.models import Captioner, Teller, given_before
@@ -39,15 +39,15 @@ class _Ranked:
 
 
 def look_at_captions(
-    model: Captioner, about: AboutCaptions, examples: Captioned, beam: Beam, name: str, asked: Asked
+    model: Captioner, about: AboutCaptions, examples: Captioned, way: Beam | Strategy, name: str, asked: Asked
 ) -> Seen:
     """Look at a model while it tells the first caption of these images, or of as many as are not too many steps."""
     firsts = Ragged.of(_first(targets, len(about.spelling)) for targets in _rows(examples.targets))
     read = to_be_read(_with(examples, firsts), asked.most, firsts.lengths + 1)
     asked.say("telling")
-    ranked = _ranked(model, about, examples.pick(np.arange(min(_RANKED, len(examples)))), beam)
+    ranked = _ranked(model, about, examples.pick(np.arange(min(_RANKED, len(examples)))), way)
     few = examples.pick(np.arange(min(_DRAWN, len(examples))))
-    told = tell(model, about, few, beam)
+    told = tell(model, about, few, way)
     assert told is not None, "nobody says stop"
     batch = read.batch(np.arange(len(read)))
     sees_first = isinstance(model.teller, Teller) and model.teller.config.image == "word"  # (a step of its own)
@@ -77,9 +77,9 @@ def _with(examples: Captioned, targets: Ragged) -> Captioned:
     return Captioned(examples.inputs, targets, examples.texts, examples.wheres)
 
 
-def _ranked(model: Captioner, about: AboutCaptions, examples: Captioned, beam: Beam) -> _Ranked:
+def _ranked(model: Captioner, about: AboutCaptions, examples: Captioned, way: Beam | Strategy) -> _Ranked:
     """Images by the F1 of what was said; of equal ones the likelier first."""
-    told = tell(model, about, examples, beam)
+    told = tell(model, about, examples, way)
     assert told is not None, "nobody says stop"
     said = [about.spelling.cut(ranked[0].text) for ranked in told]
     references = [[about.spelling.cut(text) for text in texts] for texts in examples.texts]

@@ -10,7 +10,7 @@ from typing import Any
 
 from unrolled.data import Spelling
 from unrolled.errors import ConfigError
-from unrolled.generation import Beam
+from unrolled.generation import Beam, Strategy
 from unrolled.models import Captioner
 from unrolled.runs.tasks.batches import nats_of
 from unrolled.runs.tasks.caption_data import AboutCaptions, Captioned
@@ -80,7 +80,7 @@ def score_of(
     model: Captioner,
     about: AboutCaptions,
     examples: Captioned,
-    beam: Beam,
+    way: Beam | Strategy,
     should_stop: ShouldStop = lambda: False,
 ) -> CaptionScore | None:
     """How good it is on these images; None if it was told to stop.
@@ -89,7 +89,7 @@ def score_of(
         GenerationError: the model's numbers are not finite.
     """
     nats = nats_of(model, examples, should_stop)
-    told = None if nats is None else tell(model, about, examples, beam, should_stop)
+    told = None if nats is None else tell(model, about, examples, way, should_stop)
     if told is None or nats is None:
         return None
     return score_of_texts(said_of(told), examples.texts, about.spelling, nats)

@@ -10,11 +10,12 @@ import torch
 from numpy.typing import NDArray
 
 from unrolled.data import Examples
-from unrolled.generation import Beam, Written, beam_or_greedy
+from unrolled.generation import Beam, Strategy, Written, beam_or_greedy, draw_sequences
 from unrolled.models import Captioner, evaluating
 from unrolled.runs.tasks.caption_data import AboutCaptions
 from unrolled.runs.tasks.kind import ShouldStop
 
+_SEED = 1
 _ROWS = 512  # captions that are written side by side: images times the beam's width
 
 
@@ -33,9 +34,15 @@ class Told:
 
 
 def tell(
-    model: Captioner, about: AboutCaptions, examples: Examples, beam: Beam, should_stop: ShouldStop = lambda: False
+    model: Captioner,
+    about: AboutCaptions,
+    examples: Examples,
+    way: Beam | Strategy,
+    should_stop: ShouldStop = lambda: False,
 ) -> list[list[Told]] | None:
     """The best captions of each image, the best first, no text twice; None if it was told to stop.
+
+    `way`: how they are found: searched for, or one is drawn, always the same for the same images.
 
     Raises:
         GenerationError: the model's logits are no finite numbers.
@@ -43,7 +50,8 @@ def tell(
     device = next(model.parameters()).device
     banned = () if about.spelling.unknown is None else (about.spelling.unknown,)
     found: list[list[Told]] = []
-    at_once = max(1, _ROWS // beam.width)
+    at_once = _ROWS if isinstance(way, Strategy) else max(1, _ROWS // way.width)
+    generator = torch.Generator().manual_seed(_SEED)
     with evaluating(model), torch.no_grad():
         for start in range(0, len(examples), at_once):
             if should_stop():
@@ -51,7 +59,12 @@ def tell(
             batch = examples.batch(np.arange(start, min(start + at_once, len(examples)))).to(device)
             memory = model.read(batch.inputs, batch.lengths)
             most = torch.full_like(batch.lengths, about.longest)
-            for ranked in beam_or_greedy(model.teller, memory, most, beam, banned):
+            if isinstance(way, Strategy):
+                drawn = draw_sequences(model.teller, memory, most, way, generator, banned)
+                written = [[one] for one in drawn]
+            else:
+                written = beam_or_greedy(model.teller, memory, most, way, banned)
+            for ranked in written:
                 said = dict[str, Told]()  # (byte pairs can spell a text in several ways)
                 for one in ranked:
                     said.setdefault((told := _told(one, about)).text, told)
