@@ -2,6 +2,7 @@
 
 from unrolled.runs.comparison import Group, Tried, compare, tried
 from unrolled.runs.config import RunConfig, read_config, validated
+from unrolled.runs.depth import Depth, DepthConfig, Learnt, depth_curves
 from unrolled.runs.diagnosis import doctor
 from unrolled.runs.events import AlreadyDone, Diverged, Listener, Prepared, RunEvent, Sampled, Saved, Warned, named
 from unrolled.runs.exporting import ExportedFile, export
@@ -31,10 +32,13 @@ __all__ = [
     "AlreadyDone",
     "CaptionConfig",
     "ClassifyConfig",
+    "Depth",
+    "DepthConfig",
     "Diverged",
     "ExportedFile",
     "FoundRate",
     "Group",
+    "Learnt",
     "Listener",
     "Looked",
     "Prediction",
@@ -51,6 +55,7 @@ __all__ = [
     "Tried",
     "Warned",
     "compare",
+    "depth_curves",
     "doctor",
     "evaluate",
     "export",
