@@ -47,6 +47,7 @@ def _compare(got: str, want: str) -> None:
 def test_there_are_pages():
     assert [page.name for page in PAGES] == [
         "cells.md",
+        "depth.md",
         "engine.md",
         "export.md",
         "hello.md",

@@ -9,17 +9,23 @@ from pydantic import BeforeValidator, Field, field_validator
 from unrolled.data import as_names
 from unrolled.training import MOST, TrainingConfig
 
+Network = Literal["residual", "plain", "plain, He"]
 Names = Annotated[tuple[str, ...], BeforeValidator(lambda given: tuple(as_names(given)))]
 
 
 class DepthConfig(TrainingConfig):
     """Everything that makes the comparison what it is.
 
+    The network "plain, He" begins with He's initial values (see `layers.initialise`), the others with torch's.
+
     The defaults are for 4,000 digits, and 600 steps of three networks take two minutes of one core.
     """
 
     data: Names = Field(strict=False, description="images that are learned, each with its label")
     measured: Names = Field(strict=False, description="others, by which they are measured")
+    networks: tuple[Network, ...] = Field(
+        default=("residual", "plain", "plain, He"), strict=False, min_length=1, description="in this order"
+    )
     layers: int = Field(default=50, ge=4, le=10_000, description="with weights, in each network")
     channels: int = Field(default=16, ge=1, le=10_000, description="of each convolution")
     batch_size: int = Field(default=50, ge=1, description="images")

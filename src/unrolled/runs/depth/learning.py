@@ -20,7 +20,7 @@ from unrolled.data import Batch
 from unrolled.inspection import Initialised, gradients_by_layer
 from unrolled.layers import Blocks
 from unrolled.models import DeepClassifier, DeepClassifierConfig
-from unrolled.runs.depth.config import DepthConfig
+from unrolled.runs.depth.config import DepthConfig, Network
 from unrolled.runs.depth.found import Depth, Learnt
 from unrolled.runs.depth.images import LabelledImages
 from unrolled.runs.reporting import check_place
@@ -31,24 +31,23 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class _Rival:
-    """One of the networks. `share`: of the learning rate, what suits it."""
+class _Made:
+    """How a network is made. `share`: of the learning rate, what suits it."""
 
-    name: str
     blocks: Blocks
     init: Initialised
     share: float = 1.0
 
 
-_RIVALS = (
-    _Rival("residual", "residual", "torch"),
-    _Rival("plain", "plain", "torch"),
-    _Rival("plain, He's initial values", "plain", "he", share=0.25),  # with all of it, fifty layers learn nothing
-)
+_MADE: dict[Network, _Made] = {
+    "residual": _Made("residual", "torch"),
+    "plain": _Made("plain", "torch"),
+    "plain, He": _Made("plain", "he", share=0.25),  # with all of it, fifty layers learn nothing
+}
 
 
 def depth_curves(config: DepthConfig, out: str | PathLike[str] | None = None, say: Say = lambda _: None) -> Depth:
-    """Let networks of so many layers learn the same images: a residual one, a plain one, a plain one that begins well.
+    """Let networks of so many layers learn the same images: plain ones and a residual one.
 
     Args:
         config: the data, and the training.
@@ -63,7 +62,7 @@ def depth_curves(config: DepthConfig, out: str | PathLike[str] | None = None, sa
     if out is not None:
         check_place(Path(out))  # (before minutes of training)
     images = LabelledImages.read(config.data, config.measured)
-    learnt = tuple(_learnt(rival, config, images, say) for rival in _RIVALS)
+    learnt = tuple(_learnt(name, config, images, say) for name in config.networks)
     found = Depth(config.layers, tuple(_facts(config, images)), learnt)
     if out is not None:
         found.write(out)
@@ -75,21 +74,24 @@ def _facts(config: DepthConfig, images: LabelledImages) -> Iterator[str]:
     yield f"{len(images.measured):,} others, of {', '.join(config.measured)}"
     yield "each of {} x {} x {}, of {} classes".format(*images.frame, len(images.classes))
     yield f"{config.layers} layers with weights, {config.channels} channels; nothing is normalised; seed {config.seed}"
+    if "plain, He" in config.networks:
+        told = "with He's initial values, the others with torch's; its learning rate is {:g}, theirs {:g}"
+        yield f"'plain, He' begins {told.format(_MADE['plain, He'].share * config.learning_rate, config.learning_rate)}"
 
 
-def _learnt(rival: _Rival, config: DepthConfig, images: LabelledImages, say: Say) -> Learnt:
-    model = _model(rival, config, images)
+def _learnt(name: Network, config: DepthConfig, images: LabelledImages, say: Say) -> Learnt:
+    model = _model(_MADE[name], config, images)
     gradients = _gradients(model, images.learned.batch(range(min(config.batch_size, len(images.learned)))))
-    rate = rival.share * config.learning_rate
+    rate = _MADE[name].share * config.learning_rate
     trainer = Trainer(_task(model, config, images), config.model_copy(update={"learning_rate": rate}))
     seen = []
     for event in trainer.run():
         if isinstance(event, Evaluated):
             seen.append(event)
             right = event.scores["accuracy"]
-            say(f"{rival.name}: step {event.step:,}, {right:.1%} of the others right, {event.loss:.3f} nats per image")
+            say(f"{name}: step {event.step:,}, {right:.1%} of the others right, {event.loss:.3f} nats per image")
     return Learnt(
-        name=rival.name,
+        name=name,
         rate=rate,
         gradients=tuple(gradients),
         steps=tuple(one.step for one in seen),
@@ -98,14 +100,14 @@ def _learnt(rival: _Rival, config: DepthConfig, images: LabelledImages, say: Say
     )
 
 
-def _model(rival: _Rival, config: DepthConfig, images: LabelledImages) -> DeepClassifier:
+def _model(made: _Made, config: DepthConfig, images: LabelledImages) -> DeepClassifier:
     sizes = DeepClassifierConfig(
         frame=images.frame,
         classes=len(images.classes),
         layers=config.layers,
         channels=config.channels,
-        blocks=rival.blocks,
-        init=rival.init,
+        blocks=made.blocks,
+        init=made.init,
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
