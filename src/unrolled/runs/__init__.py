@@ -4,8 +4,10 @@ from unrolled.runs.comparison import Group, Tried, compare, tried
 from unrolled.runs.config import RunConfig, read_config, validated
 from unrolled.runs.depth import Depth, DepthConfig, Learnt, depth_curves
 from unrolled.runs.diagnosis import doctor
+from unrolled.runs.encoders import encoder_called
 from unrolled.runs.events import AlreadyDone, Diverged, Listener, Prepared, RunEvent, Sampled, Saved, Warned, named
 from unrolled.runs.exporting import ExportedFile, export
+from unrolled.runs.features import Features, features_of, kept_features
 from unrolled.runs.learning_rate import FoundRate, find_learning_rate
 from unrolled.runs.loading import Run, load
 from unrolled.runs.looking import Looked, look
@@ -36,6 +38,7 @@ __all__ = [
     "DepthConfig",
     "Diverged",
     "ExportedFile",
+    "Features",
     "FoundRate",
     "Group",
     "Learnt",
@@ -57,9 +60,12 @@ __all__ = [
     "compare",
     "depth_curves",
     "doctor",
+    "encoder_called",
     "evaluate",
     "export",
+    "features_of",
     "find_learning_rate",
+    "kept_features",
     "kind_of",
     "load",
     "logging_to",
