@@ -64,15 +64,16 @@ def test_each_is_measured_as_often(found):
     assert told[0].startswith("residual: step 10, ")
 
 
-def test_the_gradients_are_those_of_the_first_images(found, bars):
+def test_both_have_the_same_initial_values_and_the_gradients_are_those_of_the_first_images(found, bars):
     images = LabelledImages.read([bars["data"]], [bars["measured"]])
     batch = images.learned.batch(range(16))
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(1)  # the configuration's own
-        sizes = DeepClassifierConfig(frame=(1, 9, 12), classes=3, layers=20, channels=8, blocks="plain")
-        model = DeepClassifier(sizes).double()
-    loss = torch.nn.functional.cross_entropy(model(batch.inputs.double()), batch.targets[0])
-    assert found[0].learnt[1].gradients == pytest.approx(gradients_by_layer(model, loss), rel=1e-9)
+    torch.manual_seed(1)  # the configuration's own
+    sizes = DeepClassifierConfig(frame=(1, 9, 12), classes=3, layers=20, channels=8)
+    model = DeepClassifier(sizes).double()
+    for one in found[0].learnt[:2]:
+        model.deep.is_residual = one.name == "residual"
+        loss = torch.nn.functional.cross_entropy(model(batch.inputs.double()), batch.targets[0])
+        assert one.gradients == pytest.approx(gradients_by_layer(model, loss), rel=1e-9)
 
 
 def test_it_is_the_same_again_and_nobody_s_random_numbers_change(bars):
@@ -106,6 +107,8 @@ def test_a_page_that_would_replace_something_else(bars, tmp_path):
     told = []
     with pytest.raises(ConfigError, match="is no report"):
         depth_curves(DepthConfig(**bars, **SMALL), place, told.append)
+    with pytest.raises(ConfigError, match="no such folder"):
+        depth_curves(DepthConfig(**bars, **SMALL), tmp_path / "there" / "depth.html", told.append)
     assert not told
     assert place.read_text() == "mine"
 

@@ -9,11 +9,13 @@ from unrolled.errors import ConfigError
 
 
 def check_place(place: Path) -> None:
-    """Check that a report may be written there: an older one may go, nothing else.
+    """Check that a report may be written there: in a folder, and in the place of an older one at most.
 
     Raises:
-        ConfigError: something else lies there.
+        ConfigError: there is no such folder, or something else lies there.
     """
+    if not place.parent.is_dir():
+        raise ConfigError(f"the report cannot be written to {place}: there is no such folder. Give another place, -o")
     if place.exists() and not _is_report(place):
         raise ConfigError(f"{place} is there, and is no report: give another place, -o")
 
