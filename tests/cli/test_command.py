@@ -14,6 +14,7 @@ from importlib.metadata import version
 from types import SimpleNamespace
 from unittest import mock
 
+import numpy as np
 import pytest
 
 from unrolled import Graph, cells
@@ -352,6 +353,23 @@ def test_flow_through_depth(place):
     assert layers[-1]["plain"] == 1
 
 
+def test_flow_through_depth_while_images_are_learned(place):
+    numbers = np.random.default_rng(0)
+    for name, count in (("learned.npz", 20), ("others.npz", 7)):
+        np.savez(place / name, x=numbers.integers(0, 256, (count, 8, 8), dtype=np.uint8), y=np.arange(count) % 2)
+    options = ("flow", "--depth", 6, "--data", "learned.npz", "--measure", "others.npz", "--hidden", 4, "--steps", 3)
+    ran = unrolled(*options, "-o", "depth.html", cwd=place)
+    assert "20 images of learned.npz are learned" in ran.stdout, ran.stderr
+    assert "after 3" in ran.stdout
+    assert "the page: depth.html" in ran.stdout
+    assert (place / "depth.html").read_text().count("<figure>") == 3
+    assert "... residual: step 3" in ran.stderr
+    told = unrolled(*options, "--json", cwd=place)
+    residual, plain, _ = map(json.loads, told.stdout.splitlines())
+    assert (residual["name"], plain["name"], len(plain["gradients"])) == ("residual", "plain", 6)
+    assert residual["steps"][-1] == 3
+
+
 def test_flow_with_clipping(place):
     options = ("flow", "--clip", 5, "--radius", 2, "--radius", 0.01, "--seeds", 20)
     ran = unrolled(*options, cwd=place)
@@ -380,6 +398,10 @@ def test_flow_through_cells(place):
         (("--depth", 7), "even number"),
         (("--depth", 8, "--radius", 2), "--radius is not for 'unrolled flow --depth'"),
         (("--init", "he"), "--init is not for 'unrolled flow'"),
+        (("--depth", 8, "--data", "digits", "--init", "he"), "--init is not for 'unrolled flow --data'"),
+        (("--depth", 8, "--measure", "digits"), "--measure is not for 'unrolled flow --depth'"),
+        (("--depth", 8, "--data", "digits"), "name images"),
+        (("--clip", 8, "--data", "digits"), "demonstrations of their own"),
     ],
 )
 def test_a_flow_that_is_none(place, options, told):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -12,6 +14,7 @@ import typer
 from unrolled.cli.app import AsJson, app, columns, print_json
 from unrolled.errors import ConfigError
 from unrolled.inspection import Activation, Clipping, Initialised, backward_signals, clippings, depth_gradients, fates
+from unrolled.runs import DepthConfig, depth_curves, validated
 
 _RADII = (0.0, 0.9, 1.0, 1.1, 2.0)  # 0: as drawn
 _EXPLODING = (0.0, 1.1, 2.0)
@@ -20,12 +23,14 @@ _STEPS, _LONG = 50, 128
 _LAGS = (1, 2, 5, 10, 20, 50, 100)
 _COMMA = re.compile(r",\s*(?![^(]*\))")  # not between a cell's options
 _ROWS = 10  # of a table with one row a layer, about
+_COLUMNS = 6  # of a table with one column a measurement, about
 
 _OPTIONS = {  # what each demonstration knows; its own option asks for it
     "": {"radius", "activation", "hidden", "steps", "seeds", "seed"},
     "cells": {"hidden", "steps", "seed"},
     "clip": {"radius", "activation", "hidden", "steps", "seeds", "seed"},
     "depth": {"init", "hidden", "seed"},
+    "data": {"depth", "measure", "hidden", "steps", "seed", "out"},
 }
 
 
@@ -49,11 +54,16 @@ def flow_command(
     ] = None,
     activation: Annotated[Activation, typer.Option(help="f")] = "relu",
     hidden: Annotated[
-        int | None, typer.Option(min=1, max=1000, help=f"units; default: {_FEW}, or {_MANY} with --cells and --depth")
+        int | None,
+        typer.Option(
+            min=1, max=1000, help=f"units; default: {_FEW}, {_MANY} with --cells and --depth; channels with --data"
+        ),
     ] = None,
     steps: Annotated[
         int | None,
-        typer.Option(min=1, max=100_000, help=f"back in time; default: {_STEPS}, or {_LONG} with --cells"),
+        typer.Option(
+            min=1, max=100_000, help=f"back in time; default: {_STEPS}, {_LONG} with --cells; of training with --data"
+        ),
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, max=100_000, help="networks")] = 300,
     seed: Annotated[int, typer.Option(min=0, max=2**62, help="of the first")] = 0,
@@ -70,6 +80,16 @@ def flow_command(
         typer.Option(help="instead: through fresh layers, such as rnn,lstm,lstm-without-forget,gru"),
     ] = None,
     init: Annotated[Initialised, typer.Option(help="with --depth: torch's initial values, or He's")] = "torch",
+    data: Annotated[
+        list[str] | None,
+        typer.Option(help="with --depth: images with labels, such as digits, that both networks learn"),
+    ] = None,
+    measure: Annotated[
+        list[str] | None, typer.Option(help="with --data: others to measure by, such as digits-test")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="with --data: a page with pictures", show_default=False)
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Send a gradient back through many random networks, h = f(W h), and count where it vanishes and explodes."""
@@ -79,6 +99,9 @@ def flow_command(
     }  # fmt: skip
     if cells is not None:
         shown = _of_cells(_COMMA.split(cells), hidden or _MANY, steps or _LONG, seed)
+    elif data is not None:
+        asked = {"layers": depth, "channels": hidden, "steps": steps, "seed": seed}
+        shown = _of_images(data, measure or (), asked, out)
     elif depth is not None:
         shown = _of_depth(depth, hidden or _MANY, init, seed)
     elif clip is not None:
@@ -104,6 +127,8 @@ def _check(context: typer.Context) -> None:
         if name != "as_json" and (source := context.get_parameter_source(name)) and source.name == "COMMANDLINE"
     ]
     wanted = [name for name in _OPTIONS if name in given]
+    if "data" in wanted and "depth" in wanted:
+        wanted.remove("depth")
     if len(wanted) > 1:
         raise ConfigError(f"{' and '.join(f'--{name}' for name in wanted)} are demonstrations of their own: give one")
     what = wanted[0] if wanted else ""
@@ -165,6 +190,25 @@ def _of_depth(layers: int, width: int, init: Initialised, seed: int) -> _Shown:
         ("layer", "plain, y = F(x)", "residual, y = x + F(x)"),
         [(f"{one.layer}", f"{one.plain:.2g}", f"{one.residual:.2g}") for one in [*found[:-1:every], found[-1]]],
         f"F: two layers with ReLU; initial values: {init}",
+    )
+
+
+def _of_images(learned: Sequence[str], measured: Sequence[str], asked: dict[str, Any], out: Path | None) -> _Shown:
+    given = {name: value for name, value in asked.items() if value is not None}
+    config = validated(DepthConfig, {"data": learned, "measured": measured, **given}, "--data", ConfigError)
+    found = depth_curves(config, out, say=lambda doing: print(f"... {doing}", file=sys.stderr, flush=True))
+    steps = found.learnt[0].steps
+    shown = [*range(0, len(steps) - 1, max(1, len(steps) // _COLUMNS)), len(steps) - 1]
+    return _Shown(
+        "\n".join(found.facts),
+        [asdict(one) for one in found.learnt],
+        ("network", "first layer's gradient", *(f"after {steps[place]:,}" for place in shown)),
+        [
+            (one.name, f"{one.gradients[0]:.2g}", *(f"{one.accuracies[place]:.1%}" for place in shown))
+            for one in found.learnt
+        ],
+        "gradient: before training, relative to the last layer's; after so many steps: how many of the others are right"
+        + (f"\n\nthe page: {out}" if out else ""),
     )
 
 

@@ -1,55 +1,19 @@
 """Depth: gradients in a deep plain network and in a deep residual one, before any training. Knows no sequences.
 
-CS231n 2016, lecture 10, slide 77: y = F(x) against y = x + F(x); what the residual network (He et al. 2015, Deep
-Residual Learning) is to the plain one, the LSTM is to the RNN. F(x) = W2 relu(W1 relu(x) + b1) + b2: two layers, with
-the ReLU ahead of them as in He et al. 2016 (Identity Mappings in Deep Residual Networks, fig. 4d), so that nothing
-stands on the way of x; fully connected, and without the batch normalisation of both papers, which keeps the plain
-network's gradient from vanishing, too.
+CS231n 2016, lecture 10, slide 77: y = F(x) against y = x + F(x), see `layers.Deep`; here fully connected.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from unrolled.errors import ConfigError
-
-Initialised = Literal["torch", "he"]
+from unrolled.layers import Blocks, Deep, Initialised, initialise
 
 _ROWS = 32  # of the batch that is read
-
-
-class DeepNet(nn.Module):
-    """Blocks of two layers each, one on the other: y = F(x), or y = x + F(x) if it is `residual`."""
-
-    def __init__(self, layers: int, width: int, init: Initialised, *, residual: bool) -> None:
-        """Initial values come from torch's default generator.
-
-        Args:
-            layers: how many, 2, 4, 6 ...
-            width: units of x and of each layer.
-            init: "torch": nn.Linear's own, U(-1/sqrt(width), 1/sqrt(width)); "he": N(0, 2/width), and zeros for b (He
-                et al. 2015, Delving Deep into Rectifiers, eq. 10).
-            residual: whether x is added.
-        """
-        super().__init__()
-        self.residual = residual
-        made = [nn.Linear(width, width, dtype=torch.float64) for _ in range(layers)]
-        self.layers = nn.ModuleList(made)
-        if init == "he":
-            for layer in made:
-                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-                nn.init.zeros_(layer.bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """What comes out, `[B, width]`, for x `[B, width]`."""
-        for first, second in zip(self.layers[::2], self.layers[1::2], strict=True):
-            y = second(first(x.relu()).relu())
-            x = x + y if self.residual else y
-        return x
 
 
 @dataclass(frozen=True)
@@ -81,22 +45,31 @@ def depth_gradients(layers: int = 50, width: int = 64, init: Initialised = "torc
         raise ConfigError(f"width={width}: give a whole number from 1 on")
     if init not in ("torch", "he"):
         raise ConfigError(f"there are no initial values {init!r}: torch, he")
-    plain, residual = (_norms(layers, width, init, seed, residual=one) for one in (False, True))
+    plain, residual = (_of_random_numbers(layers, width, init, seed, blocks) for blocks in ("plain", "residual"))
     return [Layer(number, *pair) for number, pair in enumerate(zip(plain, residual, strict=True), 1)]
 
 
-def _norms(layers: int, width: int, init: Initialised, seed: int, *, residual: bool) -> list[float]:
-    with torch.random.fork_rng(devices=[]):
+def _of_random_numbers(layers: int, width: int, init: Initialised, seed: int, blocks: Blocks) -> list[float]:
+    with torch.random.fork_rng(devices=[]), torch.enable_grad():
         torch.manual_seed(seed)
-        net = DeepNet(layers, width, init, residual=residual)
+        every = [nn.Linear(width, width, dtype=torch.float64) for _ in range(layers)]
+        initialise(every, init)
+        net = Deep(every, blocks)
         x, direction = torch.randn(2, _ROWS, width, dtype=torch.float64)
-    weights = [one for one in net.parameters() if one.dim() == 2]
-    with torch.enable_grad():
-        gradients = torch.autograd.grad((net(x) * direction).sum(), weights)
-    norms = torch.stack([one.norm() for one in gradients])
+        return gradients_by_layer(net, (net(x) * direction).sum())
+
+
+def gradients_by_layer(model: nn.Module, loss: Tensor) -> list[float]:
+    """The norm of dL/dW of each matrix or kernel W of a model, in the order of its parameters, relative to the last's.
+
+    Raises:
+        ConfigError: the last has no gradient, or one is not finite.
+    """
+    weights = [one for one in model.parameters() if one.dim() > 1]
+    norms = torch.stack([one.double().norm() for one in torch.autograd.grad(loss, weights)])
     if not bool(norms.isfinite().all()) or norms[-1] == 0:
         raise ConfigError(
-            f"the gradient in the last of {layers:,} layers is {float(norms[-1]):g}, nothing to compare others with:"
-            " ReLUs are dead, or numbers too large. Give fewer layers, or more units"
+            f"the gradient in the last of {len(norms):,} layers is {float(norms[-1]):g}, nothing to compare others"
+            " with: ReLUs are dead, or numbers too large. Give fewer layers, or more units"
         )
     return [float(one) for one in norms / norms[-1]]

@@ -1,29 +1,24 @@
-"""The report: what was found, in one HTML file that works without a network. Knows pages, measures nothing.
+"""The report: what was found, as a page. Knows what the page's reader wants to know of a text; measures nothing.
 
 The words come first; then the text, coloured by a unit (`static/reader.js` draws it); then the pictures. Large arrays
-are packed (gzip, base64) and unpacked by the browser. Nothing is asked of any host: the page forbids itself to.
+are packed (gzip, base64) and unpacked by the browser.
 """
 
 from __future__ import annotations
 
 import base64
 import gzip
-import html
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from importlib.resources import files
-from itertools import groupby
-from string import Template
 from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
-from plotly.offline import get_plotlyjs
 
 from unrolled.inspection.account import Account
 from unrolled.inspection.figures import figures_of
+from unrolled.inspection.page import page
 from unrolled.inspection.telling import Telling
 from unrolled.inspection.words import Sentence, sentences
 
@@ -31,6 +26,11 @@ _LEVELS = 30  # steps of a unit's values between its lowest and its highest: wha
 _RARELY = 3  # times as large as that quantile is the largest value of a unit that is rarely on
 _LONGEST = 100_000  # symbols of the text that are shown
 _AROUND = (36, 8)  # symbols of a context before a peak and after it
+_HINT = (
+    "A cell's AUC says how often it is higher (or lower) where something is so than where it is not: 1 always, 0.5 as"
+    " often as not. r is the correlation with a number. Chance is the best that was found in the same way in untrained"
+    " networks and with shifted labels."
+)
 
 
 def report(
@@ -51,54 +51,15 @@ def report(
         samples: what the network wrote, by the training step.
         told: what there is to say, those about one thing together; None: all of `sentences`.
     """
-    pictures = figures_of(found) if figures is None else figures
-    text = _text(found) if len(found.symbols) else None
-    parts = {
-        "title": html.escape(title),
-        "facts": "\n".join(f"<li>{html.escape(one)}</li>" for one in facts),
-        "words": "\n".join(_words(sentences(found) if told is None else told)),
-        "text": _static("reader.html") if text else "",
-        "pictures": "\n".join(_picture(number, *one) for number, one in enumerate(pictures.items())),
-        "samples": _samples(samples or {}),
-        "style": _static("report.css"),
-        "plotly": get_plotlyjs(),
-        "data": _packed(text) if text else "",
-        "reader": _static("reader.js") if text else "",
-    }
-    return Template(_static("report.html")).substitute(parts)
-
-
-def _static(name: str) -> str:
-    return (files("unrolled.inspection") / "static" / name).read_text(encoding="utf-8")
-
-
-def _words(told: Sequence[Sentence]) -> list[str]:
-    parts = []
-    for about, group in groupby(told, key=lambda one: one.about):
-        items = "".join(f"<li>{html.escape(one.text)}</li>" for one in group)
-        parts.append(f"<h3>{html.escape(about)}</h3><ul>{items}</ul>")
-    return parts
-
-
-def _picture(number: int, title: str, figure: go.Figure) -> str:
-    settings = {"displaylogo": False, "responsive": True}
-    is_film = bool(figure.layout.updatemenus)  # (one with a slider alone stays where it is)
-    drawn = figure.to_html(
-        full_html=False, include_plotlyjs=False, config=settings, div_id=f"picture-{number}", auto_play=is_film
+    return page(
+        title,
+        facts,
+        sentences(found) if told is None else told,
+        figures_of(found) if figures is None else figures,
+        hint=_HINT,
+        text=_text(found) if len(found.symbols) else None,
+        samples=samples,
     )
-    return f"<figure><figcaption>{html.escape(title)}</figcaption>{drawn}</figure>"
-
-
-def _samples(samples: Mapping[int, str]) -> str:
-    if not samples:
-        return ""
-    last = max(samples)
-    each = [
-        f"<details{' open' if step == last else ''}><summary>after {step:,} steps</summary>"
-        f"<pre>{html.escape(text)}</pre></details>"
-        for step, text in sorted(samples.items())
-    ]
-    return "<h2>What it wrote, by the step of its training</h2>" + "".join(each)
 
 
 def _text(found: Account) -> dict[str, Any]:
@@ -181,8 +142,3 @@ def _levels(values: NDArray[Any]) -> NDArray[np.uint8]:
 
 def _blob(array: NDArray[Any]) -> str:
     return base64.b64encode(gzip.compress(np.ascontiguousarray(array).tobytes(), compresslevel=6, mtime=0)).decode()
-
-
-def _packed(data: dict[str, Any]) -> str:
-    """JSON that may stand in a page: no `<` that could end it."""
-    return json.dumps(data).replace("<", "\\u003c")

@@ -2,6 +2,7 @@
 
 from unrolled.layers.attention import Attention, Scoring
 from unrolled.layers.convolution import Blocks, ImageEncoder, ImageGrid
+from unrolled.layers.deep import Deep, Initialised, initialise
 from unrolled.layers.drop_in import GRU, LSTM, RNN
 from unrolled.layers.drop_in_cells import GRUCell, LSTMCell, RNNCell
 from unrolled.layers.pooling import Pool, Pooling
@@ -10,6 +11,7 @@ from unrolled.layers.stepper import Stepper
 from unrolled.layers.watching import Watchable, watching
 
 __all__ = [
-    "GRU", "LSTM", "RNN", "Attention", "Blocks", "GRUCell", "ImageEncoder", "ImageGrid", "LSTMCell", "Pool",
-    "Pooling", "RNNCell", "Recurrent", "Scoring", "Stepper", "Watchable", "check_lengths", "watching",
+    "GRU", "LSTM", "RNN", "Attention", "Blocks", "Deep", "GRUCell", "ImageEncoder", "ImageGrid", "Initialised",
+    "LSTMCell", "Pool", "Pooling", "RNNCell", "Recurrent", "Scoring", "Stepper", "Watchable", "check_lengths",
+    "initialise", "watching",
 ]  # fmt: skip

@@ -2,9 +2,12 @@
 
 from unrolled.runs.comparison import Group, Tried, compare, tried
 from unrolled.runs.config import RunConfig, read_config, validated
+from unrolled.runs.depth import Depth, DepthConfig, Learnt, depth_curves
 from unrolled.runs.diagnosis import doctor
+from unrolled.runs.encoders import encoder_called
 from unrolled.runs.events import AlreadyDone, Diverged, Listener, Prepared, RunEvent, Sampled, Saved, Warned, named
 from unrolled.runs.exporting import ExportedFile, export
+from unrolled.runs.features import Features, features_of, kept_features
 from unrolled.runs.learning_rate import FoundRate, find_learning_rate
 from unrolled.runs.loading import Run, load
 from unrolled.runs.looking import Looked, look
@@ -31,10 +34,14 @@ __all__ = [
     "AlreadyDone",
     "CaptionConfig",
     "ClassifyConfig",
+    "Depth",
+    "DepthConfig",
     "Diverged",
     "ExportedFile",
+    "Features",
     "FoundRate",
     "Group",
+    "Learnt",
     "Listener",
     "Looked",
     "Prediction",
@@ -51,10 +58,14 @@ __all__ = [
     "Tried",
     "Warned",
     "compare",
+    "depth_curves",
     "doctor",
+    "encoder_called",
     "evaluate",
     "export",
+    "features_of",
     "find_learning_rate",
+    "kept_features",
     "kind_of",
     "load",
     "logging_to",

@@ -11,13 +11,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from unrolled import files
 from unrolled.data import Named, as_names
 from unrolled.errors import ConfigError
 from unrolled.inspection import Account, Sentence, sentences
 from unrolled.runs.folder import RunFolder
 from unrolled.runs.history import History, history_of
 from unrolled.runs.loading import load
+from unrolled.runs.reporting import check_place, write_report
 from unrolled.runs.strangers import look_at, names_a_model
 from unrolled.runs.tasks import Asked
 
@@ -74,23 +74,9 @@ class Looked:
             ConfigError: it cannot be written, or something else lies there.
         """
         place = self.folder / REPORT if path is None else Path(path)
-        if place.exists() and not _is_report(place):
-            raise ConfigError(f"{place} is there, and is no report: give another place, -o")
-        page = self.report().encode("utf-8", "replace")
-        try:
-            files.replace({place: page})
-        except OSError as error:
-            told = f"{error.strerror}. Give another place, -o"
-            raise ConfigError(f"the report cannot be written to {place}: {told}") from error
+        check_place(place)  # (before the report is made)
+        write_report(place, self.report())
         return place
-
-
-def _is_report(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            return path.is_file() and b'content="Unrolled"' in file.read(1000)
-    except OSError:
-        return False
 
 
 def look(
