@@ -1,0 +1,60 @@
+"""Images of 60 x 60 pixels with one handwritten digit somewhere, or with two: made of real digits. Knows no models.
+
+"Translated MNIST" of Mnih et al. 2014, and the pairs of Ba et al. 2015 in an image of that size. Two digits stand one
+left of the other, so that no column has pixels of both, and are told from left to right.
+
+The digits that are learned are fewer than a network could learn by heart: each is there several times, turned, slanted
+and stretched a little, as in `moving_digits`. Those of the tests are others, and stand there as they were written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.data.fetching import MEASURE, Corpus
+from unrolled.data.images import Pixels
+from unrolled.data.moving_digits import LEARNED, digits_of, varied
+
+_SIDE = 60  # pixels
+_COPIES = 5  # of each digit that is learned
+_PAIRS = 20_000, 1_000  # that are learned, and to measure by
+_GAP = 1  # columns at least between two digits
+
+Labels = NDArray[np.int64]
+
+
+def translated(digits: Pixels, seed: int) -> Pixels:
+    """Digits `[N, height, width]`, each somewhere in an image of its own, `[N, 60, 60]`."""
+    numbers = np.random.default_rng(seed)
+    made = np.zeros((len(digits), _SIDE, _SIDE), dtype=np.uint8)
+    for image, digit in zip(made, digits, strict=True):
+        _put(image, digit, *numbers.integers(0, _SIDE + 1 - np.array(digit.shape)))
+    return made
+
+
+def pairs(digits: Pixels, labels: Labels, count: int, seed: int) -> tuple[Pixels, Labels]:
+    """So many images of two digits each, `[count, 60, 60]`, and what they are from left to right, `[count, 2]`."""
+    numbers = np.random.default_rng(seed)
+    made = np.zeros((count, _SIDE, _SIDE), dtype=np.uint8)
+    chosen = numbers.integers(len(digits), size=(count, 2))
+    for image, pair in zip(made, chosen, strict=True):
+        left, right = (_cut(digits[place]) for place in pair)
+        room = _SIDE - left.shape[1] - right.shape[1] - _GAP
+        start, more = np.sort(numbers.integers(0, room + 1, 2))
+        for digit, column in ((left, start), (right, more + left.shape[1] + _GAP)):
+            _put(image, digit, numbers.integers(0, _SIDE + 1 - len(digit)), column)
+    return made, labels[chosen]
+
+
+def _cut(digit: Pixels) -> Pixels:
+    """What is not black of a digit."""
+    rows, columns = (np.flatnonzero(digit.any(axis=axis)) for axis in (1, 0))
+    return digit[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+def _put(image: Pixels, digit: Pixels, row: int, column: int) -> None:
+    image[row : row + len(digit), column : column + digit.shape[1]] = digit
