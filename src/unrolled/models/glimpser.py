@@ -38,8 +38,7 @@ class GlimpserConfig(BaseModel):
     their end. glimpses: for each of these. locator: what chooses the locations: the state of the "core" (RAM), or a
     recurrent "layer" on it (DRAM). context: that layer starts from the whole image, in so many pixels a side; 0: from
     zeros. looks: at locations that are "learned", or, to compare, at the "centre" or at "random" ones. samples: runs
-    for each image while training; runs: whose probabilities are averaged in evaluation, 1: one that looks at the mean
-    of each location. weight: of the policy's part in what is minimised.
+    for each image while training. weight: of the policy's part in what is minimised.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -62,7 +61,6 @@ class GlimpserConfig(BaseModel):
     deviation: float = Field(default=0.1, gt=0, le=10)
     weight: float = Field(default=1.0, ge=0, le=1e6)
     samples: int = Field(default=1, ge=1, le=1_000)
-    runs: int = Field(default=1, ge=1, le=1_000)
 
     @model_validator(mode="after")
     def _context_has_a_layer(self) -> GlimpserConfig:
@@ -137,15 +135,15 @@ class Glimpser(nn.Module):
     def forward(self, inputs: Tensor, lengths: Tensor, looked: Looked | None = None) -> Tensor:
         """The logits `[S, B, V]` of the symbols, for images `[1, B, C, height, width]`, pixels from 0 to 255.
 
-        `looked`: at these locations; None: it chooses them. Of several runs they are the logarithms of the mean
-        probabilities. `lengths` are those of sequences of one image, 1 each.
+        `looked`: what was seen of them, in one run or more; None: it looks for itself, once. Of several runs they are
+        the logarithms of the mean probabilities. `lengths`: 1 for each, as an image is a sequence of one.
 
         Raises:
             ShapeError: images of another size.
         """
         del lengths
         images = self._images(inputs)
-        looked = self.look(images, 1 if self.training else self.config.runs) if looked is None else looked
+        looked = self.look(images) if looked is None else looked
         logits = self.logits(self.understand(images, looked).hidden)
         of_runs = logits.view(len(logits), -1, len(images), logits.shape[2])
         if of_runs.shape[1] == 1:
@@ -165,7 +163,7 @@ class Glimpser(nn.Module):
         """
         del lengths
         images = self._images(inputs)
-        looked = self.look(images, self.config.samples if self.training else self.config.runs)
+        looked = self.look(images, self.config.samples)
         known = self.understand(images, looked)
         wanted = self._wanted(targets).repeat(1, looked.drawn.shape[1] // len(images))
         logits = self.logits(known.hidden)
