@@ -33,6 +33,11 @@ LengthPenalty = Annotated[
     typer.Option(help="power of the length that a translation's score is divided by", show_default=False),
 ]
 
+Runs = Annotated[
+    int | None,
+    typer.Option(help="ways in which an image is looked at in glimpses; default: as in training", show_default=False),
+]
+
 _data = typer.Typer(no_args_is_help=True, help="Named corpora: what there is, fetching one, looking into it.")
 app.add_typer(_data, name="data")
 
@@ -104,14 +109,14 @@ def eval_command(
     ] = None,
     beam: Beams = None,
     length_penalty: LengthPenalty = None,
+    runs: Runs = None,
     best: Best = False,
     average: Average = 0,
     as_json: AsJson = False,
 ) -> None:
     """Measure how good a run is on data that you name, or on what was held out: its loss, how much is right."""
-    score = evaluate(
-        run, data or (), best=best, average=average, warn=_warn, **_given(beam=beam, length_penalty=length_penalty)
-    )
+    options = _given(beam=beam, length_penalty=length_penalty, runs=runs)
+    score = evaluate(run, data or (), best=best, average=average, warn=_warn, **options)
     if as_json:
         print_json({name: _finite(value) for name, value in vars(score).items()})
         return
@@ -136,12 +141,13 @@ def predict_command(
     ],
     beam: Beams = None,
     length_penalty: LengthPenalty = None,
+    runs: Runs = None,
     best: Best = False,
     average: Average = 0,
     as_json: AsJson = False,
 ) -> None:
     """Say what a run predicts of examples: a line for each, the answer first."""
-    options = _given(beam=beam, length_penalty=length_penalty)
+    options = _given(beam=beam, length_penalty=length_penalty, runs=runs)
     for one in predict(run, data, best=best, average=average, warn=_warn, **options):
         if as_json:
             print_json(vars(one))

@@ -23,11 +23,11 @@ from unrolled.equations import Cell, Graph
 from unrolled.layers import Recurrent, Sensor
 from unrolled.models.glimpse import GlimpseNetwork, Join, Scaled
 from unrolled.models.policy import Policy
+from unrolled.models.targets import PADDED, ended
 from unrolled.shapes import check_shape
 
 Aim = Literal["learned", "centre", "random"]
 
-_IGNORED = -100  # a target of torch's cross_entropy that counts for nothing
 _TABLES = 997  # of random numbers, of which a picture has one, in evaluation
 
 
@@ -38,7 +38,10 @@ class GlimpserConfig(BaseModel):
     their end. glimpses: for each of these. locator: what chooses the locations: the state of the "core" (RAM), or a
     recurrent "layer" on it (DRAM). context: that layer starts from the whole image, in so many pixels a side; 0: from
     zeros. looks: at locations that are "learned", or, to compare, at the "centre" or at "random" ones. samples: runs
-    for each image while training. weight: of the policy's part in what is minimised.
+    for each image while training. asked: after which glimpses it has to say what it saw, while training: after an
+    object's "last" one, as in the papers, or after "every" one. reward: 1 if the answer is "right", as in the papers,
+    or the "chance" that it has of being drawn: what that 1 is in the mean. weight: of the policy's part in what is
+    minimised.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -59,6 +62,8 @@ class GlimpserConfig(BaseModel):
     context: int = Field(default=0, ge=0, le=1_000)
     looks: Aim = "learned"
     deviation: float = Field(default=0.1, gt=0, le=10)
+    asked: Literal["last", "every"] = "last"
+    reward: Literal["right", "chance"] = "right"
     weight: float = Field(default=1.0, ge=0, le=1e6)
     samples: int = Field(default=1, ge=1, le=1_000)
 
@@ -152,40 +157,59 @@ class Glimpser(nn.Module):
 
     def logits(self, hidden: Tensor) -> Tensor:
         """The logits `[S, R, V]` of the symbols, each after its last glimpse, of states `[T, R, H]`."""
-        logits: Tensor = self.read_out(hidden[self.config.glimpses - 1 :: self.config.glimpses])
+        logits: Tensor = self.read_out(self._last(hidden))
         return logits
 
     def losses(self, inputs: Tensor, lengths: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Nats for each object of the targets `[U, B]`, and the end if there is one: `[n]`; and the policy's part.
+        """Nats for each object of the targets `[U, B]`, and the end if there is one: `[n]`; and what else is minimised.
 
-        Of each image there are as many runs as `samples` says; the nats are the mean of theirs. A run is worth 1 for
-        each symbol that is right, from where it is chosen to look on.
+        The nats are those after an object's last glimpse, in the mean of an image's `samples` runs. Beside them stand
+        those after earlier ones, if they are asked for, and what the policy learns by.
         """
         del lengths
         images = self._images(inputs)
         looked = self.look(images, self.config.samples)
         known = self.understand(images, looked)
-        wanted = self._wanted(targets).repeat(1, looked.drawn.shape[1] // len(images))
-        logits = self.logits(known.hidden)
-        nats = F.cross_entropy(logits.flatten(0, 1), wanted.flatten(), ignore_index=_IGNORED, reduction="none")
-        of_each = nats.view(len(wanted), -1, len(images)).mean(dim=1)
-        is_right = (logits.argmax(dim=-1) == wanted).to(logits.dtype)
-        return of_each[wanted[:, : len(images)] != _IGNORED], self._policy_loss(known, looked, is_right)
+        logits = self.read_out(known.hidden)  # [T, R, V]
+        wanted = self.wanted(targets).repeat_interleave(self.config.glimpses, dim=0)
+        wanted = wanted.repeat(1, self.config.samples)
+        nats = F.cross_entropy(logits.movedim(2, 1), wanted, ignore_index=PADDED, reduction="none")
+        told = self._last(nats).view(self.config.answers, -1, len(images)).mean(dim=1)
+        told = told[self._last(wanted)[:, : len(images)] >= 0]
+        asked = self._asked(wanted)
+        earlier = nats[asked].mean() - told.mean()
+        return told, earlier + self._policy_loss(known, looked, self._rewards(logits.detach(), wanted) * asked)
+
+    def wanted(self, targets: Tensor) -> Tensor:
+        """The symbols to be said `[S, B]`, of classes `[U, B]`: the end behind them, and nothing (-1) behind that."""
+        rows = F.pad(targets, (0, 0, 0, self.config.objects - len(targets)), value=PADDED)
+        return ended(rows, self.config.classes) if self.config.ends else rows
+
+    def _last(self, of_glimpses: Tensor) -> Tensor:
+        """Of `[T, ...]` what belongs to the last glimpse of each object, `[S, ...]`."""
+        return of_glimpses[self.config.glimpses - 1 :: self.config.glimpses]
+
+    def _asked(self, wanted: Tensor) -> Tensor:
+        """After which glimpses `[T, R]` it has to say something."""
+        is_last = torch.zeros_like(wanted, dtype=torch.bool)
+        self._last(is_last).fill_(True)
+        return (wanted >= 0) & is_last if self.config.asked == "last" else wanted >= 0
+
+    def _rewards(self, logits: Tensor, wanted: Tensor) -> Tensor:
+        """What an answer after each glimpse earns, `[T, R]`; one object comes to 1 at most."""
+        if self.config.reward == "right":
+            earned = (logits.argmax(dim=2) == wanted).to(logits.dtype)
+        else:
+            earned = logits.softmax(dim=2).gather(2, wanted.clamp(min=0)[..., None])[..., 0]
+        return earned if self.config.asked == "last" else earned / self.config.glimpses
 
     def _policy_loss(self, known: Understood, looked: Looked, rewards: Tensor) -> Tensor:
-        """What teaches it where to look, for rewards `[S, R]`: in the mean over runs, and over glimpses."""
+        """What teaches it where to look, for rewards `[T, R]`: in the mean over runs, and over glimpses."""
         if self.config.looks != "learned":
             return rewards.new_zeros(())
-        to_come = rewards.flip(0).cumsum(dim=0).flip(0).repeat_interleave(self.config.glimpses, dim=0)
+        to_come = rewards.flip(0).cumsum(dim=0).flip(0)
         chosen, expected = self.policy.losses(known.chosen_in, looked.drawn, to_come)
         return self.config.weight * chosen.mean() + expected.mean()
-
-    def _wanted(self, targets: Tensor) -> Tensor:
-        """The symbols to be said `[S, B]`, of classes `[U, B]`: the end behind them, and nothing behind that."""
-        rows = F.pad(targets, (0, 0, 0, self.config.answers - len(targets)), value=-1)
-        if self.config.ends:
-            rows = rows.scatter(0, (rows >= 0).sum(dim=0)[None], self.config.classes)
-        return rows.masked_fill(rows < 0, _IGNORED)
 
     @torch.no_grad()
     def look(self, images: Tensor, runs: int = 1) -> Looked:
