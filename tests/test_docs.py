@@ -49,6 +49,7 @@ def test_there_are_pages():
         "cells.md",
         "engine.md",
         "export.md",
+        "glimpses.md",
         "hello.md",
         "inspection.md",
         "tasks.md",
