@@ -51,6 +51,7 @@ def test_there_are_pages():
         "depth.md",
         "engine.md",
         "export.md",
+        "glimpses.md",
         "hello.md",
         "inspection.md",
         "tasks.md",

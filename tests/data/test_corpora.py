@@ -13,6 +13,7 @@ from unrolled.data.labelled_corpora import LABELLED
 from unrolled.data.moving_digits import VIDEOS
 from unrolled.data.parallel_corpora import PARALLEL, written_dates
 from unrolled.data.picture_corpora import PICTURES
+from unrolled.data.placed_digits import PLACED
 
 TEXT = "Shall I compare thee\n"
 
@@ -32,7 +33,7 @@ def test_each_is_pinned_or_signed_and_has_a_licence():
     assert corpora.names()[:4] == ["shakespeare", "sonnets", "linux", "movie-reviews"]
     for corpus, _ in corpora.listed():
         assert corpus.licence
-        is_made_of_pinned = corpus in (*VIDEOS, *PICTURES) or "(installed)" in corpus.origin
+        is_made_of_pinned = corpus in (*VIDEOS, *PICTURES, *PLACED) or "(installed)" in corpus.origin
         assert corpus.sha256 is not None or corpus.origin.startswith("Debian") or is_made_of_pinned
 
 

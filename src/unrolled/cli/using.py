@@ -43,6 +43,11 @@ ImageFolder = Annotated[
     str | None, typer.Option(help="where the images lie that a table or COCO's .json names", show_default=False)
 ]
 
+Runs = Annotated[
+    int | None,
+    typer.Option(help="ways in which an image is looked at in glimpses; default: as in training", show_default=False),
+]
+
 _data = typer.Typer(no_args_is_help=True, help="Named corpora: what there is, fetching one, looking into it.")
 app.add_typer(_data, name="data")
 
@@ -116,12 +121,15 @@ def eval_command(
     length_penalty: LengthPenalty = None,
     temperature: Drawn = None,
     image_folder: ImageFolder = None,
+    runs: Runs = None,
     best: Best = False,
     average: Average = 0,
     as_json: AsJson = False,
 ) -> None:
     """Measure how good a run is on data that you name, or on what was held out: its loss, how much is right."""
-    options = _given(beam=beam, length_penalty=length_penalty, temperature=temperature, image_folder=image_folder)
+    options = _given(
+        beam=beam, length_penalty=length_penalty, temperature=temperature, image_folder=image_folder, runs=runs
+    )
     score = evaluate(run, data or (), best=best, average=average, warn=_warn, **options)
     if as_json:
         print_json({name: _finite(value) for name, value in vars(score).items()})
@@ -149,12 +157,15 @@ def predict_command(
     length_penalty: LengthPenalty = None,
     temperature: Drawn = None,
     image_folder: ImageFolder = None,
+    runs: Runs = None,
     best: Best = False,
     average: Average = 0,
     as_json: AsJson = False,
 ) -> None:
     """Say what a run predicts of examples: a line for each, the answer first."""
-    options = _given(beam=beam, length_penalty=length_penalty, temperature=temperature, image_folder=image_folder)
+    options = _given(
+        beam=beam, length_penalty=length_penalty, temperature=temperature, image_folder=image_folder, runs=runs
+    )
     for one in predict(run, data, best=best, average=average, warn=_warn, **options):
         if as_json:
             print_json(vars(one))

@@ -19,6 +19,7 @@ from unrolled.data.labelled_corpora import LABELLED
 from unrolled.data.moving_digits import VIDEOS
 from unrolled.data.parallel_corpora import PARALLEL
 from unrolled.data.picture_corpora import PICTURES
+from unrolled.data.placed_digits import PLACED
 from unrolled.data.places import cache_folder
 from unrolled.data.text_corpora import TEXTS
 from unrolled.errors import DataError, did_you_mean
@@ -26,7 +27,7 @@ from unrolled.errors import DataError, did_you_mean
 Say = Callable[[str], None]
 
 
-_CORPORA = (*TEXTS, *LABELLED, *VIDEOS, *PARALLEL, *PICTURES)
+_CORPORA = (*TEXTS, *LABELLED, *VIDEOS, *PARALLEL, *PICTURES, *PLACED)
 
 
 def names() -> list[str]:

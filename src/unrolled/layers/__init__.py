@@ -7,11 +7,12 @@ from unrolled.layers.drop_in import GRU, LSTM, RNN
 from unrolled.layers.drop_in_cells import GRUCell, LSTMCell, RNNCell
 from unrolled.layers.pooling import Pool, Pooling
 from unrolled.layers.recurrent import Recurrent, check_lengths
+from unrolled.layers.sensor import Sensor, Sums
 from unrolled.layers.stepper import Stepper
 from unrolled.layers.watching import Watchable, watching
 
 __all__ = [
     "GRU", "LSTM", "RNN", "Attention", "Blocks", "Deep", "GRUCell", "ImageEncoder", "ImageGrid", "Initialised",
-    "LSTMCell", "Pool", "Pooling", "RNNCell", "Recurrent", "Scoring", "Stepper", "Watchable", "check_lengths",
-    "initialise", "watching",
+    "LSTMCell", "Pool", "Pooling", "RNNCell", "Recurrent", "Scoring", "Sensor", "Stepper", "Sums", "Watchable",
+    "check_lengths", "initialise", "watching",
 ]  # fmt: skip

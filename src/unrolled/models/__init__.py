@@ -5,6 +5,7 @@ from unrolled.models.captioner import Captioner, CaptionerConfig
 from unrolled.models.classifier import Classifier, ClassifierConfig
 from unrolled.models.deep_classifier import DeepClassifier, DeepClassifierConfig
 from unrolled.models.front import FrontConfig
+from unrolled.models.glimpser import Aim, Glimpser, GlimpserConfig, Looked
 from unrolled.models.language_model import LanguageModel, LanguageModelConfig
 from unrolled.models.memory import Memory
 from unrolled.models.mode import evaluating
@@ -17,8 +18,9 @@ from unrolled.models.viewer import Viewer, ViewerConfig
 from unrolled.models.writer import Context, Writer, WriterConfig
 
 __all__ = [
-    "ATTENDS", "Attender", "Captioner", "CaptionerConfig", "Classifier", "ClassifierConfig", "Context",
-    "DeepClassifier", "DeepClassifierConfig", "Entry", "FrontConfig", "LanguageModel", "LanguageModelConfig", "Looks",
-    "Memory", "SequenceConfig", "SequenceModel", "Tagger", "Teller", "TellerConfig", "Translator", "TranslatorConfig",
-    "Viewer", "ViewerConfig", "Writer", "WriterConfig", "ended", "evaluating", "given_before", "parted",
+    "ATTENDS", "Aim", "Attender", "Captioner", "CaptionerConfig", "Classifier", "ClassifierConfig", "Context",
+    "DeepClassifier", "DeepClassifierConfig", "Entry", "FrontConfig", "Glimpser", "GlimpserConfig", "LanguageModel",
+    "LanguageModelConfig", "Looked", "Looks", "Memory", "SequenceConfig", "SequenceModel", "Tagger", "Teller",
+    "TellerConfig", "Translator", "TranslatorConfig", "Viewer", "ViewerConfig", "Writer", "WriterConfig", "ended",
+    "evaluating", "given_before", "parted",
 ]  # fmt: skip

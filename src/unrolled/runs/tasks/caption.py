@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import nn
 
-from unrolled.data import Picture, found, pictures, spelling_of
+from unrolled.data import spelling_of
 from unrolled.equations import Graph
 from unrolled.errors import DataError, GenerationError
 from unrolled.generation import Beam
@@ -30,6 +30,7 @@ from unrolled.runs.tasks.caption_score import CaptionScore, check_scorer, score_
 from unrolled.runs.tasks.captioning import said_of, tell
 from unrolled.runs.tasks.examples import ABOUT, ExamplesKind, scale_of, spread
 from unrolled.runs.tasks.kind import Asked, DataFile, Gathered, Prediction, Seen, ShouldStop
+from unrolled.runs.tasks.pictured import colours, read_pictures, shape_of
 from unrolled.training import Evaluation, ExamplesTask
 
 _SHOWN = 4
@@ -83,7 +84,7 @@ class CaptionKind(ExamplesKind[CaptionConfig, AboutCaptions, Captioned]):
                 "captions of what? Name a table (.tsv, .csv) of images and captions, COCO's .json, an .npz, or a corpus"
                 " ('unrolled data get icons')"
             )
-        name, read = _read(config, config.data, config.frame)
+        name, read = read_pictures(config, config.data)
         rows = config.rows(len(read))[0]
         if not len(rows):
             raise DataError(f"{name} has {len(read)} images: none is left with --val-frac {config.val_frac:g}")
@@ -97,7 +98,7 @@ class CaptionKind(ExamplesKind[CaptionConfig, AboutCaptions, Captioned]):
             examples=len(read),
             spelling=spelling,
             longest=longest,
-            frame=_shape(read),
+            frame=shape_of(read),
             mean=mean,
             deviation=deviation,
         )
@@ -113,9 +114,7 @@ class CaptionKind(ExamplesKind[CaptionConfig, AboutCaptions, Captioned]):
 
     def described(self, about: AboutCaptions) -> str:
         """The words, and the size of the images."""
-        channels, height, width = about.frame
-        colours = {1: "grey", 3: "colour"}.get(channels, f"{channels}-channel")
-        return f"{len(about.spelling):,} {about.unit}s of {colours} images of {height} x {width}"
+        return f"{len(about.spelling):,} {about.unit}s of {colours(about.frame)}"
 
     def model(self, config: CaptionConfig, about: AboutCaptions, graph: Graph) -> Captioner:
         """A captioner of such images."""
@@ -187,8 +186,7 @@ class CaptionKind(ExamplesKind[CaptionConfig, AboutCaptions, Captioned]):
 
     def others(self, config: CaptionConfig, about: AboutCaptions, places: Sequence[str]) -> tuple[str, Captioned]:
         """The images in these places, and their captions."""
-        name, read = _read(config, places, about.frame)
-        _check_shape(about, read)
+        name, read = read_pictures(config, places, about.frame)
         return name, captioned(about.spelling, read, LONGEST)
 
     def score(self, config: CaptionConfig, about: AboutCaptions, model: nn.Module, examples: Captioned) -> CaptionScore:
@@ -204,8 +202,7 @@ class CaptionKind(ExamplesKind[CaptionConfig, AboutCaptions, Captioned]):
     ) -> Iterator[Prediction]:
         """The best caption of each image, and the next best ones."""
         assert isinstance(model, Captioner)
-        _, read = _read(config, places, about.frame, has_texts=False)
-        _check_shape(about, read)
+        _, read = read_pictures(config, places, about.frame, has_texts=False)
         for start in range(0, len(read), _AT_ONCE):
             some = captioned(about.spelling, read[start : start + _AT_ONCE], LONGEST)
             told = tell(model, about, some, config.way)
@@ -230,29 +227,6 @@ class CaptionKind(ExamplesKind[CaptionConfig, AboutCaptions, Captioned]):
         """Where it looks, the best and the worst captions, gates, gradients."""
         assert isinstance(model, Captioner)
         return look_at_captions(model, about, examples, config.way, name, asked)
-
-
-def _read(
-    config: CaptionConfig, places: Sequence[str], shape: tuple[int, int, int], *, has_texts: bool = True
-) -> tuple[str, list[Picture]]:
-    """What images are called that stand in these places, and the images."""
-    columns = config.image_column, config.text_column
-    with found(places) as sources:
-        name = ", ".join(place.name for place in sources)
-        return name, pictures(sources, shape, *columns, config.folder, has_texts=has_texts)
-
-
-def _shape(read: Sequence[Picture]) -> tuple[int, int, int]:
-    channels, height, width = read[0].pixels.shape
-    return channels, height, width
-
-
-def _check_shape(about: AboutCaptions, read: Sequence[Picture]) -> None:
-    if _shape(read) != about.frame:
-        raise DataError(
-            f"{read[0].where} is {_shape(read)} (channels, height, width), and {about.frame} were learned: give such"
-            " arrays, or files of images, which are brought to that size"
-        )
 
 
 def _shown(about: AboutCaptions, texts: Sequence[str], said: str) -> str:

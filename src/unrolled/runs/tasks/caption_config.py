@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, model_validator
 
-from unrolled.data import Cut, FrameShape
+from unrolled.data import Cut
 from unrolled.generation import Beam, Strategy
 from unrolled.layers import Blocks
 from unrolled.models import ATTENDS, Entry
 from unrolled.runs.tasks.caption_data import LONGEST
-from unrolled.runs.tasks.examples import ExamplesConfig
+from unrolled.runs.tasks.pictured import PicturesConfig
 
 
-class CaptionConfig(ExamplesConfig):
+class CaptionConfig(PicturesConfig):
     """Everything that makes a run on captioned images what it is."""
 
     task: Literal["caption"] = Field(default="caption", description="what is learned")
-    image_column: str | None = Field(default=None, description="of a table: its name, or number from 1")
-    text_column: str | None = Field(default=None, description="of a table: its name, or number from 1")
-    image_folder: str | None = Field(
-        default=None, description="where the images lie that a table or COCO's .json names; none: beside it"
-    )
-    image_size: int = Field(default=64, ge=1, le=4096, description="height and width that files of images are given")
-    image_channels: Literal["grey", "rgb"] = Field(default="rgb", description="that files of images are given")
     blocks: Blocks = Field(default="residual", description="of the convolutional network that reads images")
     encoder_size: int = Field(
         default=128, ge=8, le=100_000, multiple_of=8, description="numbers of each place of an image"
@@ -85,13 +77,3 @@ class CaptionConfig(ExamplesConfig):
     def attends(self) -> bool:
         """Whether it looks at places of the image."""
         return self.image in ATTENDS
-
-    @property
-    def frame(self) -> FrameShape:
-        """Of files of images."""
-        return (1 if self.image_channels == "grey" else 3, self.image_size, self.image_size)
-
-    @property
-    def folder(self) -> Path | None:
-        """Where images lie."""
-        return None if self.image_folder is None else Path(self.image_folder)

@@ -1,0 +1,103 @@
+"""Glimpses as a picture: the path over the image, what was seen, and what was thought of it. Measures nothing."""
+
+from __future__ import annotations
+
+import html
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+from unrolled.inspection.drawing import COLOURS, cycled, laid_out
+from unrolled.inspection.glimpses import Glimpses
+from unrolled.inspection.video_figures import as_colours
+
+_SHADES = [[0.0, "#ffffff"], [1.0, "#0a3069"]]
+_PATH = "#e69f00"
+_SPLIT = 0.42  # of the width: the image has what lies left of it
+_GAP = 1  # pixels between two glimpses
+_LINE = 1.5
+_MOST_ROWS = 14  # symbols whose probabilities are shown
+
+
+def glimpses(shown: Glimpses) -> go.Figure:
+    """The image, with the finest patch of each glimpse as a box, and all patches of the last one.
+
+    Right of it what was seen, a column a glimpse, a row a patch; below, how likely each symbol was after each glimpse.
+    """
+    drawn = go.Figure()
+    _add_image(drawn, shown)
+    _add_seen(drawn, shown)
+    _add_chances(drawn, shown)
+    count, height, width = len(shown.boxes), *shown.image.shape[1:]
+    hidden = {"showticklabels": False, "showgrid": False, "zeroline": False}
+    square = {"scaleanchor": "x", "constrain": "domain", "constraintoward": "top"}
+    laid_out(drawn, None, None).update_layout(
+        title={"text": html.escape(shown.verdict), "font": {"size": 14}},
+        margin={"l": 10, "r": 20, "t": 50, "b": 45},
+        height=400,
+        showlegend=False,
+        xaxis={**hidden, "domain": [0, _SPLIT - 0.04], "range": [-0.5, width - 0.5], "constrain": "domain"},
+        yaxis={**hidden, **square, "range": [height - 0.5, -0.5]},
+        xaxis2={**hidden, "domain": [_SPLIT, 1], "anchor": "y2", "range": [0, count]},
+        yaxis2={**hidden, "domain": [0.52, 1], "anchor": "x2"},
+        xaxis3={"domain": [_SPLIT, 1], "anchor": "y3", "title": "glimpse", "dtick": 1, "showgrid": False},
+        yaxis3={"domain": [0, 0.48], "anchor": "x3", "type": "category", "showgrid": False, "autorange": "reversed"},
+    )
+    return drawn
+
+
+def _add_image(drawn: go.Figure, shown: Glimpses) -> None:
+    drawn.add_image(z=as_colours(shown.image[None])[0], hoverinfo="skip")
+    for number, (left, top, side) in enumerate(shown.boxes[:, 0].tolist()):
+        _add_box(drawn, left, top, side, cycled(COLOURS, number), "solid")
+    for left, top, side in shown.boxes[-1, 1:].tolist():
+        _add_box(drawn, left, top, side, cycled(COLOURS, len(shown.boxes) - 1), "dot")
+    across, down = (shown.path - 0.5).T.tolist()
+    drawn.add_scatter(
+        x=across, y=down, mode="lines+markers+text", text=[str(one + 1) for one in range(len(across))],
+        textposition="top center", textfont={"color": _PATH, "size": 11}, line={"color": _PATH, "width": 1},
+        marker={"color": _PATH, "size": 5},
+        hovertemplate="glimpse %{text}: %{x:.1f} across, %{y:.1f} down<extra></extra>",
+    )  # fmt: skip
+
+
+def _add_box(drawn: go.Figure, left: float, top: float, side: float, colour: str, dash: str) -> None:
+    """A square in pixels, whose first pixel lies from -0.5 to 0.5 on plotly's axes."""
+    x0, y0 = left - 0.5, top - 0.5
+    drawn.add_scatter(
+        x=[x0, x0 + side, x0 + side, x0, x0], y=[y0, y0, y0 + side, y0 + side, y0], mode="lines", hoverinfo="skip",
+        line={"color": colour, "width": _LINE, "dash": dash},
+    )  # fmt: skip
+
+
+def _add_seen(drawn: go.Figure, shown: Glimpses) -> None:
+    """All that was seen as one picture, a unit wide for each glimpse."""
+    picture = _mosaic(shown.seen)
+    pixel = len(shown.seen) / picture.shape[1]
+    rows = shown.seen.shape[1]
+    drawn.add_image(
+        z=picture, x0=pixel / 2, y0=rows / len(picture) / 2, dx=pixel, dy=rows / len(picture), hoverinfo="skip",
+        xaxis="x2", yaxis="y2",
+    )  # fmt: skip
+
+
+def _mosaic(seen: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Patches `[T, k, C, g, g]` as one picture `[k (g + gap), T (g + gap), 3]`, white between two."""
+    steps, scales = seen.shape[:2]
+    coloured = as_colours(seen.reshape(steps * scales, *seen.shape[2:]))
+    framed = np.pad(coloured, ((0, 0), (0, _GAP), (0, _GAP), (0, 0)), constant_values=255)
+    rows = framed.reshape(steps, scales, *framed.shape[1:]).transpose(1, 2, 0, 3, 4)
+    whole: NDArray[np.uint8] = rows.reshape(scales * rows.shape[1], -1, 3)
+    return whole
+
+
+def _add_chances(drawn: go.Figure, shown: Glimpses) -> None:
+    """A row for each symbol, of the likeliest ones at most so many."""
+    likeliest = np.sort(np.argsort(-shown.chances.max(axis=0), kind="stable")[:_MOST_ROWS])
+    drawn.add_heatmap(
+        z=shown.chances.T[likeliest].round(3).tolist(), x=list(range(1, len(shown.chances) + 1)),
+        y=[html.escape(shown.symbols[place]) for place in likeliest], zmin=0, zmax=1, colorscale=_SHADES,
+        showscale=False, xgap=1, ygap=1, xaxis="x3", yaxis="y3",
+        hovertemplate="%{y} after glimpse %{x}: %{z:.2f}<extra></extra>",
+    )  # fmt: skip

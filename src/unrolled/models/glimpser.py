@@ -1,0 +1,309 @@
+"""Recurrent visual attention: small glimpses of an image, one after the other, then what is in it. Knows no files.
+
+`Glimpser` is RAM (Mnih et al. 2014, Recurrent Models of Visual Attention) and DRAM (Ba et al. 2015, Multiple Object
+Recognition with Visual Attention): they differ in what chooses the locations, and in how many objects are told.
+
+No gradient goes through a location. So a batch is read twice: first without gradients, glimpse by glimpse, since each
+location depends on what was seen before it; then all glimpses at once, as a sequence that is known.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from torch import Tensor, nn
+
+from unrolled.engine import Noise, State
+from unrolled.equations import Cell, Graph
+from unrolled.layers import Recurrent, Sensor
+from unrolled.models.glimpse import GlimpseNetwork, Join, Scaled
+from unrolled.models.policy import Policy
+from unrolled.models.targets import PADDED, ended
+from unrolled.shapes import check_shape
+
+Aim = Literal["learned", "centre", "random"]
+
+_TABLES = 997  # of random numbers, of which a picture has one, in evaluation
+
+
+class GlimpserConfig(BaseModel):
+    """The sizes of a glimpser.
+
+    image: channels, height and width. objects: the most that an image has. ends: after the objects comes a symbol for
+    their end. glimpses: for each of these. locator: what chooses the locations: the state of the "core" (RAM), or a
+    recurrent "layer" on it (DRAM). context: that layer starts from the whole image, in so many pixels a side; 0: from
+    zeros. looks: at locations that are "learned", or, to compare, at the "centre" or at "random" ones. samples: runs
+    for each image while training. asked: after which glimpses it has to say what it saw, while training: after an
+    object's "last" one, as in the papers, or after "every" one. reward: 1 if the answer is "right", as in the papers,
+    or the "chance" that it has of being drawn: what that 1 is in the mean. weight: of the policy's part in what is
+    minimised.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    image: tuple[int, int, int]
+    classes: int = Field(ge=2)
+    objects: int = Field(default=1, ge=1, le=1_000)
+    ends: bool = False
+    glimpses: int = Field(default=8, ge=1, le=1_000)
+    size: int = Field(default=12, ge=1, le=1_000)
+    scales: int = Field(default=3, ge=1, le=16)
+    factor: int = Field(default=2, ge=1, le=16)
+    reach: float = Field(default=1.0, gt=0, le=10)
+    glimpse_size: int = Field(default=128, ge=1, le=1_000_000)
+    hidden_size: int = Field(default=256, ge=1, le=1_000_000)
+    join: Join = "sum"
+    locator: Literal["core", "layer"] = "core"
+    context: int = Field(default=0, ge=0, le=1_000)
+    looks: Aim = "learned"
+    deviation: float = Field(default=0.1, gt=0, le=10)
+    asked: Literal["last", "every"] = "last"
+    reward: Literal["right", "chance"] = "right"
+    weight: float = Field(default=1.0, ge=0, le=1e6)
+    samples: int = Field(default=1, ge=1, le=1_000)
+
+    @model_validator(mode="after")
+    def _context_has_a_layer(self) -> GlimpserConfig:
+        if self.context and self.locator != "layer":
+            raise ValueError("the whole image starts the layer that chooses locations: it needs locator 'layer'")
+        return self
+
+    @property
+    def symbols(self) -> int:
+        """How many there are to say: the classes, and the end."""
+        return self.classes + self.ends
+
+    @property
+    def answers(self) -> int:
+        """How many symbols are said of an image."""
+        return self.objects + self.ends
+
+    @property
+    def steps(self) -> int:
+        """How many glimpses an image is given."""
+        return self.answers * self.glimpses
+
+
+@dataclass(frozen=True)
+class Looked:
+    """Where R = M * B runs have looked, T times one after the other, and what they saw; each image once, M times over.
+
+    drawn: the locations `[T, R, 2]` as they were drawn. seen: the glimpses `[T, R, k, C, g, g]`. noise: of the cells.
+    """
+
+    drawn: Tensor
+    seen: Tensor
+    noise: Noise | None = None
+
+    @property
+    def locations(self) -> Tensor:
+        """Where it looked: a location outside is brought to the border."""
+        return _within(self.drawn)
+
+
+@dataclass(frozen=True)
+class Understood:
+    """What is made of what was seen: the state after each glimpse, and that in which its location was chosen.
+
+    hidden, chosen_in: `[T, R, W]`.
+    """
+
+    hidden: Tensor
+    chosen_in: Tensor
+
+
+class Glimpser(nn.Module):
+    """Images in, a class for each object out.
+
+    Every location is chosen in the state before it, the first one in the state before all.
+    """
+
+    def __init__(self, config: GlimpserConfig, cell: Cell | Graph | str) -> None:
+        super().__init__()
+        self.config = config
+        channels, *_ = config.image
+        self.sensor = Sensor(config.size, config.scales, config.factor, config.reach)
+        pixels = config.scales * channels * config.size**2
+        self.glimpse = GlimpseNetwork(pixels, config.glimpse_size, config.hidden_size, config.join)
+        self.rnn = Recurrent(cell, config.hidden_size, config.hidden_size)
+        width = self.rnn.output_size
+        self.locator = Recurrent(cell, width, config.hidden_size) if config.locator == "layer" else None
+        self.policy = Policy(width, config.deviation)
+        self.begin_with = _context(channels, config.context, config.glimpse_size, width) if config.context else None
+        self.read_out = nn.Linear(width, config.symbols)
+
+    def forward(self, inputs: Tensor, lengths: Tensor, looked: Looked | None = None) -> Tensor:
+        """The logits `[S, B, V]` of the symbols, for images `[1, B, C, height, width]`, pixels from 0 to 255.
+
+        `looked`: what was seen of them, in one run or more; None: it looks for itself, once. Of several runs they are
+        the logarithms of the mean probabilities. `lengths`: 1 for each, as an image is a sequence of one.
+
+        Raises:
+            ShapeError: images of another size.
+        """
+        del lengths
+        images = self._images(inputs)
+        looked = self.look(images) if looked is None else looked
+        logits = self.logits(self.understand(images, looked).hidden)
+        of_runs = logits.view(len(logits), -1, len(images), logits.shape[2])
+        if of_runs.shape[1] == 1:
+            return logits
+        return of_runs.log_softmax(dim=3).logsumexp(dim=1) - math.log(of_runs.shape[1])
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """The logits `[S, R, V]` of the symbols, each after its last glimpse, of states `[T, R, H]`."""
+        logits: Tensor = self.read_out(self._last(hidden))
+        return logits
+
+    def losses(self, inputs: Tensor, lengths: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Nats for each object of the targets `[U, B]`, and the end if there is one: `[n]`; and what else is minimised.
+
+        The nats are those after an object's last glimpse, in the mean of an image's `samples` runs. Beside them stand
+        those after earlier ones, if they are asked for, and what the policy learns by.
+        """
+        del lengths
+        images = self._images(inputs)
+        looked = self.look(images, self.config.samples)
+        known = self.understand(images, looked)
+        logits = self.read_out(known.hidden)  # [T, R, V]
+        wanted = self.wanted(targets).repeat_interleave(self.config.glimpses, dim=0)
+        wanted = wanted.repeat(1, self.config.samples)
+        nats = F.cross_entropy(logits.movedim(2, 1), wanted, ignore_index=PADDED, reduction="none")
+        told = self._last(nats).view(self.config.answers, -1, len(images)).mean(dim=1)
+        told = told[self._last(wanted)[:, : len(images)] >= 0]
+        asked = self._asked(wanted)
+        earlier = nats[asked].mean() - told.mean()
+        return told, earlier + self._policy_loss(known, looked, self._rewards(logits.detach(), wanted) * asked)
+
+    def wanted(self, targets: Tensor) -> Tensor:
+        """The symbols to be said `[S, B]`, of classes `[U, B]`: the end behind them, and nothing (-1) behind that."""
+        rows = F.pad(targets, (0, 0, 0, self.config.objects - len(targets)), value=PADDED)
+        return ended(rows, self.config.classes) if self.config.ends else rows
+
+    def _last(self, of_glimpses: Tensor) -> Tensor:
+        """Of `[T, ...]` what belongs to the last glimpse of each object, `[S, ...]`."""
+        return of_glimpses[self.config.glimpses - 1 :: self.config.glimpses]
+
+    def _asked(self, wanted: Tensor) -> Tensor:
+        """After which glimpses `[T, R]` it has to say something."""
+        is_last = torch.zeros_like(wanted, dtype=torch.bool)
+        self._last(is_last).fill_(True)
+        return (wanted >= 0) & is_last if self.config.asked == "last" else wanted >= 0
+
+    def _rewards(self, logits: Tensor, wanted: Tensor) -> Tensor:
+        """What an answer after each glimpse earns, `[T, R]`; one object comes to 1 at most."""
+        if self.config.reward == "right":
+            earned = (logits.argmax(dim=2) == wanted).to(logits.dtype)
+        else:
+            earned = logits.softmax(dim=2).gather(2, wanted.clamp(min=0)[..., None])[..., 0]
+        return earned if self.config.asked == "last" else earned / self.config.glimpses
+
+    def _policy_loss(self, known: Understood, looked: Looked, rewards: Tensor) -> Tensor:
+        """What teaches it where to look, for rewards `[T, R]`: in the mean over runs, and over glimpses."""
+        if self.config.looks != "learned":
+            return rewards.new_zeros(())
+        to_come = rewards.flip(0).cumsum(dim=0).flip(0)
+        chosen, expected = self.policy.losses(known.chosen_in, looked.drawn, to_come)
+        return self.config.weight * chosen.mean() + expected.mean()
+
+    @torch.no_grad()
+    def look(self, images: Tensor, runs: int = 1) -> Looked:
+        """Look at images `[B, C, height, width]`, each in so many runs, glimpse by glimpse.
+
+        While training locations are drawn from torch's default generator. In evaluation they are a function of the
+        image alone: the mean of each location where there is one run, else with deviations that the image itself draws.
+        """
+        sums = self.sensor.sums(images)
+        noise = Noise.fresh() if self.training and self.rnn.graph.noise else None
+        state, (chosen_in, locating) = None, self._start(images, runs)
+        drawn, seen = [], []
+        for step, draw in enumerate(self._draws(images, runs)):
+            drawn.append(self._chosen(chosen_in, draw))
+            location = _within(drawn[-1])
+            seen.append(self.sensor.at(sums, location.view(runs, -1, 2)).flatten(0, 1))
+            vector = self.glimpse(seen[-1], location)
+            chosen_in, state = self.rnn.step(vector, state, noise and noise.at(step))
+            if self.locator is not None:
+                chosen_in, locating = self.locator.step(chosen_in, locating, _other(noise and noise.at(step)))
+        return Looked(torch.stack(drawn), torch.stack(seen), noise)
+
+    def understand(self, images: Tensor, looked: Looked) -> Understood:
+        """What it makes of all glimpses of these images, as one sequence."""
+        vectors = self.glimpse(looked.seen, looked.locations)
+        hidden, _ = self.rnn(vectors, noise=looked.noise)
+        first, locating = self._start(images, vectors.shape[1] // len(images))
+        after = hidden.detach()  # (where to look changes nothing of what was seen)
+        if self.locator is not None:
+            after, _ = self.locator(after, locating, noise=_other(looked.noise))
+        return Understood(hidden, torch.cat([first[None], after[:-1]]))
+
+    def _start(self, images: Tensor, runs: int) -> tuple[Tensor, State | None]:
+        """The state in which the first location is chosen, `[R, W]`, and those from which the locator starts."""
+        count = runs * len(images)
+        like = self.read_out.weight
+        if self.begin_with is None:
+            return like.new_zeros(count, like.shape[1]), None
+        assert self.locator is not None
+        first = torch.tanh(self.begin_with(images.to(like.dtype))).repeat(runs, 1)
+        state = self.locator.zero_state(count)
+        name = self.locator.graph.output_state
+        return first, state | {name: first[None]} if name else state
+
+    def _chosen(self, state: Tensor, draw: Tensor) -> Tensor:
+        """The locations `[R, 2]` that are chosen in a state `[R, W]`, for the numbers that were drawn."""
+        if self.config.looks != "learned":
+            return draw
+        means: Tensor = self.policy.means(state)
+        return means + self.config.deviation * draw
+
+    def _draws(self, images: Tensor, runs: int) -> Tensor:
+        """Numbers `[T, R, 2]`: normal ones; even ones from -1 to 1 for random locations; zeros for no chance at all."""
+        steps, like, looks = self.config.steps, self.read_out.weight, self.config.looks
+        if looks == "centre" or (looks == "learned" and runs == 1 and not self.training):
+            return like.new_zeros(steps, runs * len(images), 2)
+        shape = (steps, runs * len(images), 2)
+        if self.training:
+            drawn = torch.randn(shape) if looks == "learned" else torch.rand(shape) * 2 - 1
+        else:
+            drawn = _by_image(images, steps, runs, normal=looks == "learned")
+        return drawn.to(like)
+
+    def _images(self, inputs: Tensor) -> Tensor:
+        """The images `[B, C, height, width]` of sequences of one each."""
+        check_shape("inputs", inputs.shape, (1, "B", *self.config.image))
+        return inputs[0]
+
+
+def _context(channels: int, size: int, hidden: int, width: int) -> nn.Sequential:
+    """From a whole image, in `size` x `size` means, to a vector."""
+    return nn.Sequential(
+        Scaled(),
+        nn.AdaptiveAvgPool2d(size),
+        nn.Flatten(),
+        nn.Linear(channels * size**2, hidden),
+        nn.ReLU(),
+        nn.Linear(hidden, width),
+    )
+
+
+def _by_image(images: Tensor, steps: int, runs: int, *, normal: bool) -> Tensor:
+    """Random numbers `[T, R, 2]` that are a function of each image alone, whatever stands beside it."""
+    draw = torch.randn if normal else torch.rand
+    table = draw(_TABLES, steps, runs, 2, generator=torch.Generator().manual_seed(0))
+    which = images.double().sum(dim=(1, 2, 3)).long() % _TABLES  # (exact, as pixels are whole numbers)
+    found = table[which.cpu()].permute(1, 2, 0, 3).flatten(1, 2)
+    return found if normal else found * 2 - 1
+
+
+def _within(drawn: Tensor) -> Tensor:
+    return drawn.clamp(-1, 1)
+
+
+def _other(noise: Noise | None) -> Noise | None:
+    """Noise for a second layer of cells: the same would drop the same units of both."""
+    return noise and replace(noise, seed=noise.seed ^ 1)

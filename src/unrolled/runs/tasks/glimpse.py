@@ -1,0 +1,215 @@
+"""The kind "glimpse": an image in, what is in it out, from a few small glimpses (RAM and DRAM)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from unrolled.data import Examples, read_examples, stored_examples
+from unrolled.equations import Graph
+from unrolled.errors import DataError
+from unrolled.models import Glimpser, GlimpserConfig
+from unrolled.runs.tasks.examples import ABOUT, ExamplesKind, spread
+from unrolled.runs.tasks.glimpse_config import GlimpseConfig
+from unrolled.runs.tasks.glimpse_data import AboutGlimpses, about_pictures, check_stored, examples_of
+from unrolled.runs.tasks.glimpse_look import look_at_glimpses
+from unrolled.runs.tasks.glimpse_score import GlimpseScore, answers_of, certain_answers_of, score_of
+from unrolled.runs.tasks.kind import Asked, DataFile, Gathered, Prediction, Seen, ShouldStop
+from unrolled.runs.tasks.pictured import colours, read_pictures
+from unrolled.training import Evaluation, ExamplesTask
+
+_IMAGES = "images.safetensors"
+_SHOWN = 8
+_LISTED = 8
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """What a glimpser says of an image: its symbols, parted by spaces, and how likely each is."""
+
+    where: str
+    text: str
+    probabilities: tuple[float, ...]
+
+    def line(self) -> str:
+        """The same for reading: the probability is that of all symbols together."""
+        return f"{self.text}\t{math.prod(self.probabilities):.3f}\t{self.where}"
+
+
+class GlimpseKind(ExamplesKind[GlimpseConfig, AboutGlimpses, Examples]):
+    """A recurrent network looks at an image in glimpses, chooses where to look next, and says what it saw."""
+
+    name = "glimpse"
+    config = GlimpseConfig
+    about_type = AboutGlimpses
+    files = (ABOUT, DataFile(_IMAGES, None))
+    used_with = frozenset({"runs", "image_folder"})
+    shows = "what it says of images"
+    uses = MappingProxyType(
+        {
+            "unrolled predict {run} FILE": "what it says of other images",
+            "unrolled eval {run} FILE": "how good it is on others whose answers are known",
+            "unrolled look {run}": "where it looks: a report with pictures",
+        }
+    )
+
+    def learner(self, about: AboutGlimpses) -> str:
+        """What learns, in words."""
+        objects = f", up to {about.objects} in an image" if about.ends else ""
+        return f"a glimpser of {len(about.classes)} classes{objects}"
+
+    def gather(self, config: GlimpseConfig) -> Gathered[AboutGlimpses, Examples]:
+        """Read all images and what is in them."""
+        if not config.data:
+            raise DataError(
+                "images of what? Name an .npz of x and y, a table (.tsv, .csv) of images and labels, a folder with a"
+                " folder for each label, or a corpus ('unrolled data get translated-digits')"
+            )
+        name, read = read_pictures(config, config.data)
+        about = about_pictures(name, read)
+        return self.gathered(about, examples_of(about, read))
+
+    def stored(self, data: Examples) -> bytes:
+        """All pixels and symbols, in safetensors."""
+        return stored_examples(data)
+
+    def data(self, folder: Path, about: AboutGlimpses) -> Examples:
+        """The same again."""
+        examples = read_examples(folder / _IMAGES)
+        check_stored(about, examples, str(folder))
+        return examples
+
+    def described(self, about: AboutGlimpses) -> str:
+        """The size of the images, and the classes."""
+        more = " ..." if len(about.classes) > _LISTED else ""
+        return f"{colours(about.frame)}, {len(about.classes)} classes ({', '.join(about.classes[:_LISTED])}{more})"
+
+    def model(self, config: GlimpseConfig, about: AboutGlimpses, graph: Graph) -> Glimpser:
+        """A glimpser of such images."""
+        is_ram = config.network == "ram"
+        sizes = GlimpserConfig(
+            image=about.frame,
+            classes=len(about.classes),
+            objects=about.objects,
+            ends=about.ends,
+            glimpses=config.glimpses_each,
+            size=config.glimpse_size,
+            scales=config.scales,
+            factor=config.scale_factor,
+            reach=config.reach,
+            glimpse_size=config.feature_size,
+            hidden_size=config.hidden_size,
+            join="sum" if is_ram else "product",
+            locator="core" if is_ram else "layer",
+            context=config.context_size,
+            looks=config.looks,
+            deviation=config.deviation,
+            asked=config.asked,
+            reward=config.rewarded,
+            weight=config.reward,
+            samples=config.tries,
+        )
+        return Glimpser(sizes, graph)
+
+    def task(self, config: GlimpseConfig, about: AboutGlimpses, data: Examples, model: nn.Module) -> ExamplesTask:
+        """All images but those held out."""
+        assert isinstance(model, Glimpser)
+        learned, held_out = self.parted(config, about, data)
+
+        def measure(should_stop: ShouldStop) -> Evaluation | None:
+            assert held_out is not None
+            answers = answers_of(model, held_out, 1, should_stop)
+            if answers is None:
+                return None
+            score = score_of(model, held_out, answers, about.unit)
+            return Evaluation(score.nats, score.by_name, self.chosen_by(config))
+
+        return ExamplesTask(
+            model,
+            learned,
+            held_out,
+            config.batch_size,
+            seed=config.seed,
+            loss_of_guessing=math.log(model.config.symbols),
+            measure=measure,
+        )
+
+    def chosen_by(self, config: GlimpseConfig) -> str:
+        """How many images are right."""
+        del config
+        return "accuracy"
+
+    def show(
+        self, config: GlimpseConfig, about: AboutGlimpses, task: object, step: int, should_stop: ShouldStop
+    ) -> str | None:
+        """What it says of a few images, and what they are."""
+        del config, step
+        assert isinstance(task, ExamplesTask)
+        assert isinstance(task.model, Glimpser)
+        few = task.shown.pick(spread(len(task.shown), _SHOWN))
+        answers = answers_of(task.model, few, 1, should_stop)
+        if answers is None:
+            return None
+        return "\n".join(_told(about, few.targets[row], answers[row]) for row in range(len(few)))
+
+    def others(self, config: GlimpseConfig, about: AboutGlimpses, places: Sequence[str]) -> tuple[str, Examples]:
+        """The images in these places, and what is in them."""
+        name, read = read_pictures(config, places, about.frame)
+        return name, examples_of(about, read)
+
+    def score(self, config: GlimpseConfig, about: AboutGlimpses, model: nn.Module, examples: Examples) -> GlimpseScore:
+        """How many images are right, and more."""
+        assert isinstance(model, Glimpser)
+        return score_of(model, examples, certain_answers_of(model, examples, config.runs), about.unit)
+
+    def predict(
+        self, config: GlimpseConfig, about: AboutGlimpses, model: nn.Module, places: Sequence[str]
+    ) -> Iterator[Prediction]:
+        """What is in each image."""
+        assert isinstance(model, Glimpser)
+        _, read = read_pictures(config, places, about.frame, has_texts=False)
+        answers = certain_answers_of(model, examples_of(about, read, has_texts=False), config.runs)
+        for one, of_one in zip(read, answers, strict=True):
+            said, chances = _said(about, of_one)
+            yield Recognised(one.where, " ".join(said), chances)
+
+    def legend(self, about: AboutGlimpses) -> Mapping[str, Any]:
+        """The classes."""
+        return {"classes": about.classes}
+
+    def seen(
+        self,
+        config: GlimpseConfig,
+        about: AboutGlimpses,
+        model: nn.Module,
+        name: str,
+        examples: Examples,
+        asked: Asked,
+    ) -> Seen:
+        """Where it looks, what it sees there, what it then thinks; gates and gradients."""
+        del config
+        assert isinstance(model, Glimpser)
+        return look_at_glimpses(model, about, examples, name, asked)
+
+
+def _said(about: AboutGlimpses, answers: NDArray[np.float64]) -> tuple[tuple[str, ...], tuple[float, ...]]:
+    """The symbols before the end, of probabilities `[S, V]`; and those of all that was said, the end included."""
+    said = answers.argmax(axis=1).tolist()
+    end = said.index(len(about.classes)) if len(about.classes) in said else len(said)
+    chances = answers.max(axis=1)[: end + 1].tolist()
+    return tuple(about.classes[symbol] for symbol in said[:end]), tuple(chances)
+
+
+def _told(about: AboutGlimpses, truth: NDArray[Any], answers: NDArray[np.float64]) -> str:
+    said, chances = _said(about, answers)
+    wanted = tuple(about.classes[symbol] for symbol in truth.tolist())
+    verdict = "" if said == wanted else f", is {' '.join(wanted)}"
+    return f"{'  ' if said == wanted else 'x '}{' '.join(said) or '(nothing)'} {math.prod(chances):.2f}{verdict}"

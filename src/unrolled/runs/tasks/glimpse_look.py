@@ -1,0 +1,149 @@
+"""What is seen in a glimpser while it looks at images: where, what it makes of it, units, gates, gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from unrolled.data import Examples
+from unrolled.inspection import Label, Sentence, account_of
+from unrolled.inspection import open as opened
+from unrolled.inspection.glimpses import Glimpses
+from unrolled.models import Glimpser, Looked, evaluating
+from unrolled.runs.tasks.classes_score import check_finite
+from unrolled.runs.tasks.examples_look import to_be_read
+from unrolled.runs.tasks.glimpse_data import AboutGlimpses
+from unrolled.runs.tasks.glimpse_score import wanted_of
+from unrolled.runs.tasks.kind import Asked, Seen
+
+_MOST = 20_000  # glimpses
+_LEAST = 10  # images, if so many glimpses are asked for
+_CLASSES = 12  # that are looked for
+_EACH = 2  # images that are shown of each sort
+_END = "(end)"
+
+
+def look_at_glimpses(model: Glimpser, about: AboutGlimpses, examples: Examples, name: str, asked: Asked) -> Seen:
+    """Look at a model while it looks at these images, or as many as do not become too many glimpses."""
+    steps = model.config.steps
+    examples = to_be_read(examples, max(_LEAST, min(asked.most, _MOST) // steps))
+    batch = examples.batch(np.arange(len(examples)))
+    asked.say("looking at images")
+    with evaluating(model), torch.no_grad():
+        looked = model.look(batch.inputs[0])
+        known = model.understand(batch.inputs[0], looked)
+        chances = model.read_out(known.hidden).double().softmax(dim=2).numpy()  # [T, B, V]
+    check_finite("answers", chances.reshape(-1, chances.shape[2]))
+    labels = _labels(about, examples, looked)
+    inputs = (batch.inputs, batch.lengths, looked)
+    made = account_of(opened(model), *inputs, labels=labels, lengths=[steps] * len(examples), say=asked.say)
+    wanted = wanted_of(model, examples)
+    shown = list(_shown(model, about, batch.inputs[0].numpy(), looked, chances, wanted))
+    told = [_told_of_all(model, about, looked, chances, wanted), *(_told(one) for one in shown)]
+    return Seen(f"{name}, {len(examples)} images", steps * len(examples), made, told, partial(_pictures, shown))
+
+
+def _labels(about: AboutGlimpses, examples: Examples, looked: Looked) -> list[Label]:
+    """Of each glimpse: which it is, where, and, of images with one object, what that is."""
+    steps, count = looked.drawn.shape[:2]
+    places = looked.locations.transpose(0, 1).reshape(-1, 2).double().numpy()
+    found = [
+        Label("glimpse", "how many glimpses came before", np.tile(np.arange(steps), count).astype(np.float64)),
+        Label("across", "how far right the glimpse is", places[:, 0]),
+        Label("down", "how far down the glimpse is", places[:, 1]),
+    ]
+    if not about.ends:
+        truth = np.repeat(examples.targets.values, steps)
+        found += [
+            Label(f"class {one}", f"in an image of {one}", (truth == place).astype(np.float64))
+            for place, one in enumerate(about.classes[:_CLASSES])
+        ]
+    return [one for one in found if one.varies]
+
+
+def _shown(
+    model: Glimpser,
+    about: AboutGlimpses,
+    images: NDArray[np.float32],
+    looked: Looked,
+    chances: NDArray[np.float64],
+    wanted: NDArray[np.int64],
+) -> Iterator[Glimpses]:
+    """The surest images that are right, the surest that are wrong, the least sure, each once."""
+    symbols = (*about.classes, *([_END] if about.ends else []))
+    last = chances[model.config.glimpses - 1 :: model.config.glimpses].transpose(1, 0, 2)  # [B, S, V]
+    said, is_right, sure = _judged(last, wanted)
+    boxes = _boxes(model, looked)
+    taken: set[int] = set()
+    for sort, rows, order in (
+        ("surest, and right", is_right, -sure), ("surest, and wrong", ~is_right, -sure),
+        ("least sure", sure >= 0, sure),
+    ):  # fmt: skip
+        for row in [one for one in np.argsort(order, kind="stable").tolist() if rows[one] and one not in taken][:_EACH]:
+            taken.add(row)
+            words, truth = (_spelled(symbols, one) for one in (said[row], wanted[row]))
+            judged = "which is right" if is_right[row] else f"it is {truth}"
+            verdict = f"{sort}: said {words} ({sure[row]:.2f}), {judged}"
+            seen = looked.seen[:, row].numpy()
+            yield Glimpses(f"{sort}, image {row}", verdict, images[row], boxes[:, row], seen, symbols, chances[:, row])
+
+
+def _judged(
+    last: NDArray[np.float64], wanted: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.float64]]:
+    """What is said of each image `[B, S]`, below 0 behind what is asked; if all is right, and how sure it is, `[B]`."""
+    real = wanted >= 0
+    said = np.where(real, last.argmax(axis=2), -1)
+    sure = np.where(real, last.max(axis=2), 1.0).prod(axis=1)
+    return said, (said == wanted).all(axis=1), sure
+
+
+def _spelled(symbols: Sequence[str], numbers: NDArray[np.int64]) -> str:
+    return " ".join(symbols[one] for one in numbers.tolist() if one >= 0 and symbols[one] != _END) or "(nothing)"
+
+
+def _boxes(model: Glimpser, looked: Looked) -> NDArray[np.int64]:
+    """Left, top and side of each patch, `[T, B, k, 3]`."""
+    _, height, width = model.config.image
+    left, top = (
+        model.sensor.starts(looked.locations[..., place], pixels) for place, pixels in enumerate((width, height))
+    )
+    sides = torch.tensor([cell * model.sensor.size for cell in model.sensor.cells]).expand_as(left)
+    boxes: NDArray[np.int64] = torch.stack([left, top, sides], dim=-1).numpy()
+    return boxes
+
+
+def _told_of_all(
+    model: Glimpser, about: AboutGlimpses, looked: Looked, chances: NDArray[np.float64], wanted: NDArray[np.int64]
+) -> Sentence:
+    """How much is right after each glimpse of an object, and how far it goes from one to the next."""
+    each = model.config.glimpses
+    of_steps = np.repeat(wanted, each, axis=1).T  # [T, B]
+    is_right = (chances.argmax(axis=2) == of_steps).reshape(-1, each, len(wanted))
+    real = (of_steps >= 0).reshape(is_right.shape)
+    after = [float(is_right[:, step][real[:, step]].mean()) for step in range(each)]
+    moved = _boxes(model, looked)[:, :, 0, :2]
+    far = float(np.linalg.norm(np.diff(moved, axis=0), axis=2).mean()) if len(moved) > 1 else 0.0
+    text = (
+        f"of {len(wanted):,} images, {after[0]:.0%} of {about.unit}s are right after the first glimpse of them,"
+        f" {after[-1]:.0%} after the last of {each}; from a glimpse to the next it goes {far:.1f} pixels in the mean"
+    )
+    return Sentence("glimpses", text, {"right": [round(one, 4) for one in after], "pixels": round(far, 2)})
+
+
+def _told(one: Glimpses) -> Sentence:
+    figures = {
+        "path": one.path.tolist(), "symbols": list(one.symbols), "probabilities": one.chances.round(4).tolist(),
+    }  # fmt: skip
+    return Sentence("images", one.verdict, figures)
+
+
+def _pictures(shown: Sequence[Glimpses]) -> Mapping[str, Any]:
+    from unrolled.inspection.glimpse_figures import glimpses  # (plotly is slow to import, and seldom needed)
+
+    return {f"Where it looked, and what it saw: {one.name}": glimpses(one) for one in shown}

@@ -1,0 +1,100 @@
+"""What a glimpser says of images, and how good that is. Reads no files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from unrolled.data import PADDING, Batch, Examples
+from unrolled.models import Glimpser
+from unrolled.runs.tasks.batches import read_all
+from unrolled.runs.tasks.classes_score import check_finite
+from unrolled.runs.tasks.kind import ShouldStop
+
+Answers = NDArray[np.float64]  # probabilities of the symbols, [N, S, V]
+
+
+@dataclass(frozen=True)
+class GlimpseScore:
+    """How good a glimpser is on so many images.
+
+    accuracy: the share of images of which all was right: each object in its place, and their end. symbols: the share of
+    objects and ends that were right. nats: of each of these in the mean.
+    """
+
+    accuracy: float
+    symbols: float
+    nats: float
+    count: int
+    unit: str
+
+    @property
+    def by_name(self) -> dict[str, float]:
+        """The scores of which the higher is the better."""
+        return {"accuracy": self.accuracy}
+
+    def rows(self) -> dict[str, str]:
+        """The same for reading."""
+        of_symbols = {"of objects and ends": f"{self.symbols:.4f}"} if self.unit == "object" else {}
+        return {
+            "accuracy": f"{self.accuracy:.4f}",
+            **of_symbols,
+            f"nats per {self.unit}": f"{self.nats:.4f}",
+            "images": f"{self.count:,}",
+        }
+
+
+def answers_of(
+    model: Glimpser, examples: Examples, runs: int, should_stop: ShouldStop = lambda: False
+) -> Answers | None:
+    """The probabilities of the symbols for each object of every image; None if it was told to stop.
+
+    `runs`: in how many ways each image is looked at; the probabilities are the mean of theirs.
+    """
+
+    def read(batch: Batch) -> Tensor:
+        looked = model.look(batch.inputs[0], runs)
+        logits: Tensor = model(batch.inputs, batch.lengths, looked)
+        return logits.double().softmax(dim=-1)
+
+    ends = np.arange(1, len(examples) + 1) * model.config.answers
+    found = read_all(model, examples, read, ends, should_stop)
+    return None if found is None else found.values.reshape(len(examples), model.config.answers, -1)
+
+
+def certain_answers_of(model: Glimpser, examples: Examples, runs: int) -> Answers:
+    """The same, of a model that is to be used.
+
+    Raises:
+        RunError: they are no finite numbers.
+    """
+    found = answers_of(model, examples, runs)
+    assert found is not None, "nobody says stop"
+    check_finite("answers", found.reshape(len(found), -1))
+    return found
+
+
+def wanted_of(model: Glimpser, examples: Examples) -> NDArray[np.int64]:
+    """The symbols that are right, `[N, S]`, below 0 where nothing is asked."""
+    targets = torch.from_numpy(examples.targets.padded(np.arange(len(examples)), PADDING)).long()
+    found: NDArray[np.int64] = model.wanted(targets).T.numpy()
+    return found
+
+
+def score_of(model: Glimpser, examples: Examples, answers: Answers, unit: str) -> GlimpseScore:
+    """How good these answers are."""
+    wanted = wanted_of(model, examples)
+    real = wanted >= 0
+    is_right = answers.argmax(axis=2) == wanted
+    chances = np.take_along_axis(answers, np.maximum(wanted, 0)[..., None], axis=2)[..., 0][real]
+    return GlimpseScore(
+        accuracy=float((is_right | ~real).all(axis=1).mean()),
+        symbols=float(is_right[real].mean()),
+        nats=float(-np.log(np.maximum(chances, np.finfo(np.float64).tiny)).mean()),
+        count=len(wanted),
+        unit=unit,
+    )

@@ -1,0 +1,68 @@
+"""What kinds of work on images share: the options that name them, and how they are read. Knows no models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from unrolled.data import FrameShape, Picture, found, pictures
+from unrolled.errors import DataError
+from unrolled.runs.tasks.examples import ExamplesConfig
+
+
+class PicturesConfig(ExamplesConfig):
+    """The options of all of them."""
+
+    image_column: str | None = Field(default=None, description="of a table: its name, or number from 1")
+    text_column: str | None = Field(default=None, description="of a table: its name, or number from 1")
+    image_folder: str | None = Field(
+        default=None, description="where the images lie that a table or COCO's .json names; none: beside it"
+    )
+    image_size: int = Field(default=64, ge=1, le=4096, description="height and width that files of images are given")
+    image_channels: Literal["grey", "rgb"] = Field(default="rgb", description="that files of images are given")
+
+    @property
+    def frame(self) -> FrameShape:
+        """Of files of images."""
+        return (1 if self.image_channels == "grey" else 3, self.image_size, self.image_size)
+
+    @property
+    def folder(self) -> Path | None:
+        """Where images lie."""
+        return None if self.image_folder is None else Path(self.image_folder)
+
+
+def read_pictures(
+    config: PicturesConfig, places: Sequence[str], learned: FrameShape | None = None, *, has_texts: bool = True
+) -> tuple[str, list[Picture]]:
+    """What images are called that stand in these places, and the images. `learned`: the shape of those that were.
+
+    Raises:
+        DataError: there are none, or of another shape.
+    """
+    columns = config.image_column, config.text_column
+    with found(places) as sources:
+        name = ", ".join(place.name for place in sources)
+        read = pictures(sources, learned or config.frame, *columns, config.folder, has_texts=has_texts)
+    if learned is not None and shape_of(read) != learned:
+        raise DataError(
+            f"{read[0].where} is {shape_of(read)} (channels, height, width), and {learned} were learned: give such"
+            " arrays, or files of images, which are brought to that size"
+        )
+    return name, read
+
+
+def shape_of(read: Sequence[Picture]) -> FrameShape:
+    """Channels, height and width, of all of them."""
+    channels, height, width = read[0].pixels.shape
+    return channels, height, width
+
+
+def colours(shape: FrameShape) -> str:
+    """What such images are, in words: `"grey images of 60 x 60"`."""
+    channels, height, width = shape
+    named = {1: "grey", 3: "colour"}.get(channels, f"{channels}-channel")
+    return f"{named} images of {height} x {width}"

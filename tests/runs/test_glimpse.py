@@ -1,0 +1,272 @@
+"""`--task glimpse`: from images to a run, and everything that a run can do."""
+
+import numpy as np
+import pytest
+import torch
+
+from unrolled import (
+    ConfigError,
+    DataError,
+    GlimpseConfig,
+    RunError,
+    evaluate,
+    load,
+    look,
+    predict,
+    train,
+    use_engine,
+)
+from unrolled.data import Examples, Ragged
+from unrolled.runs import KINDS, Prepared, Sampled, resume
+from unrolled.runs.tasks.glimpse_score import answers_of, score_of
+from unrolled.training import Evaluated, Stepped
+
+MARKS = np.array(
+    [[[0, 0, 0], [0, 1, 0], [0, 0, 0]], [[0, 1, 0], [0, 1, 0], [0, 1, 0]], [[1, 1, 1], [1, 1, 1], [1, 1, 1]]]
+)
+NAMES = ["dot", "pole", "block"]
+WAYS = [
+    {},
+    {"network": "dram", "cell": "gru"},
+    {"network": "dram", "overview": False, "asked": "last", "rewarded": "right", "tries": 2},
+    {"cell": "rnn(activation='relu')", "looks": "random"},
+]
+
+
+def _laid(marks, side=14):
+    """An image with marks from left to right, each anywhere in its part."""
+    image = np.zeros((side, side), dtype=np.uint8)
+    numbers, wide = np.random.default_rng(int(np.sum(marks)) + _laid.count), side // len(marks)
+    _laid.count += 1
+    for place, mark in enumerate(marks):
+        row, column = numbers.integers(0, side - 3), place * wide + numbers.integers(0, wide - 3)
+        image[row : row + 3, column : column + 3] = MARKS[mark] * 255
+    return image
+
+
+_laid.count = 0
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Images with one mark somewhere, and images with one or two."""
+    place = tmp_path_factory.mktemp("glimpse")
+    numbers = np.random.default_rng(0)
+    one = numbers.integers(3, size=300)
+    np.savez(place / "one.npz", x=np.stack([_laid([mark]) for mark in one]), y=np.array(NAMES)[one])
+    two = numbers.integers(3, size=(120, 2))
+    np.savez(place / "two.npz", x=np.stack([_laid(pair) for pair in two]), y=np.array(NAMES)[two])
+    return place
+
+
+def _config(place, **options):
+    settings = {
+        "steps": 30, "hidden_size": 20, "feature_size": 12, "glimpse_size": 3, "glimpses": 3, "batch_size": 16,
+        "evaluations": 2, "samples": 1, "learning_rate": 0.01, "deviation": 0.2,
+    }  # fmt: skip
+    return GlimpseConfig(data=[str(place)], **settings | options)
+
+
+@pytest.fixture(scope="module")
+def trained(folder, tmp_path_factory):
+    events = []
+    config = _config(folder / "one.npz", steps=250, glimpse_size=7, scales=2, hidden_size=32, feature_size=32)
+    path = train(config, tmp_path_factory.mktemp("trained") / "run", listen=events.append)
+    return path, events
+
+
+def test_a_run(folder, trained):
+    path, events = trained
+    prepared = next(one for one in events if isinstance(one, Prepared))
+    assert prepared.unit == "image"
+    assert "300 examples, grey images of 14 x 14, 3 classes (block, dot, pole); 30 are held out" in prepared.words
+    last = [one for one in events if isinstance(one, Evaluated)][-1]
+    assert last.scores["accuracy"] > 0.9
+    assert any(name in [one for one in events if isinstance(one, Sampled)][-1].text for name in NAMES)
+    score = evaluate(path, str(folder / "one.npz"))
+    assert score.accuracy > 0.9
+    assert set(score.rows()) == {"accuracy", "nats per image", "images"}
+    said = list(predict(path, str(folder / "one.npz")))
+    truth = np.load(folder / "one.npz")["y"].tolist()
+    assert np.mean([one.text == wanted for one, wanted in zip(said, truth, strict=True)]) == score.accuracy
+    assert said[7].line().endswith("one.npz, example 7")
+    assert all(0.3 < one.probabilities[0] <= 1.0 for one in said)
+
+
+def test_what_was_held_out_is_what_a_run_is_measured_by(trained):
+    path, events = trained
+    last = [one for one in events if isinstance(one, Evaluated)][-1]
+    score = evaluate(path)
+    assert (score.count, score.nats, score.by_name) == (30, pytest.approx(last.loss), last.scores)
+    several = evaluate(path, runs=4)
+    assert several == evaluate(path, runs=4), "the same locations are drawn"
+    assert several.nats != score.nats
+
+
+@pytest.mark.parametrize("engine", ["auto", "reference"])
+@pytest.mark.parametrize("way", WAYS)
+def test_resume_is_exact(folder, tmp_path, way, engine):
+    def config():
+        return _config(folder / "two.npz", samples=0, steps=12, **way)
+
+    with use_engine(engine):
+        whole = load(train(config(), tmp_path / "whole")).model.state_dict()
+        events = []
+        stop = lambda: any(isinstance(one, Stepped) and one.step == 7 for one in events)
+        path = train(config(), tmp_path / "cut", listen=events.append, should_stop=stop)
+        assert load(path).step == 7
+        resumed = load(resume(path)).model.state_dict()
+    assert all(torch.equal(value, resumed[key]) for key, value in whole.items())
+
+
+def test_the_reference_reads_what_the_engine_trained(folder, trained):
+    scores = []
+    for engine in ("auto", "reference"):
+        with use_engine(engine):
+            scores.append(evaluate(trained[0], str(folder / "one.npz")))
+    assert scores[0].accuracy == scores[1].accuracy
+    assert scores[0].nats == pytest.approx(scores[1].nats, abs=1e-5)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_every_way_learns(folder, tmp_path, way):
+    events = []
+    train(_config(folder / "two.npz", samples=0, steps=60, **way), tmp_path / "run", listen=events.append)
+    first, *_, last = [one.loss for one in events if isinstance(one, Evaluated)]
+    assert last < 0.9 * first
+    assert {one.step for one in events if isinstance(one, Stepped)} == set(range(1, 61))
+
+
+def test_several_objects(folder, tmp_path):
+    run = load(train(_config(folder / "two.npz", network="dram"), tmp_path / "run"))
+    assert (run.about.objects, run.about.ends, run.model.config.steps) == (2, True, 9)
+    assert set(evaluate(run.path, str(folder / "two.npz")).rows()) == {
+        "accuracy", "of objects and ends", "nats per object", "images",
+    }  # fmt: skip
+    np.savez(folder / "fewer.npz", x=np.zeros((2, 14, 14), dtype=np.uint8), y=np.array(["dot", "pole"]))
+    assert evaluate(run.path, str(folder / "fewer.npz")).count == 2, "an image can have fewer"
+
+
+def test_how_answers_are_judged(folder, tmp_path):
+    """All of an image is right or it is wrong: each object in its place, and the end; nothing behind it counts."""
+    model = load(train(_config(folder / "two.npz", steps=1), tmp_path / "run")).model
+    targets = Ragged.of([np.array([2, 0]), np.array([1]), np.array([0, 1])])
+    examples = Examples(Ragged(np.zeros((3, 1, 14, 14), np.uint8), np.arange(1, 4)), targets)
+    answers = np.full((3, 3, 4), 0.1)
+    for row, said in enumerate([[2, 0, 3], [1, 3, 0], [0, 2, 3]]):  # right, right, wrong in one of three
+        answers[row, np.arange(3), said] = 0.7
+    score = score_of(model, examples, answers, "object")
+    assert score.accuracy == pytest.approx(2 / 3)
+    assert score.symbols == pytest.approx(7 / 8)
+    assert score.nats == pytest.approx(-(7 * np.log(0.7) + np.log(0.1)) / 8)
+
+
+@pytest.mark.parametrize("data", ["one.npz", "two.npz"])
+def test_looking_into_one(folder, tmp_path, trained, data):
+    path = trained[0] if data == "one.npz" else train(_config(folder / data, network="dram"), tmp_path / "run")
+    seen = look(path, [str(folder / data)])
+    assert "where it looked" in seen.report().lower()
+    figures = [figure for title, figure in seen.figures.items() if title.startswith("Where it looked")]
+    assert len(figures) >= 3
+    steps = load(path).model.config.steps
+    for figure in figures:
+        chances = np.array(figure.data[-1].z)
+        assert chances.shape[1] == steps
+        np.testing.assert_allclose(chances.sum(axis=0), 1.0, atol=0.01)
+    (told,) = [one for one in seen.sentences if one.about == "glimpses"]
+    assert len(told.figures["right"]) == 3
+    paths = {one.place.path for one in seen.account.behaviours}
+    assert paths == ({"rnn"} if data == "one.npz" else {"rnn", "locator"})
+    with pytest.raises(ConfigError, match=r"labels of one.s own are for text"):
+        look(path, labels={"x": "y"})
+
+
+def test_the_trace_is_that_of_the_reference(folder, trained):
+    from unrolled import trace
+
+    model = load(trained[0]).model
+    images = torch.from_numpy(np.load(folder / "one.npz")["x"][:3])[None, :, None].float()
+    with torch.no_grad():
+        inputs = (images, torch.ones(3, dtype=torch.long), model.look(images[0]))
+        native = trace(model, *inputs)
+        with use_engine("reference"):
+            reference = trace(model, *inputs)
+    assert set(native) == set(reference)
+    for address, values in native.items():
+        assert len(values) == model.config.steps
+        torch.testing.assert_close(values, reference[address], rtol=0, atol=1e-5)
+
+
+def _other_symbols(place):
+    np.savez(place, x=np.zeros((3, 14, 14), np.uint8), y=np.array(["dot", "star", "dot"]))
+
+
+def _other_size(place):
+    np.savez(place, x=np.zeros((3, 14, 15), np.uint8), y=np.array(["dot", "dot", "dot"]))
+
+
+def _too_many(place):
+    np.savez(place, x=np.zeros((1, 14, 14), np.uint8), y=np.array([["dot", "dot"]]))
+
+
+@pytest.mark.parametrize(
+    ("write", "told"),
+    [
+        (_other_symbols, r"new.npz, example 1: the symbol 'star' was not among those learned: block, dot, pole"),
+        (_other_size, r"new.npz, example 0 is \(1, 14, 15\) .* \(1, 14, 14\) were learned"),
+        (_too_many, r"new.npz, example 0: it has 2 symbols, at most 1 were learned"),
+    ],
+)
+def test_images_that_are_others_than_were_learned(tmp_path, trained, write, told):
+    write(tmp_path / "new.npz")
+    with pytest.raises(DataError, match=told):
+        evaluate(trained[0], str(tmp_path / "new.npz"))
+
+
+def test_data_that_cannot_be_learned(tmp_path):
+    np.savez(tmp_path / "same.npz", x=np.zeros((9, 5, 5), np.uint8), y=np.zeros(9, int))
+    with pytest.raises(DataError, match=r"same.npz: there are 1 different symbols in 9 images"):
+        train(_config(tmp_path / "same.npz"), tmp_path / "run")
+    np.savez(tmp_path / "few.npz", x=np.zeros((2, 5, 5), np.uint8), y=np.arange(2))
+    with pytest.raises(DataError, match="too few to learn some"):
+        train(_config(tmp_path / "few.npz"), tmp_path / "run")
+    with pytest.raises(DataError, match="images of what"):
+        train(GlimpseConfig(), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_options_that_do_not_fit(folder):
+    with pytest.raises(ValueError, match="--overview is for --network dram"):
+        _config(folder / "one.npz", overview=True)
+
+
+def test_images_that_were_changed(tmp_path, trained):
+    kind, about = KINDS["glimpse"], load(trained[0]).about
+    images = (trained[0] / "images.safetensors").read_bytes()
+    (tmp_path / "images.safetensors").write_bytes(images[:-10])
+    with pytest.raises(DataError, match="holds no examples"):
+        kind.data(tmp_path, about)
+    examples = kind.data(trained[0], about)
+    changes = {
+        "a class that there is not": Examples(
+            examples.inputs, Ragged(examples.targets.values + 3, examples.targets.ends)
+        ),
+        "fewer images": examples.pick(range(299)),
+        "two symbols": Examples(
+            examples.inputs.pick(range(150)), Ragged(examples.targets.values, np.arange(2, 301, 2))
+        ),
+    }
+    for changed in changes.values():
+        (tmp_path / "images.safetensors").write_bytes(kind.stored(changed))
+        with pytest.raises(DataError, match=r"not those that its data.json tells of"):
+            kind.data(tmp_path, about)
+
+
+def test_numbers_that_are_not_finite(folder, trained):
+    run = load(trained[0])
+    with torch.no_grad():
+        run.model.read_out.bias.fill_(torch.nan)
+    examples = KINDS["glimpse"].data(trained[0], run.about).pick(range(3))
+    assert np.isnan(answers_of(run.model, examples, 1)).all()
+    with pytest.raises(RunError, match="answers that are no finite numbers"):
+        KINDS["glimpse"].score(run.config, run.about, run.model, examples)
