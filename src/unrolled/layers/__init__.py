@@ -4,12 +4,33 @@ from unrolled.layers.attention import Attention, Scoring
 from unrolled.layers.convolution import Blocks, ImageEncoder, ImageGrid
 from unrolled.layers.drop_in import GRU, LSTM, RNN
 from unrolled.layers.drop_in_cells import GRUCell, LSTMCell, RNNCell
+from unrolled.layers.filterbank import Filterbank, Window
 from unrolled.layers.pooling import Pool, Pooling
 from unrolled.layers.recurrent import Recurrent, check_lengths
 from unrolled.layers.stepper import Stepper
 from unrolled.layers.watching import Watchable, watching
+from unrolled.layers.wobble import wobbled
 
 __all__ = [
-    "GRU", "LSTM", "RNN", "Attention", "Blocks", "GRUCell", "ImageEncoder", "ImageGrid", "LSTMCell", "Pool",
-    "Pooling", "RNNCell", "Recurrent", "Scoring", "Stepper", "Watchable", "check_lengths", "watching",
+    "GRU",
+    "LSTM",
+    "RNN",
+    "Attention",
+    "Blocks",
+    "Filterbank",
+    "GRUCell",
+    "ImageEncoder",
+    "ImageGrid",
+    "LSTMCell",
+    "Pool",
+    "Pooling",
+    "RNNCell",
+    "Recurrent",
+    "Scoring",
+    "Stepper",
+    "Watchable",
+    "Window",
+    "check_lengths",
+    "watching",
+    "wobbled",
 ]  # fmt: skip

@@ -3,6 +3,7 @@
 from unrolled.models.attender import Attender, Looks
 from unrolled.models.captioner import Captioner, CaptionerConfig
 from unrolled.models.classifier import Classifier, ClassifierConfig
+from unrolled.models.drawer import Drawer, DrawerConfig, Drawing
 from unrolled.models.front import FrontConfig
 from unrolled.models.language_model import LanguageModel, LanguageModelConfig
 from unrolled.models.memory import Memory
@@ -16,8 +17,35 @@ from unrolled.models.viewer import Viewer, ViewerConfig
 from unrolled.models.writer import Context, Writer, WriterConfig
 
 __all__ = [
-    "ATTENDS", "Attender", "Captioner", "CaptionerConfig", "Classifier", "ClassifierConfig", "Context", "Entry",
-    "FrontConfig", "LanguageModel", "LanguageModelConfig", "Looks", "Memory", "SequenceConfig", "SequenceModel",
-    "Tagger", "Teller", "TellerConfig", "Translator", "TranslatorConfig", "Viewer", "ViewerConfig", "Writer",
-    "WriterConfig", "ended", "evaluating", "given_before", "parted",
+    "ATTENDS",
+    "Attender",
+    "Captioner",
+    "CaptionerConfig",
+    "Classifier",
+    "ClassifierConfig",
+    "Context",
+    "Drawer",
+    "DrawerConfig",
+    "Drawing",
+    "Entry",
+    "FrontConfig",
+    "LanguageModel",
+    "LanguageModelConfig",
+    "Looks",
+    "Memory",
+    "SequenceConfig",
+    "SequenceModel",
+    "Tagger",
+    "Teller",
+    "TellerConfig",
+    "Translator",
+    "TranslatorConfig",
+    "Viewer",
+    "ViewerConfig",
+    "Writer",
+    "WriterConfig",
+    "ended",
+    "evaluating",
+    "given_before",
+    "parted",
 ]  # fmt: skip

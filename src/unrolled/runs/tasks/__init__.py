@@ -7,6 +7,8 @@ from unrolled.errors import ConfigError, did_you_mean
 from unrolled.runs.tasks.caption import CaptionKind
 from unrolled.runs.tasks.caption_config import CaptionConfig
 from unrolled.runs.tasks.classify import ClassifyConfig, ClassifyKind
+from unrolled.runs.tasks.draw import DrawKind
+from unrolled.runs.tasks.draw_config import DrawConfig
 from unrolled.runs.tasks.kind import About, Asked, DataFile, Gathered, Kind, Observer, Prediction, Score, ShouldStop
 from unrolled.runs.tasks.tag import TagConfig, TagKind
 from unrolled.runs.tasks.text import AboutText, TextKind, text_model, text_task
@@ -16,7 +18,7 @@ from unrolled.runs.tasks.translate_config import TranslateConfig
 
 AnyKind = Kind[Any, Any, Any]
 
-_ALL: tuple[AnyKind, ...] = (TextKind(), ClassifyKind(), TagKind(), TranslateKind(), CaptionKind())
+_ALL: tuple[AnyKind, ...] = (TextKind(), ClassifyKind(), TagKind(), TranslateKind(), CaptionKind(), DrawKind())
 KINDS: Mapping[str, AnyKind] = {kind.name: kind for kind in _ALL}
 DEFAULT = TextKind.name
 
@@ -35,6 +37,7 @@ def kind_of(task: object) -> AnyKind:
 
 __all__ = [
     "DEFAULT", "KINDS", "About", "AboutText", "AnyKind", "Asked", "CaptionConfig", "CaptionKind", "ClassifyConfig",
-    "ClassifyKind", "DataFile", "Gathered", "Kind", "Observer", "Prediction", "Score", "ShouldStop", "TagConfig",
-    "TagKind", "TextConfig", "TextKind", "TranslateConfig", "TranslateKind", "kind_of", "text_model", "text_task",
+    "ClassifyKind", "DataFile", "DrawConfig", "DrawKind", "Gathered", "Kind", "Observer", "Prediction", "Score",
+    "ShouldStop", "TagConfig", "TagKind", "TextConfig", "TextKind", "TranslateConfig", "TranslateKind", "kind_of",
+    "text_model", "text_task",
 ]  # fmt: skip
