@@ -32,6 +32,7 @@ LengthPenalty = Annotated[
     float | None,
     typer.Option(help="power of the length that a translation's score is divided by", show_default=False),
 ]
+Draws = Annotated[int | None, typer.Option(help="how often each image is drawn (--task draw)", show_default=False)]
 
 _data = typer.Typer(no_args_is_help=True, help="Named corpora: what there is, fetching one, looking into it.")
 app.add_typer(_data, name="data")
@@ -104,14 +105,14 @@ def eval_command(
     ] = None,
     beam: Beams = None,
     length_penalty: LengthPenalty = None,
+    draws: Draws = None,
     best: Best = False,
     average: Average = 0,
     as_json: AsJson = False,
 ) -> None:
     """Measure how good a run is on data that you name, or on what was held out: its loss, how much is right."""
-    score = evaluate(
-        run, data or (), best=best, average=average, warn=_warn, **_given(beam=beam, length_penalty=length_penalty)
-    )
+    options = _given(beam=beam, length_penalty=length_penalty, draws=draws)
+    score = evaluate(run, data or (), best=best, average=average, warn=_warn, **options)
     if as_json:
         print_json({name: _finite(value) for name, value in vars(score).items()})
         return
@@ -136,12 +137,13 @@ def predict_command(
     ],
     beam: Beams = None,
     length_penalty: LengthPenalty = None,
+    draws: Draws = None,
     best: Best = False,
     average: Average = 0,
     as_json: AsJson = False,
 ) -> None:
     """Say what a run predicts of examples: a line for each, the answer first."""
-    options = _given(beam=beam, length_penalty=length_penalty)
+    options = _given(beam=beam, length_penalty=length_penalty, draws=draws)
     for one in predict(run, data, best=best, average=average, warn=_warn, **options):
         if as_json:
             print_json(vars(one))

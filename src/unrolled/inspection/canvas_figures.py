@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-import base64
 import html
-import struct
-import zlib
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
-from numpy.typing import NDArray
 
 from unrolled.inspection.canvases import Costs, Growing, Image, Numbers
-from unrolled.inspection.drawing import COLOURS, laid_out
+from unrolled.inspection.drawing import COLOURS, STILL, laid_out
 
 _GAP = 2  # pixels between two images, of the image's own
 _GREY = 200  # of the gaps
 _IN_A_ROW = 8
-_FRAMES = 64  # of a film at most
+_FRAMES = 33  # of a film at most
+_COLOURS = 3  # channels: red, green, blue
+_SHADES = [[0.0, "#000000"], [1.0, "#ffffff"]]
 _WIDTH = 760  # pixels of the page
 _ABOVE, _BELOW = 40, 110
 _READ, _WRITTEN = COLOURS[2], COLOURS[1]
 
 
 def film(drawn: Sequence[Growing]) -> go.Figure:
-    """Images above, their canvases below, step by step: green where it reads, red where it writes.
+    """Images above, if there are any, their canvases below, step by step: green where it reads, red where it writes.
 
-    A slider goes through the steps. `drawn` is not empty, and all have as many steps.
+    A slider goes through the steps. `drawn` is not empty; all have as many steps, and all an image or none.
     """
     steps = len(drawn[0].canvases) - 1
     shown = sorted({round(one) for one in np.linspace(0, steps, min(steps + 1, _FRAMES))})
@@ -36,13 +34,13 @@ def film(drawn: Sequence[Growing]) -> go.Figure:
     made = go.Figure(_traces(drawn, shown[-1]), frames=frames)
     height, width = _size(drawn)
     page = round(_WIDTH * height / width)
-    names = _names(drawn)
     laid_out(made, None, None).update_layout(
         height=page + _ABOVE + _BELOW,
         margin={"l": 10, "r": 10, "t": _ABOVE, "b": _BELOW},
         xaxis={"visible": False, "range": [-0.5, width - 0.5], "constrain": "domain"},
         yaxis={"visible": False, "range": [height - 0.5, -0.5], "scaleanchor": "x", "constrain": "domain"},
-        annotations=names,
+        annotations=_names(drawn),
+        meta=STILL,  # (the whole drawing is seen first)
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"},
         updatemenus=[_play()],
         sliders=[_slider(shown)],
@@ -94,22 +92,28 @@ def costs(found: Costs) -> go.Figure:
 
 
 def _traces(drawn: Sequence[Growing], step: int) -> list[Any]:
-    """What is seen after so many steps: the images, their canvases, the boxes of the last step."""
-    above = [one.canvases[step] if one.image is None else one.image for one in drawn]
-    sheet = _sheet([above, [one.canvases[step] for one in drawn]])
-    boxes = [(one.read[step - 1 : step], one.written[step - 1 : step]) if step else ((), ()) for one in drawn]
+    """What is seen after so many steps: images, if there are any, their canvases, the boxes of the last step."""
+    rows = [[one.canvases[step] for one in drawn]]
+    if images := [one.image for one in drawn if one.image is not None]:
+        rows = [images, *rows]
     down = drawn[0].canvases.shape[2] + _GAP
-    across = drawn[0].canvases.shape[3] + _GAP
-    read = [_box(box, number * across, 0) for number, (found, _) in enumerate(boxes) for box in found]
-    written = [_box(box, number * across, down) for number, (_, found) in enumerate(boxes) for box in found]
-    return [_picture(sheet), _outlines(read, "reads", _READ), _outlines(written, "writes", _WRITTEN)]
+    read = [_box(drawn, number, one.read[step - 1 : step], 0) for number, one in enumerate(drawn) if step]
+    written = [
+        _box(drawn, number, one.written[step - 1 : step], down * (len(rows) - 1))
+        for number, one in enumerate(drawn)
+        if step
+    ]
+    return [_picture(_sheet(rows)), _outlines(read, "reads", _READ), _outlines(written, "writes", _WRITTEN)]
 
 
-def _box(box: Numbers, across: int, down: int) -> list[tuple[float | None, float | None]]:
-    """The corners of a box in an image that lies there, and a gap behind them."""
-    left, top, right, bottom = (float(one) for one in box.round(2))
-    corners = [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]
-    return [*((x + across, y + down) for x, y in corners), (None, None)]
+def _box(drawn: Sequence[Growing], number: int, box: Numbers, down: int) -> list[tuple[float | None, float | None]]:
+    """The corners of a box, as far as it lies in the image of that number, and a gap behind them; none without one."""
+    if not len(box):
+        return []
+    height, width = drawn[0].canvases.shape[2:]
+    left, right = (box[0, [0, 2]].clip(-0.5, width - 0.5) + number * (width + _GAP)).round(2).tolist()
+    top, bottom = (box[0, [1, 3]].clip(-0.5, height - 0.5) + down).round(2).tolist()
+    return [(left, top), (right, top), (right, bottom), (left, bottom), (left, top), (None, None)]
 
 
 def _outlines(boxes: Sequence[Sequence[tuple[float | None, float | None]]], name: str, colour: str) -> go.Scatter:
@@ -121,11 +125,11 @@ def _outlines(boxes: Sequence[Sequence[tuple[float | None, float | None]]], name
 
 
 def _names(drawn: Sequence[Growing]) -> list[dict[str, Any]]:
-    """What each image is, below its canvas."""
-    height, width = drawn[0].canvases.shape[2:]
+    """What each image is called, below its canvas."""
+    across = drawn[0].canvases.shape[3]
     return [
         {
-            "x": number * (width + _GAP) + width / 2, "y": 2 * height + _GAP, "text": html.escape(one.name),
+            "x": number * (across + _GAP) + across / 2, "y": _size(drawn)[0] - 0.5, "text": html.escape(one.name),
             "showarrow": False, "yanchor": "top", "font": {"size": 11},
         }
         for number, one in enumerate(drawn)
@@ -133,8 +137,10 @@ def _names(drawn: Sequence[Growing]) -> list[dict[str, Any]]:
 
 
 def _size(drawn: Sequence[Growing]) -> tuple[int, int]:
+    """Height and width of all of them side by side, in pixels of the images."""
     height, width = drawn[0].canvases.shape[2:]
-    return 2 * height + _GAP, len(drawn) * (width + _GAP) - _GAP
+    rows = 1 if drawn[0].image is None else 2
+    return rows * (height + _GAP) - _GAP, len(drawn) * (width + _GAP) - _GAP
 
 
 def _play() -> dict[str, Any]:
@@ -155,32 +161,23 @@ def _slider(steps: Sequence[int]) -> dict[str, Any]:
 
 
 def _sheet(rows: Sequence[Sequence[Image]]) -> Image:
-    """Rows of images on one, `[3, height, width]`, with a gap between two; a short row ends with gaps."""
+    """Rows of images on one, `[C, height, width]`, with a gap between two; a short row ends with gaps.
+
+    Images that have neither one channel nor three are shown in the mean of theirs.
+    """
     channels, height, width = rows[0][0].shape
-    count = max(map(len, rows))
-    sheet = np.full((3, len(rows) * (height + _GAP) - _GAP, count * (width + _GAP) - _GAP), _GREY, dtype=np.uint8)
+    size = len(rows) * (height + _GAP) - _GAP, max(map(len, rows)) * (width + _GAP) - _GAP
+    sheet = np.full((channels if channels == _COLOURS else 1, *size), _GREY, dtype=np.uint8)
     for down, row in enumerate(rows):
         for across, image in enumerate(row):
             top, left = down * (height + _GAP), across * (width + _GAP)
-            shown = image if channels == 3 else image.mean(axis=0, keepdims=True)
+            shown = image if channels == _COLOURS else image.mean(axis=0, keepdims=True).round()
             sheet[:, top : top + height, left : left + width] = shown
     return sheet
 
 
-def _picture(sheet: Image) -> go.Image:
+def _picture(sheet: Image) -> Any:
     """A sheet as a trace, one unit a pixel."""
-    return go.Image(source=f"data:image/png;base64,{base64.b64encode(png(sheet)).decode()}", hoverinfo="skip")
-
-
-def png(image: NDArray[np.uint8]) -> bytes:
-    """The PNG of red, green and blue `[3, height, width]`."""
-    height, width = image.shape[1:]
-    lines = np.zeros((height, 1 + 3 * width), dtype=np.uint8)  # (each line begins with its filter: none)
-    lines[:, 1:] = image.transpose(1, 2, 0).reshape(height, -1)
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)  # eight bits of each of three colours
-    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(lines.tobytes(), 9)), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, data) for kind, data in chunks)
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    if len(sheet) == 1:
+        return go.Heatmap(z=sheet[0].tolist(), zmin=0, zmax=255, colorscale=_SHADES, showscale=False, hoverinfo="skip")
+    return go.Image(z=sheet.transpose(1, 2, 0), hoverinfo="skip")

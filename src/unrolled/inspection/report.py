@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from plotly.offline import get_plotlyjs
 
 from unrolled.inspection.account import Account
+from unrolled.inspection.drawing import STILL
 from unrolled.inspection.figures import figures_of
 from unrolled.inspection.telling import Telling
 from unrolled.inspection.words import Sentence, sentences
@@ -82,7 +83,8 @@ def _words(told: Sequence[Sentence]) -> list[str]:
 
 def _picture(number: int, title: str, figure: go.Figure) -> str:
     settings = {"displaylogo": False, "responsive": True}
-    is_film = bool(figure.layout.updatemenus)  # (one with a slider alone stays where it is)
+    # (one with a slider alone stays where it is, as does one that says so)
+    is_film = bool(figure.layout.updatemenus) and figure.layout.meta != STILL
     drawn = figure.to_html(
         full_html=False, include_plotlyjs=False, config=settings, div_id=f"picture-{number}", auto_play=is_film
     )
