@@ -48,6 +48,7 @@ def test_there_are_pages():
     assert [page.name for page in PAGES] == [
         "captions.md",
         "cells.md",
+        "draw.md",
         "engine.md",
         "export.md",
         "hello.md",
