@@ -5,8 +5,10 @@ import math
 import pytest
 import torch
 
+import unrolled.inspection
 from tests.models.test_classifier import mine
 from unrolled import ShapeError, use_engine
+from unrolled.engine import why_missing
 from unrolled.models import Drawer, DrawerConfig
 
 SHAPE = (2, 5, 7)
@@ -96,6 +98,43 @@ def test_the_losses_are_the_bound_of_each_image(way):
     drawn = model(images, model.noise(3))
     torch.testing.assert_close(losses, drawn.reconstruction(images) + drawn.latent().sum(dim=0))
     assert losses.shape == (3,)
+
+
+@pytest.mark.parametrize("engine", ["native", "reference"])
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("cell_name", ["rnn", "lstm", "gru", "gru_v3", "layer_norm_lstm", "lstm(projection=5)", mine])
+def test_at_once_it_is_what_it_is_step_by_step(cell_name, layers, engine):
+    """One equation for all steps, in which the image is multiplied once: the same numbers, the same gradients."""
+    if engine == "native" and why_missing():
+        engine = "reference"
+    model = _model(cell_name, WAYS[0], num_layers=layers).double()
+    inputs, weights = torch.randint(256, (1, 3, *SHAPE)).double(), list(model.parameters())
+    with use_engine(engine):
+        torch.manual_seed(5)
+        at_once = model.losses(inputs, torch.ones(3), torch.zeros(1, 3))
+        found = torch.autograd.grad(at_once.sum(), weights)
+        torch.manual_seed(5)
+        images = model.pixels(inputs[0])
+        drawn = model(images, model.noise(3))
+        losses = drawn.reconstruction(images) + drawn.latent().sum(dim=0)
+        wanted = torch.autograd.grad(losses.sum(), weights)
+    assert model._at_once(images, model.noise(3)) is not None
+    torch.testing.assert_close(at_once, losses, rtol=1e-10, atol=1e-10)
+    for one, other in zip(found, wanted, strict=True):
+        assert float((one - other).abs().max() / other.abs().max()) < 1e-10
+
+
+def test_what_is_watched_goes_step_by_step():
+    model = _model("lstm", WAYS[0])
+    images, noise = _images(), model.noise(3)
+    with unrolled.inspection.Recorder(model).recording():
+        assert model._at_once(images, noise) is None
+    model.losses(torch.rand(1, 3, *SHAPE), torch.ones(3), torch.zeros(1, 3))
+    assert _model("lstm", WAYS[1])._at_once(images, noise) is None, "a window"
+    assert _model("lstm(zoneout=0.1)", WAYS[0])._at_once(images, noise) is None, "noise"
+    dropping = _model("lstm", WAYS[0], dropout=0.5)
+    assert dropping._at_once(images, noise) is not None
+    assert dropping.train()._at_once(images, noise) is None, "dropout"
 
 
 def test_the_bound_is_one():

@@ -8,7 +8,7 @@ from unrolled.layers.filterbank import Filterbank, Window
 from unrolled.layers.pooling import Pool, Pooling
 from unrolled.layers.recurrent import Recurrent, check_lengths
 from unrolled.layers.stepper import Stepper
-from unrolled.layers.watching import Watchable, watching
+from unrolled.layers.watching import Watchable, is_watched, watching
 from unrolled.layers.wobble import wobbled
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "Watchable",
     "Window",
     "check_lengths",
+    "is_watched",
     "watching",
     "wobbled",
 ]  # fmt: skip

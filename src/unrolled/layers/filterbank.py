@@ -6,6 +6,7 @@ from 1, as in the paper: the first pixel's centre is at 1, the image's at (A + 1
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -57,22 +58,33 @@ class Window:
 class Filterbank(nn.Module):
     """Lays a window of N x N filters over images, where a state `[B, H]` says: one linear layer of it.
 
+    From a state of zero the filters tile the longer side of the image, each as wide as reaches its neighbours: what
+    lies between narrow filters would have no gradient.
+
     Args:
         state_size: H.
         size: N.
         height, width: of the images, in pixels.
+        writes: whether patches are written: then gamma is small at first, so that a filter which spreads a number over
+            pixels leaves about that number in each of them.
 
     Raises:
         ShapeError: no filter, or more of them than the image has pixels in its longer side.
     """
 
-    def __init__(self, state_size: int, size: int, height: int, width: int) -> None:
+    def __init__(self, state_size: int, size: int, height: int, width: int, *, writes: bool = False) -> None:
         super().__init__()
         if not 1 <= size <= max(height, width):
             raise ShapeError(f"a window of {size} x {size} filters: give from 1 to {max(height, width)}, as the pixels")
         self.size = size
         self.height, self.width = height, width
         self.place = nn.Linear(state_size, _PLACED_BY)
+        stride = max(height, width) / size
+        whole = (max(height, width) - 1) / max(1, size - 1)  # of a window with zeros
+        variance, apart = 2 * math.log(stride / 2), math.log(stride / max(whole, 1e-6))
+        begin = [0.0, 0.0, variance, apart, -2 * math.log(stride) if writes else 0.0]
+        with torch.no_grad():
+            self.place.bias.copy_(torch.tensor(begin))
 
     def forward(self, state: Tensor) -> Window:
         """The window.

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from unrolled.engine import Noise, State
 from unrolled.equations import Cell, Graph
-from unrolled.layers import Recurrent, Window, wobbled
+from unrolled.layers import Recurrent, Window, is_watched, wobbled
 from unrolled.models.looks import Pen, Reader
+from unrolled.models.whole_drawing import WholeDrawing, can_be_whole
 from unrolled.shapes import check_shape
 
 _BRIGHTEST = 255  # of a pixel as it comes
@@ -101,6 +102,8 @@ class Drawer(nn.Module):
         self.pen = Pen(config.shape, state_size, config.write_size)
         self.blank = nn.Parameter(torch.zeros(config.shape))
         self.dropout = nn.Dropout(config.dropout)
+        can = not (config.read_size or config.write_size) and can_be_whole(self.encoder, self.decoder)
+        self._whole = WholeDrawing(self.encoder, self.decoder, self.latent, self.pen.write) if can else None
 
     def noise(self, count: int) -> Tensor:
         """What a drawing is made from, for so many images: normal numbers `[T, count, Z]`, of the default generator."""
@@ -127,11 +130,14 @@ class Drawer(nn.Module):
     def losses(self, inputs: Tensor, lengths: Tensor, targets: Tensor) -> Tensor:
         """Nats for each image, `[B]`, of inputs `[1, B, C, height, width]` from 0 to 255: reconstruction and latent.
 
-        Both together are an upper bound of -log p(x), in the mean over the noise, which is drawn anew.
+        Both together are an upper bound of -log p(x), in the mean over the noise, which is drawn anew. Where nobody
+        looks on, all steps are one equation (see `WholeDrawing`); `forward` goes step by step.
         """
         del lengths, targets  # (an image is one step, and what belongs to it plays no part)
         images = self.pixels(inputs[0])
-        drawn: Drawing = self(images, self.noise(len(images)))
+        noise = self.noise(len(images))
+        at_once = self._at_once(images, noise)
+        drawn: Drawing = self(images, noise) if at_once is None else at_once
         return drawn.reconstruction(images) + drawn.latent().sum(dim=0)
 
     def pixels(self, images: Tensor) -> Tensor:
@@ -145,6 +151,16 @@ class Drawer(nn.Module):
         if config.threshold:
             return (images >= config.threshold).to(self.blank)
         return images.to(self.blank) / _BRIGHTEST
+
+    def _at_once(self, images: Tensor, noise: Tensor) -> Drawing | None:
+        """What `forward` gives, by one equation; None where it takes more than that."""
+        is_dropped = self.training and self.config.dropout > 0
+        if self._whole is None or is_dropped or is_watched(self.encoder, self.decoder):
+            return None
+        canvases, mean, log_deviation = self._whole.run(images.flatten(1), self.blank.flatten(), noise)
+        blank = self.blank.expand(1, len(images), *self.config.shape)
+        drawn = canvases.view(len(noise), *blank.shape[1:])
+        return Drawing(torch.cat([blank, drawn]), mean, log_deviation, [], [])
 
     def _drawn(self, images: Tensor | None, noise: Tensor, count: int) -> Drawing:
         check_shape("noise", noise.shape, (self.config.steps, count, self.config.latent_size))

@@ -49,7 +49,7 @@ class Pen(nn.Module):
     def __init__(self, shape: Shape, state_size: int, window: int) -> None:
         super().__init__()
         channels, height, width = shape
-        self.filters = Filterbank(state_size, window, height, width) if window else None
+        self.filters = Filterbank(state_size, window, height, width, writes=True) if window else None
         self.patch: Shape = (channels, window, window) if window else shape
         self.write = nn.Linear(state_size, self.patch[0] * self.patch[1] * self.patch[2])
 
