@@ -98,3 +98,17 @@ def test_bad_sizes():
         Filterbank(4, 9, 8, 5)
     with pytest.raises(ShapeError, match="state has shape"):
         Filterbank(4, 2, 8, 5)(torch.zeros(3, 5))
+
+
+@pytest.mark.parametrize(("size", "height", "width"), SIZES)
+def test_at_first_the_filters_tile_the_image(size, height, width):
+    longest = max(height, width)
+    reads, writes = (Filterbank(6, size, height, width, writes=one)(torch.zeros(1, 6)) for one in (False, True))
+    left, top, right, bottom = reads.boxes()[0].tolist()
+    cell = longest / size
+    assert right - left == pytest.approx((size - 1) * cell if size > 1 else 0.0, abs=1e-4)
+    assert (left + right, top + bottom) == (pytest.approx(width - 1, abs=1e-4), pytest.approx(height - 1, abs=1e-4))
+    assert reads.variance.item() == pytest.approx((cell / 2) ** 2, rel=1e-4)
+    torch.testing.assert_close(reads.read(torch.ones(1, 1, height, width)), torch.ones(1, 1, size, size))
+    written = writes.write(torch.ones(1, 1, size, size))
+    assert written.sum().item() == pytest.approx(longest**2, rel=1e-4), "1 in the mean over a square of that side"
