@@ -10,20 +10,6 @@ from unrolled.equations.schedule import products, schedule
 from unrolled.equations.width import Width
 
 __all__ = [
-    "Array",
-    "Cell",
-    "Graph",
-    "Initial",
-    "Joining",
-    "Node",
-    "Parameter",
-    "State",
-    "Width",
-    "cell",
-    "expectation",
-    "intervened",
-    "products",
-    "products_of_input",
-    "schedule",
-    "within",
+    "Array", "Cell", "Graph", "Initial", "Joining", "Node", "Parameter", "State", "Width", "cell", "expectation",
+    "intervened", "products", "products_of_input", "schedule", "within",
 ]  # fmt: skip

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from unrolled.engine import Noise, State
 from unrolled.equations import Cell, Graph
 from unrolled.layers import Recurrent, Window, is_watched, wobbled
-from unrolled.models.looks import Pen, Reader
+from unrolled.models.canvas import Pen, Reader
 from unrolled.models.whole_drawing import WholeDrawing, can_be_whole
 from unrolled.shapes import check_shape
 
