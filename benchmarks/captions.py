@@ -7,8 +7,8 @@
 which more than half of the attention lies in the lower right quarter while the badge is named (0.25 by chance). A badge
 is a word by which one icon's name is longer than another's; its place is known where nine tenths of the pixels in which
 the two differ lie in that quarter.
-"marked": images of 16 shapes, one of them marked; the caption is what it is. The share of images in which the place
-that is looked at most, while the shape is named, lies in the marked cell.
+"marked": images of 16 shapes, one of them marked; the caption is what it is. The share of images in which the marked
+cell has most of the attention of the 16, while the shape is named.
 "overfit": 50 icons learned by heart, as in the third assignment of CS231n 2016: nats of a caption, summed over it.
 """
 
@@ -169,8 +169,9 @@ def _marked(seed: int, place: Path) -> dict[str, float]:
     assert told is not None
     assert isinstance(run.model.viewer.shape, tuple)
     rows, columns = run.model.viewer.shape
-    looked = np.array([ranked[0].places[0].argmax() for ranked in told if ranked[0].places is not None])
-    cells = looked // columns * 4 // rows * 4 + looked % columns * 4 // columns
+    weights = np.stack([ranked[0].places[0].reshape(rows, columns) for ranked in told if ranked[0].places is not None])
+    of_cells = weights.reshape(-1, 4, rows // 4, 4, columns // 4).sum(axis=(2, 4)).reshape(-1, 16)
+    cells = of_cells.argmax(axis=1)
     right = np.mean([ranked[0].text == name for ranked, name in zip(told, other["y"], strict=True)])
     scores = {"named": float(right), "attended": float(np.mean(cells == other["cell"]))}
     print(f"marked, seed {seed}: {_written(scores)}", flush=True)
