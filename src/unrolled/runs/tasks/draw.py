@@ -40,11 +40,8 @@ class AboutPictures(AboutExamples):
 
     @model_validator(mode="after")
     def _belong_together(self) -> AboutPictures:
-        if (
-            min(self.shape) < 1
-            or len(self.mean) != math.prod(self.shape)
-            or not all(0 <= one <= 1 for one in self.mean)
-        ):
+        fits = min(self.shape) >= 1 and len(self.mean) == math.prod(self.shape)
+        if not fits or not all(0 <= one <= 1 for one in self.mean):
             raise ValueError(f"the mean of images of {self.shape} has a number from 0 to 1 for each pixel")
         return self
 
