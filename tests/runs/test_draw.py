@@ -138,7 +138,7 @@ def test_looking_into_one(folder, trained):
     seen = look(path, [str(folder / "few.npz")])
     assert "a drawer of images of 1 x 7 x 6" in seen.report()
     growing, costs, imagined, beside, *_ = seen.figures.items()
-    assert growing[0] == "Images, and its canvas, step by step"
+    assert growing[0] == "Images, and the canvas of each, step by step"
     assert [frame.name for frame in growing[1].frames] == ["0", "1", "2", "3"]
     reads, writes = growing[1].frames[1].data[1:]
     assert (len(reads.x), len(writes.x)) == (5 * 6, 5 * 6), "a box of four corners for each of five images"
@@ -164,7 +164,7 @@ def test_looking_at_colours_without_windows(tmp_path):
     )
     seen = look(train(config, tmp_path / "run"))
     title, figure = next(iter(seen.figures.items()))
-    assert title.startswith("Images, and its canvas")
+    assert title.startswith("Images, and the canvas of each")
     assert figure.data[0].type == "image"
     assert np.shape(figure.data[0].z) == (2 * 4 + 2, 3 * (5 + 2) - 2, 3)
     assert not figure.data[1].x
