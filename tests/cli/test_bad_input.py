@@ -156,7 +156,7 @@ def test_train(unrolled, bad, case):
 USAGE = {
     "an unknown option": (
         ["train", "--hiden-size", "3"],
-        "No such option: --hiden-size (Possible options: --batch-size, --frame-size, --hidden-size)",
+        "No such option: --hiden-size (Possible options: --hidden-size, --image-size, --write-size)",
     ),
     "a word instead of a number": (["train", "--hidden-size", "big"], "Invalid value for '--hidden-size'"),
     "an unknown optimiser": (["train", "--optimizer", "sgdd"], "'--optimizer'"),

@@ -1,5 +1,6 @@
 """A drawer: step by step as the paper says it, batched as single, whichever engine runs; its losses and gradients."""
 
+import copy
 import math
 
 import pytest
@@ -122,6 +123,16 @@ def test_at_once_it_is_what_it_is_step_by_step(cell_name, layers, engine):
     torch.testing.assert_close(at_once, losses, rtol=1e-10, atol=1e-10)
     for one, other in zip(found, wanted, strict=True):
         assert float((one - other).abs().max() / other.abs().max()) < 1e-10
+
+
+def test_a_copy_draws_with_weights_of_its_own():
+    model = _model("lstm", WAYS[0])
+    copied = copy.deepcopy(model)
+    with torch.no_grad():
+        model.pen.write.bias.add_(1.0)
+    images, noise = _images(), model.noise(3)
+    torch.testing.assert_close(copied._at_once(images, noise).canvases, copied(images, noise).canvases)
+    torch.testing.assert_close(model._at_once(images, noise).canvases, model(images, noise).canvases)
 
 
 def test_what_is_watched_goes_step_by_step():

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from unrolled import ConfigError, DataError, DrawConfig, evaluate, load, look, predict, train, use_engine
+from unrolled.cells import find as load_cell
 from unrolled.data import Examples, Ragged, read_examples, stored_examples
 from unrolled.inspection.canvases import Costs, nearest
 from unrolled.models import Drawer, DrawerConfig
@@ -21,6 +22,7 @@ WAYS = [
     {},
     {"read_size": 2, "write_size": 3, "cell": "gru_v3"},
     {"strokes": 1, "threshold": 0, "num_layers": 2, "dropout": 0.2},
+    {"precision": "bf16", "cell": "gru"},
 ]
 
 
@@ -136,7 +138,7 @@ def test_looking_into_one(folder, trained):
     seen = look(path, [str(folder / "few.npz")])
     assert "a drawer of images of 1 x 7 x 6" in seen.report()
     growing, costs, imagined, beside, *_ = seen.figures.items()
-    assert growing[0] == "Images, and its canvas, step by step"
+    assert growing[0] == "Images, and the canvas of each, step by step"
     assert [frame.name for frame in growing[1].frames] == ["0", "1", "2", "3"]
     reads, writes = growing[1].frames[1].data[1:]
     assert (len(reads.x), len(writes.x)) == (5 * 6, 5 * 6), "a box of four corners for each of five images"
@@ -162,7 +164,7 @@ def test_looking_at_colours_without_windows(tmp_path):
     )
     seen = look(train(config, tmp_path / "run"))
     title, figure = next(iter(seen.figures.items()))
-    assert title.startswith("Images, and its canvas")
+    assert title.startswith("Images, and the canvas of each")
     assert figure.data[0].type == "image"
     assert np.shape(figure.data[0].z) == (2 * 4 + 2, 3 * (5 + 2) - 2, 3)
     assert not figure.data[1].x
@@ -226,6 +228,22 @@ def test_nothing_held_out(folder, tmp_path):
         with pytest.raises(ConfigError, match="nothing was held out of what this run has learned: name other examples"):
             use(path)
     assert look(path, [str(folder / "few.npz")]).steps == 15
+
+
+@pytest.mark.parametrize("threshold", [128, 0])
+def test_the_blank_canvas_is_the_mean_of_what_is_learned(folder, threshold):
+    kind, config = KINDS["draw"], _config(folder, threshold=threshold)
+    gathered = kind.gather(config)
+    learned, _ = kind.parted(config, gathered.about, gathered.data)
+    images = learned.inputs.values
+    mean = ((images >= 128) if threshold else images / 255).mean(axis=0)
+    graph = load_cell("lstm").graph
+    model = kind.model(config, gathered.about, graph)
+    np.testing.assert_allclose(model.blank.detach().sigmoid(), mean.clip(0.01, 0.99), rtol=0, atol=1e-3)
+    told = json.loads(b"".join(gathered.contents()["data.json"]))
+    for wrong in (told["mean"][:-1], [2.0, *told["mean"][1:]]):
+        with pytest.raises(ValueError, match="a number from 0 to 1 for each pixel"):
+            kind.about({"data.json": json.dumps(told | {"mean": wrong}).encode()}, {})
 
 
 def test_images_that_were_changed(folder, tmp_path, trained):

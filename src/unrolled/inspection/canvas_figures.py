@@ -85,8 +85,8 @@ def costs(found: Costs) -> go.Figure:
     )  # fmt: skip
     return laid_out(made, "step", "nats said (KL)").update_layout(
         margin={"l": 60, "r": 70, "t": 20, "b": 50},
-        yaxis2={"title": "nats missing (pixels)", "overlaying": "y", "side": "right", "showgrid": False,
-                "rangemode": "tozero"},
+        yaxis2={"title": "nats missing (pixels)", "overlaying": "y", "side": "right", "tickmode": "auto",
+                "showgrid": False, "rangemode": "tozero"},
         yaxis={"rangemode": "tozero"},
     )  # fmt: skip
 

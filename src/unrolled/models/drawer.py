@@ -20,6 +20,7 @@ from unrolled.models.whole_drawing import WholeDrawing, can_be_whole
 from unrolled.shapes import check_shape
 
 _BRIGHTEST = 255  # of a pixel as it comes
+_SUREST = 0.01  # a pixel that was always dark may be bright once
 
 
 class DrawerConfig(BaseModel):
@@ -86,8 +87,8 @@ class Drawer(nn.Module):
     At each step (section 2.1): x^ = x - sigmoid(c), what the canvas lacks; r = read(x, x^, h_dec); the encoder reads
     [r, h_dec] and says where z is to be drawn from; the decoder reads z; c = c + write(h_dec).
 
-    The blank canvas c_0 is learned. The states of encoder and decoder start from zeros, so with `steps=1` this is a
-    variational autoencoder with one layer of that cell on each side.
+    The blank canvas c_0 is learned, see `begin_with`. The states of encoder and decoder start from zeros, so with
+    `steps=1` this is a variational autoencoder with one layer of that cell on each side.
     """
 
     def __init__(self, config: DrawerConfig, cell: Cell | Graph | str) -> None:
@@ -104,6 +105,14 @@ class Drawer(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         can = not (config.read_size or config.write_size) and can_be_whole(self.encoder, self.decoder)
         self._whole = WholeDrawing(self.encoder, self.decoder, self.latent, self.pen.write) if can else None
+
+    @torch.no_grad()
+    def begin_with(self, mean: Tensor) -> None:
+        """Let the blank canvas be the mean of all images, of so many numbers from 0 to 1.
+
+        Without it, hundreds of steps of training find out that corners are dark.
+        """
+        self.blank.copy_(mean.clamp(_SUREST, 1 - _SUREST).logit().view_as(self.blank))
 
     def noise(self, count: int) -> Tensor:
         """What a drawing is made from, for so many images: normal numbers `[T, count, Z]`, of the default generator."""

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from pydantic import Field
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
 from torch import nn
 
 from unrolled.data import Examples, FrameShape, Picture, Ragged, found, pictures, read_examples, stored_examples
@@ -28,12 +29,21 @@ from unrolled.training import Evaluation, ExamplesTask, noise
 
 _IMAGES = "images.safetensors"
 _SHOWN = 3  # images that are imagined
+_DIGITS = 4  # of the mean of a pixel
 
 
 class AboutPictures(AboutExamples):
-    """`shape`: channels, height and width of all images."""
+    """`shape`: channels, height and width of all images. `mean`: of each pixel of those that are learned, 0 to 1."""
 
     shape: tuple[int, int, int] = Field(description="channels, height, width")
+    mean: tuple[float, ...]
+
+    @model_validator(mode="after")
+    def _belong_together(self) -> AboutPictures:
+        fits = min(self.shape) >= 1 and len(self.mean) == math.prod(self.shape)
+        if not fits or not all(0 <= one <= 1 for one in self.mean):
+            raise ValueError(f"the mean of images of {self.shape} has a number from 0 to 1 for each pixel")
+        return self
 
     @property
     def unit(self) -> str:
@@ -84,8 +94,13 @@ class DrawKind(ExamplesKind[DrawConfig, AboutPictures, Examples]):
         if not config.data:
             raise DataError("images of what? Name an .npz of x, a folder of images, or a table that names some")
         name, every = _read(config, config.data, config.shape)
-        about = AboutPictures(name=name, examples=len(every), shape=every[0].pixels.shape)
-        return self.gathered(about, _examples(every))
+        examples = _examples(every)
+        rows = config.rows(len(every))[0]
+        if not len(rows):
+            raise DataError(f"{name} has {len(every)} images: none is left with --val-frac {config.val_frac:g}")
+        mean = _shares(examples.inputs.values[rows], config.threshold).mean(axis=0).round(_DIGITS).reshape(-1)
+        about = AboutPictures(name=name, examples=len(every), shape=every[0].pixels.shape, mean=tuple(mean.tolist()))
+        return self.gathered(about, examples)
 
     def stored(self, data: Examples) -> bytes:
         """All pixels, in safetensors."""
@@ -119,7 +134,9 @@ class DrawKind(ExamplesKind[DrawConfig, AboutPictures, Examples]):
             shift=config.shift,
             turn=config.turn,
         )
-        return Drawer(sizes, graph)
+        drawer = Drawer(sizes, graph)
+        drawer.begin_with(torch.tensor(about.mean))
+        return drawer
 
     def task(self, config: DrawConfig, about: AboutPictures, data: Examples, model: nn.Module) -> ExamplesTask:
         """All images but those held out."""
@@ -209,6 +226,11 @@ def _read(config: DrawConfig, places: Sequence[str], shape: FrameShape) -> tuple
     with found(places) as sources:
         every = pictures(sources, shape, image=config.image_column, folder=folder, has_texts=False)
         return ", ".join(place.name for place in sources), every
+
+
+def _shares(pixels: NDArray[np.uint8], threshold: int) -> NDArray[Any]:
+    """Images as a drawer sees them, from 0 to 1: see `Drawer.pixels`."""
+    return pixels >= threshold if threshold else pixels / np.iinfo(np.uint8).max
 
 
 def _check_shape(every: Sequence[Picture], shape: FrameShape) -> None:

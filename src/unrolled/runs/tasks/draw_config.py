@@ -30,8 +30,8 @@ class DrawConfig(ExamplesConfig):
     draws: int = Field(default=1, ge=1, le=10_000, description="how often each image is drawn where it is measured")
     cell: str = "lstm"
     embedding_size: int = Field(default=0, ge=0, le=0, description="images have none")
-    batch_size: int = Field(default=100, ge=1, description="images drawn side by side")
-    learning_rate: float = Field(default=2e-3, gt=0, le=1e3)
+    batch_size: int = Field(default=50, ge=1, description="images drawn side by side")
+    learning_rate: float = Field(default=4e-3, gt=0, le=1e3)
 
     @property
     def shape(self) -> FrameShape:

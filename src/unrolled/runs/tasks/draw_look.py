@@ -70,7 +70,7 @@ def _pictures(few: Sequence[Growing], costs: Costs) -> Mapping[str, Any]:
     from unrolled.inspection import canvas_figures as made  # (plotly is slow to import, and seldom needed)
 
     return {
-        "Images, and its canvas, step by step": made.film(few),
+        "Images, and the canvas of each, step by step": made.film(few),
         "What each step says, and what is missing after it": made.costs(costs),
     }
 
