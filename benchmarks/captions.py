@@ -7,8 +7,9 @@
 which more than half of the attention lies in the lower right quarter while the badge is named (0.25 by chance). A badge
 is a word by which one icon's name is longer than another's; its place is known where nine tenths of the pixels in which
 the two differ lie in that quarter.
-"marked": images of 16 shapes, one of them marked; the caption is what it is. The share of images in which the marked
-cell has most of the attention of the 16, while the shape is named.
+"marked": images of 16 shapes, one of them marked; the caption is what it is. Each cell
+is seen by itself, so that nothing but attention can bring mark and shape together. The share of images in which the
+marked cell has most of the attention of the 16, while the shape is named.
 "overfit": 50 icons learned by heart, as in the third assignment of CS231n 2016: nats of a caption, summed over it.
 """
 
@@ -26,6 +27,8 @@ from typing import Any
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # before torch is here, as the command does: docs/decisions/0003
 
 import numpy as np
+import torch
+from torch import nn
 
 from unrolled import evaluate, load, train
 from unrolled.data import Picture, found, pictures
@@ -34,6 +37,7 @@ from unrolled.runs.tasks import CaptionConfig
 from unrolled.runs.tasks.batches import nats_of
 from unrolled.runs.tasks.caption_data import LONGEST, captioned
 from unrolled.runs.tasks.captioning import Told, tell
+from unrolled.runs.tasks.image_features import features_by
 
 _FRAME = (1, 32, 32)
 _MINUTES = 10.0
@@ -142,6 +146,19 @@ def marked_shapes(count: int, seed: int) -> dict[str, np.ndarray]:
     return {"x": x, "y": np.array(named), "cell": cells}
 
 
+class Cells(nn.Module):
+    """Images `[B, 1, 32, 32]` to a grid `[B, 64, 4, 4]`: the pixels of each cell, which knows nothing of the others."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """The grid."""
+        return nn.functional.pixel_unshuffle(images / 255, 8)
+
+
+def cells_of() -> nn.Module:
+    """The encoder of marked shapes."""
+    return Cells()
+
+
 def _drawings() -> np.ndarray:
     """Each shape in 6 x 6 pixels."""
     down, across = np.mgrid[:6, :6]
@@ -160,18 +177,17 @@ def _marked(seed: int, place: Path) -> dict[str, float]:
     place.parent.mkdir(parents=True, exist_ok=True)
     data = place.parent / f"{place.name}.npz"
     np.savez(data, **marked_shapes(8_000, seed))
-    options: dict[str, Any] = {"steps": 2_000, "shift": 0, "spread": 0.0, "dropout": 0.0, "samples": 0}
+    options: dict[str, Any] = {"steps": 1_000, "spread": 0.0, "dropout": 0.0, "encoder_dropout": 0.0, "samples": 0}
+    options |= {"encoder": f"{__file__}:cells_of"}
     path = train(CaptionConfig(data=(str(data),), seed=seed, **options), place)
     run = load(path, best=True)
     other = marked_shapes(1_000, seed + 1_000)
     read = [Picture(one[None], (str(name),), "") for one, name in zip(other["x"], other["y"], strict=True)]
-    told = tell(run.model, run.about, captioned(run.about.spelling, read, LONGEST), Beam(1, 0))
+    features = features_by(run.about.encoder, read)
+    assert features is not None
+    told = tell(run.model, run.about, captioned(run.about.spelling, read, LONGEST, features.values), Beam(1, 0))
     assert told is not None
-    assert isinstance(run.model.viewer.shape, tuple)
-    rows, columns = run.model.viewer.shape
-    weights = np.stack([ranked[0].places[0].reshape(rows, columns) for ranked in told if ranked[0].places is not None])
-    of_cells = weights.reshape(-1, 4, rows // 4, 4, columns // 4).sum(axis=(2, 4)).reshape(-1, 16)
-    cells = of_cells.argmax(axis=1)
+    cells = np.array([ranked[0].places[0].argmax() for ranked in told if ranked[0].places is not None])
     right = np.mean([ranked[0].text == name for ranked, name in zip(told, other["y"], strict=True)])
     scores = {"named": float(right), "attended": float(np.mean(cells == other["cell"]))}
     print(f"marked, seed {seed}: {_written(scores)}", flush=True)
