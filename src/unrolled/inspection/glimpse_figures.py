@@ -42,7 +42,14 @@ def glimpses(shown: Glimpses) -> go.Figure:
         xaxis2={**hidden, "domain": [_SPLIT, 1], "anchor": "y2", "range": [0, count]},
         yaxis2={**hidden, "domain": [0.52, 1], "anchor": "x2"},
         xaxis3={"domain": [_SPLIT, 1], "anchor": "y3", "title": "glimpse", "dtick": 1, "showgrid": False},
-        yaxis3={"domain": [0, 0.48], "anchor": "x3", "type": "category", "showgrid": False, "autorange": "reversed"},
+        yaxis3={
+            "domain": [0, 0.48],
+            "anchor": "x3",
+            "type": "category",
+            "dtick": 1,
+            "showgrid": False,
+            "autorange": "reversed",
+        },
     )
     return drawn
 

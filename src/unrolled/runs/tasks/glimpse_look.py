@@ -129,9 +129,10 @@ def _told_of_all(
     after = [float(is_right[:, step][real[:, step]].mean()) for step in range(each)]
     moved = _boxes(model, looked)[:, :, 0, :2]
     far = float(np.linalg.norm(np.diff(moved, axis=0), axis=2).mean()) if len(moved) > 1 else 0.0
+    what = "objects and ends" if about.ends else "images"
     text = (
-        f"of {len(wanted):,} images, {after[0]:.0%} of {about.unit}s are right after the first glimpse of them,"
-        f" {after[-1]:.0%} after the last of {each}; from a glimpse to the next it goes {far:.1f} pixels in the mean"
+        f"{after[0]:.0%} of {int(real[:, 0].sum()):,} {what} are right after the first glimpse of them, {after[-1]:.0%}"
+        f" after the last of {each}; from a glimpse to the next it goes {far:.1f} pixels in the mean"
     )
     return Sentence("glimpses", text, {"right": [round(one, 4) for one in after], "pixels": round(far, 2)})
 
