@@ -21,8 +21,6 @@ from unrolled.runs.tasks.glimpse_data import AboutGlimpses
 from unrolled.runs.tasks.glimpse_score import wanted_of
 from unrolled.runs.tasks.kind import Asked, Seen
 
-_MOST = 20_000  # glimpses
-_LEAST = 10  # images, if so many glimpses are asked for
 _CLASSES = 12  # that are looked for
 _EACH = 2  # images that are shown of each sort
 _END = "(end)"
@@ -31,7 +29,7 @@ _END = "(end)"
 def look_at_glimpses(model: Glimpser, about: AboutGlimpses, examples: Examples, name: str, asked: Asked) -> Seen:
     """Look at a model while it looks at these images, or as many as do not become too many glimpses."""
     steps = model.config.steps
-    examples = to_be_read(examples, max(_LEAST, min(asked.most, _MOST) // steps))
+    examples = to_be_read(examples, asked.most, np.full(len(examples), steps))
     batch = examples.batch(np.arange(len(examples)))
     asked.say("looking at images")
     with evaluating(model), torch.no_grad():
