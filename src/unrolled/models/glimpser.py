@@ -61,7 +61,7 @@ class GlimpserConfig(BaseModel):
     locator: Literal["core", "layer"] = "core"
     context: int = Field(default=0, ge=0, le=1_000)
     looks: Aim = "learned"
-    deviation: float = Field(default=0.1, gt=0, le=10)
+    deviation: float = Field(default=0.2, gt=0, le=10)
     asked: Literal["last", "every"] = "last"
     reward: Literal["right", "chance"] = "right"
     weight: float = Field(default=1.0, ge=0, le=1e6)
