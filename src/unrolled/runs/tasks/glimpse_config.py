@@ -34,7 +34,7 @@ class GlimpseConfig(PicturesConfig):
     reach: float = Field(default=1.0, gt=0, le=10, description="of a half side: how far from the middle it can look")
     feature_size: int = Field(default=128, ge=1, le=1_000_000, description="units that read a glimpse")
     deviation: float = Field(
-        default=0.1, gt=0, le=10, description="of locations while they are learned, of a half side"
+        default=0.2, gt=0, le=10, description="of locations while they are learned, of a half side"
     )
     asked: Literal["last", "every"] = Field(
         default="every", description="while training, what is seen after each object's last glimpse, or after every one"
