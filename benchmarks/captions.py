@@ -159,8 +159,9 @@ def _marked(seed: int, place: Path) -> dict[str, float]:
     """Learn to name the marked shape, and see where is looked in images that were not learned."""
     place.parent.mkdir(parents=True, exist_ok=True)
     data = place.parent / f"{place.name}.npz"
-    np.savez(data, **marked_shapes(4_000, seed))
-    path = train(CaptionConfig(data=(str(data),), steps=600, seed=seed, samples=0, shift=0, spread=0.0), place)
+    np.savez(data, **marked_shapes(8_000, seed))
+    options: dict[str, Any] = {"steps": 2_000, "shift": 0, "spread": 0.0, "dropout": 0.0, "samples": 0}
+    path = train(CaptionConfig(data=(str(data),), seed=seed, **options), place)
     run = load(path, best=True)
     other = marked_shapes(1_000, seed + 1_000)
     read = [Picture(one[None], (str(name),), "") for one, name in zip(other["x"], other["y"], strict=True)]

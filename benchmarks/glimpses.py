@@ -1,4 +1,4 @@
-"""Recurrent visual attention on digits in larger images, three seeds each: `unrolled train --task glimpse`.
+"""Visual attention on digits in larger images, three seeds each: what `unrolled train --task glimpse` comes to.
 
     unrolled data get translated-digits     # and translated-digits-test, digit-pairs, digit-pairs-test
     python -m benchmarks.glimpses [--only ram dram] [--seeds 1 2 3] [--minutes 20] [--steps N] [--runs FOLDER]

@@ -49,6 +49,7 @@ def test_there_are_pages():
         "captions.md",
         "cells.md",
         "depth.md",
+        "draw.md",
         "engine.md",
         "export.md",
         "glimpses.md",

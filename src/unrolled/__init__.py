@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from unrolled.runs import (
         CaptionConfig,
         ClassifyConfig,
+        DrawConfig,
         GlimpseConfig,
         TagConfig,
         TextConfig,
@@ -62,8 +63,8 @@ _ROOMS = {
     "layers": ("GRU", "LSTM", "RNN", "Recurrent"),
     "models": ("LanguageModel", "LanguageModelConfig"),
     "runs": (
-        "CaptionConfig", "ClassifyConfig", "GlimpseConfig", "TagConfig", "TextConfig", "TranslateConfig", "evaluate",
-        "export", "load", "look", "predict", "preset", "resume", "sample", "train",
+        "runs", "CaptionConfig", "ClassifyConfig", "DrawConfig", "GlimpseConfig", "TagConfig", "TextConfig",
+        "TranslateConfig", "evaluate", "export", "load", "look", "predict", "preset", "resume", "sample", "train",
     ),
 }  # fmt: skip
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
@@ -71,11 +72,11 @@ _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 # (all but `open`: whoever imports * keeps Python's own)
 __all__ = [
     "GRU", "LSTM", "RNN", "CaptionConfig", "Cell", "CellError", "CheckpointError", "ClassifyConfig", "ConfigError",
-    "DataError", "EquationError", "ExportError", "GenerationError", "GlimpseConfig", "Graph", "GraphError",
-    "LanguageModel", "LanguageModelConfig", "Noise", "Recurrent", "RunError", "ShapeError", "Strategy", "TagConfig",
-    "TextConfig", "TraceError", "TrainingError", "TranslateConfig", "UnrolledError", "cell", "cells", "evaluate",
-    "export", "generate", "intervene", "load", "look", "ops", "predict", "preset", "resume", "sample", "trace", "train",
-    "use_engine",
+    "DataError", "DrawConfig", "EquationError", "ExportError", "GenerationError", "GlimpseConfig", "Graph",
+    "GraphError", "LanguageModel", "LanguageModelConfig", "Noise", "Recurrent", "RunError", "ShapeError", "Strategy",
+    "TagConfig", "TextConfig", "TraceError", "TrainingError", "TranslateConfig", "UnrolledError", "cell", "cells",
+    "evaluate", "export", "generate", "intervene", "load", "look", "ops", "predict", "preset", "resume", "sample",
+    "trace", "train", "use_engine",
 ]  # fmt: skip
 
 

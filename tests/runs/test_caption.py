@@ -319,3 +319,68 @@ def test_the_score_that_chooses(folder, tmp_path, by):
     name = config.score_name
     merit = (lambda one: -one.loss) if name is None else (lambda one: (one.scores[name], -one.loss))
     assert run.step == max(evaluated, key=merit).step
+
+
+ENCODER = """
+import torch
+from torch import nn
+
+class Blocks(nn.Module):
+    def forward(self, images):
+        return nn.functional.pixel_unshuffle(images[:, :1] / 255, 4)
+
+def grid():
+    return Blocks()
+
+def vector():
+    return nn.Sequential(Blocks(), nn.Flatten())
+
+def nothing():
+    return 3
+
+def broken():
+    return nn.Linear(5, 5)
+"""
+
+
+@pytest.mark.parametrize(("name", "image", "places"), [("grid", "soft", (3, 3)), ("vector", "state", (1, 1))])
+def test_features_of_another_network_are_learned(folder, tmp_path, monkeypatch, name, image, places):
+    monkeypatch.setenv("UNROLLED_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "mine.py").write_text(ENCODER)
+    encoder = f"{tmp_path / 'mine.py'}:{name}"
+    events = []
+    config = _config(folder / "shapes.npz", encoder=encoder, image=image, steps=120, samples=0)
+    path = train(config, tmp_path / "run", listen=events.append)
+    assert f"through {encoder}" in next(one for one in events if isinstance(one, Prepared)).words
+    assert load(path).model.viewer.shape == places
+    assert [one for one in events if isinstance(one, Evaluated)][-1].loss < 1.0
+    assert len(list((tmp_path / "cache" / "features").iterdir())) == 1
+    score = evaluate(path)
+    assert score.nats == pytest.approx([one for one in events if isinstance(one, Evaluated)][-1].loss)
+    (tmp_path / "mine.py").write_text(ENCODER)
+    assert len(list(predict(path, str(folder / "files")))) == 30
+    seen = look(path, [str(folder / "shapes.npz")])
+    assert ("Where it looked before each word" in seen.figures) == (image == "soft")
+    (tmp_path / "mine.py").unlink()
+    assert evaluate(path).nats == score.nats, "a run keeps the features of what it has learned"
+    with pytest.raises(ConfigError, match=r"mine\.py"):
+        list(predict(path, str(folder / "files")))
+
+
+@pytest.mark.parametrize(
+    ("encoder", "told"),
+    [
+        ("resnet", "there is no image encoder 'resnet'"),
+        ("mine.py:nothing", "returned int: wanted a torch.nn.Module"),
+        ("mine.py:broken", "cannot read these images"),
+        ("mine.py:missing", "has no function 'missing'"),
+        ("other.py:grid", "other.py"),
+    ],
+)
+def test_encoders_that_are_none(folder, tmp_path, monkeypatch, encoder, told):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("UNROLLED_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "mine.py").write_text(ENCODER)
+    with pytest.raises(ConfigError, match=told):
+        train(_config(folder / "shapes.npz", encoder=encoder), tmp_path / "run")
+    assert not (tmp_path / "run").exists()

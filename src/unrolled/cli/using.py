@@ -47,6 +47,7 @@ Runs = Annotated[
     int | None,
     typer.Option(help="ways in which an image is looked at in glimpses; default: as in training", show_default=False),
 ]
+Draws = Annotated[int | None, typer.Option(help="how often each image is drawn (--task draw)", show_default=False)]
 
 _data = typer.Typer(no_args_is_help=True, help="Named corpora: what there is, fetching one, looking into it.")
 app.add_typer(_data, name="data")
@@ -122,13 +123,19 @@ def eval_command(
     temperature: Drawn = None,
     image_folder: ImageFolder = None,
     runs: Runs = None,
+    draws: Draws = None,
     best: Best = False,
     average: Average = 0,
     as_json: AsJson = False,
 ) -> None:
     """Measure how good a run is on data that you name, or on what was held out: its loss, how much is right."""
     options = _given(
-        beam=beam, length_penalty=length_penalty, temperature=temperature, image_folder=image_folder, runs=runs
+        beam=beam,
+        length_penalty=length_penalty,
+        temperature=temperature,
+        image_folder=image_folder,
+        runs=runs,
+        draws=draws,
     )
     score = evaluate(run, data or (), best=best, average=average, warn=_warn, **options)
     if as_json:
@@ -158,13 +165,19 @@ def predict_command(
     temperature: Drawn = None,
     image_folder: ImageFolder = None,
     runs: Runs = None,
+    draws: Draws = None,
     best: Best = False,
     average: Average = 0,
     as_json: AsJson = False,
 ) -> None:
     """Say what a run predicts of examples: a line for each, the answer first."""
     options = _given(
-        beam=beam, length_penalty=length_penalty, temperature=temperature, image_folder=image_folder, runs=runs
+        beam=beam,
+        length_penalty=length_penalty,
+        temperature=temperature,
+        image_folder=image_folder,
+        runs=runs,
+        draws=draws,
     )
     for one in predict(run, data, best=best, average=average, warn=_warn, **options):
         if as_json:

@@ -4,11 +4,12 @@ from unrolled.equations.cell import Cell, cell
 from unrolled.equations.graph import Graph, Node, Parameter, State
 from unrolled.equations.initial import Initial
 from unrolled.equations.intervening import Array, intervened
+from unrolled.equations.joining import Joining, products_of_input, within
 from unrolled.equations.noise import expectation
 from unrolled.equations.schedule import products, schedule
 from unrolled.equations.width import Width
 
 __all__ = [
-    "Array", "Cell", "Graph", "Initial", "Node", "Parameter", "State", "Width", "cell", "expectation", "intervened",
-    "products", "schedule",
+    "Array", "Cell", "Graph", "Initial", "Joining", "Node", "Parameter", "State", "Width", "cell", "expectation",
+    "intervened", "products", "products_of_input", "schedule", "within",
 ]  # fmt: skip

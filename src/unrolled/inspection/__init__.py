@@ -5,6 +5,7 @@ from unrolled.inspection.addresses import Found, Place, find
 from unrolled.inspection.alignment import Alignment, looking
 from unrolled.inspection.any_model import account_of
 from unrolled.inspection.backprop import BackwardSignal, backward_signals
+from unrolled.inspection.canvases import Costs, Growing, nearest
 from unrolled.inspection.checkpoints import Checkpoint
 from unrolled.inspection.clipping import Clipping, Cut, clippings
 from unrolled.inspection.depth import Layer, depth_gradients, gradients_by_layer
@@ -21,9 +22,9 @@ from unrolled.inspection.words import Sentence, sentences
 from unrolled.layers import Initialised
 
 __all__ = [
-    "Account", "Activation", "Alignment", "BackwardSignal", "Change", "Checkpoint", "Clamp", "Clipping", "Cut",
-    "Fate", "Found", "Gaze", "Gazing", "Initialised", "Label", "Layer", "NGrams", "Place", "Recorder", "Scale",
-    "Sentence", "Shift", "Trace", "Values", "account", "account_of", "backward_signals", "clippings", "close",
-    "depth_gradients", "divergences", "fates", "find", "gazing", "gradients_by_layer", "intervene", "labels_of",
-    "looking", "names_of", "open", "sentences", "trace",
+    "Account", "Activation", "Alignment", "BackwardSignal", "Change", "Checkpoint", "Clamp", "Clipping", "Costs",
+    "Cut", "Fate", "Found", "Gaze", "Gazing", "Growing", "Initialised", "Label", "Layer", "NGrams", "Place",
+    "Recorder", "Scale", "Sentence", "Shift", "Trace", "Values", "account", "account_of", "backward_signals",
+    "clippings", "close", "depth_gradients", "divergences", "fates", "find", "gazing", "gradients_by_layer",
+    "intervene", "labels_of", "looking", "names_of", "nearest", "open", "sentences", "trace",
 ]  # fmt: skip

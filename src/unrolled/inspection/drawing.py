@@ -16,6 +16,7 @@ CLASS_COLOURS = (
 )  # fmt: skip
 RIGHT, WRONG = CLASS_COLOURS[:2]
 BLACK = "#1f2328"
+STILL = "still"  # as a figure's `layout.meta`: a film that does not start by itself
 _HEIGHT = 380
 
 

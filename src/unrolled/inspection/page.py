@@ -16,6 +16,7 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
+from unrolled.inspection.drawing import STILL
 from unrolled.inspection.words import Sentence
 
 
@@ -71,7 +72,8 @@ def _words(told: Iterable[Sentence]) -> list[str]:
 
 def _picture(number: int, title: str, figure: go.Figure) -> str:
     settings = {"displaylogo": False, "responsive": True}
-    is_film = bool(figure.layout.updatemenus)  # (one with a slider alone stays where it is)
+    # (one with a slider alone stays where it is, as does one that says so)
+    is_film = bool(figure.layout.updatemenus) and figure.layout.meta != STILL
     drawn = figure.to_html(
         full_html=False, include_plotlyjs=False, config=settings, div_id=f"picture-{number}", auto_play=is_film
     )

@@ -33,6 +33,11 @@ def watching(changes: Mapping[Watchable, Change]) -> AbstractContextManager[None
     return _changes.saying(changes)
 
 
+def is_watched(*modules: Watchable) -> bool:
+    """Whether something else is to run in the place of one of these."""
+    return any(module in changes for changes in _changes.open() for module in modules)
+
+
 def as_watched(module: Watchable, stack: Stack) -> Stack:
     """What runs in the place of a module's stack."""
     for changes in _changes.open():

@@ -4,6 +4,7 @@ from unrolled.models.attender import Attender, Looks
 from unrolled.models.captioner import Captioner, CaptionerConfig
 from unrolled.models.classifier import Classifier, ClassifierConfig
 from unrolled.models.deep_classifier import DeepClassifier, DeepClassifierConfig
+from unrolled.models.drawer import Drawer, DrawerConfig, Drawing
 from unrolled.models.front import FrontConfig
 from unrolled.models.glimpser import Aim, Glimpser, GlimpserConfig, Looked
 from unrolled.models.language_model import LanguageModel, LanguageModelConfig
@@ -19,8 +20,8 @@ from unrolled.models.writer import Context, Writer, WriterConfig
 
 __all__ = [
     "ATTENDS", "Aim", "Attender", "Captioner", "CaptionerConfig", "Classifier", "ClassifierConfig", "Context",
-    "DeepClassifier", "DeepClassifierConfig", "Entry", "FrontConfig", "Glimpser", "GlimpserConfig", "LanguageModel",
-    "LanguageModelConfig", "Looked", "Looks", "Memory", "SequenceConfig", "SequenceModel", "Tagger", "Teller",
-    "TellerConfig", "Translator", "TranslatorConfig", "Viewer", "ViewerConfig", "Writer", "WriterConfig", "ended",
-    "evaluating", "given_before", "parted",
+    "DeepClassifier", "DeepClassifierConfig", "Drawer", "DrawerConfig", "Drawing", "Entry", "FrontConfig",
+    "Glimpser", "GlimpserConfig", "LanguageModel", "LanguageModelConfig", "Looked", "Looks", "Memory",
+    "SequenceConfig", "SequenceModel", "Tagger", "Teller", "TellerConfig", "Translator", "TranslatorConfig",
+    "Viewer", "ViewerConfig", "Writer", "WriterConfig", "ended", "evaluating", "given_before", "parted",
 ]  # fmt: skip

@@ -18,14 +18,16 @@ from unrolled.shapes import check_shape
 class ViewerConfig(BaseModel):
     """What is read: images of the shape `frame` (channels, height, width), or vectors of so many `features`.
 
-    mean, deviation: of an image's channels. size: of the vector of each place. shift: pixels by which an image is moved
-    at most, while training. dropout: of the numbers of a vector, the same in all places of an image.
+    grid: the rows and columns in which the features of an image stand, if they do. mean, deviation: of an image's
+    channels. size: of the vector of each place. shift: pixels by which an image is moved at most, while training.
+    dropout: of the numbers of a vector, the same in all places of an image.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     frame: tuple[int, int, int] | None = None
     features: int = Field(default=0, ge=0)
+    grid: tuple[int, int] | None = None
     size: int = Field(default=64, ge=8, le=1_000_000, multiple_of=8)
     blocks: Blocks = "residual"
     mean: tuple[float, ...] = ()
@@ -68,8 +70,8 @@ class Viewer(nn.Module):
 
     @property
     def shape(self) -> tuple[int, int] | None:
-        """How many rows and columns of places an image has; None: features, of which nobody knows."""
-        return None if self.config.frame is None else (self.grid.rows, self.grid.columns)
+        """How many rows and columns of places an image has; None: features, of which nobody said it."""
+        return self.config.grid if self.config.frame is None else (self.grid.rows, self.grid.columns)
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> Memory:
         """What was read; `lengths` `[B]`: of how many places there are features; for images, ones.

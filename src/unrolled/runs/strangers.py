@@ -52,6 +52,21 @@ def look_at(text: str, say: Callable[[str], None]) -> tuple[Account, int]:
     return found, steps
 
 
+def module_of(text: str) -> nn.Module:
+    """The module that a function returns, in evaluation.
+
+    Raises:
+        ConfigError: no such file or function, it fails, or returns something else.
+    """
+    match = _FORM.fullmatch(text)
+    assert match is not None
+    with _guarded(f"{text} failed"), redirect_stdout(sys.stderr):
+        returned = _function(Path(match["file"]), match["name"])()
+    if not isinstance(returned, nn.Module):
+        raise ConfigError(f"{text} returned {type(returned).__name__}: wanted a torch.nn.Module")
+    return returned.eval()
+
+
 @contextmanager
 def _guarded(what: str) -> Iterator[None]:
     """Whatever a stranger's code raises within the block becomes an error that says what it was about."""

@@ -18,7 +18,7 @@ class DepthConfig(TrainingConfig):
 
     The network "plain, He" begins with He's initial values (see `layers.initialise`), the others with torch's.
 
-    The defaults are for 4,000 digits, and 600 steps of three networks take two minutes of one core.
+    The defaults are for 4,000 digits; 600 steps of three networks take a minute and a half of one core.
     """
 
     data: Names = Field(strict=False, description="images that are learned, each with its label")

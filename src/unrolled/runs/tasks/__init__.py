@@ -7,6 +7,8 @@ from unrolled.errors import ConfigError, did_you_mean
 from unrolled.runs.tasks.caption import CaptionKind
 from unrolled.runs.tasks.caption_config import CaptionConfig
 from unrolled.runs.tasks.classify import ClassifyConfig, ClassifyKind
+from unrolled.runs.tasks.draw import DrawKind
+from unrolled.runs.tasks.draw_config import DrawConfig
 from unrolled.runs.tasks.glimpse import GlimpseKind
 from unrolled.runs.tasks.glimpse_config import GlimpseConfig
 from unrolled.runs.tasks.kind import About, Asked, DataFile, Gathered, Kind, Observer, Prediction, Score, ShouldStop
@@ -18,7 +20,9 @@ from unrolled.runs.tasks.translate_config import TranslateConfig
 
 AnyKind = Kind[Any, Any, Any]
 
-_ALL: tuple[AnyKind, ...] = (TextKind(), ClassifyKind(), TagKind(), TranslateKind(), CaptionKind(), GlimpseKind())
+_ALL: tuple[AnyKind, ...] = (
+    TextKind(), ClassifyKind(), TagKind(), TranslateKind(), CaptionKind(), GlimpseKind(), DrawKind(),
+)  # fmt: skip
 KINDS: Mapping[str, AnyKind] = {kind.name: kind for kind in _ALL}
 DEFAULT = TextKind.name
 
@@ -37,7 +41,7 @@ def kind_of(task: object) -> AnyKind:
 
 __all__ = [
     "DEFAULT", "KINDS", "About", "AboutText", "AnyKind", "Asked", "CaptionConfig", "CaptionKind", "ClassifyConfig",
-    "ClassifyKind", "DataFile", "Gathered", "GlimpseConfig", "GlimpseKind", "Kind", "Observer", "Prediction", "Score",
-    "ShouldStop", "TagConfig", "TagKind", "TextConfig", "TextKind", "TranslateConfig", "TranslateKind", "kind_of",
-    "text_model", "text_task",
+    "ClassifyKind", "DataFile", "DrawConfig", "DrawKind", "Gathered", "GlimpseConfig", "GlimpseKind", "Kind",
+    "Observer", "Prediction", "Score", "ShouldStop", "TagConfig", "TagKind", "TextConfig", "TextKind",
+    "TranslateConfig", "TranslateKind", "kind_of", "text_model", "text_task",
 ]  # fmt: skip

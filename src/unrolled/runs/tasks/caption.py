@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import nn
 
-from unrolled.data import spelling_of
+from unrolled.data import Picture, spelling_of
 from unrolled.equations import Graph
 from unrolled.errors import DataError, GenerationError
 from unrolled.generation import Beam
@@ -29,6 +29,7 @@ from unrolled.runs.tasks.caption_look import look_at_captions
 from unrolled.runs.tasks.caption_score import CaptionScore, check_scorer, score_of
 from unrolled.runs.tasks.captioning import said_of, tell
 from unrolled.runs.tasks.examples import ABOUT, ExamplesKind, scale_of, spread
+from unrolled.runs.tasks.image_features import features_by
 from unrolled.runs.tasks.kind import Asked, DataFile, Gathered, Prediction, Seen, ShouldStop
 from unrolled.runs.tasks.pictured import colours, read_pictures, shape_of
 from unrolled.training import Evaluation, ExamplesTask
@@ -90,7 +91,8 @@ class CaptionKind(ExamplesKind[CaptionConfig, AboutCaptions, Captioned]):
             raise DataError(f"{name} has {len(read)} images: none is left with --val-frac {config.val_frac:g}")
         texts = (text for row in rows for text in read[row].texts)
         spelling = spelling_of(texts, config.tokens, config.vocab_size, lower=config.lower)
-        data = captioned(spelling, read, config.max_length)
+        features = features_by(config.encoder, read)
+        data = captioned(spelling, read, config.max_length, None if features is None else features.values)
         longest = max(len(spelling.cut(text)) for row in rows for text in read[row].texts)
         mean, deviation = scale_of([data.pixels[rows]])
         about = AboutCaptions(
@@ -101,6 +103,9 @@ class CaptionKind(ExamplesKind[CaptionConfig, AboutCaptions, Captioned]):
             frame=shape_of(read),
             mean=mean,
             deviation=deviation,
+            encoder=config.encoder,
+            features=0 if features is None else features.values.shape[2],
+            grid=None if features is None else (features.rows, features.columns),
         )
         return self.gathered(about, data)
 
@@ -110,22 +115,27 @@ class CaptionKind(ExamplesKind[CaptionConfig, AboutCaptions, Captioned]):
 
     def data(self, folder: Path, about: AboutCaptions) -> Captioned:
         """The same again."""
-        return captioned(about.spelling, read_captions(folder / _PICTURES, about.frame, about.examples), LONGEST)
+        return read_captions(folder / _PICTURES, about)
 
     def described(self, about: AboutCaptions) -> str:
         """The words, and the size of the images."""
-        return f"{len(about.spelling):,} {about.unit}s of {colours(about.frame)}"
+        through = f" through {about.encoder}" if about.encoder else ""
+        return f"{len(about.spelling):,} {about.unit}s of {colours(about.frame)}{through}"
 
     def model(self, config: CaptionConfig, about: AboutCaptions, graph: Graph) -> Captioner:
         """A captioner of such images."""
-        viewer = ViewerConfig(
-            frame=about.frame,
-            size=config.encoder_size,
-            blocks=config.blocks,
-            mean=about.mean,
-            deviation=about.deviation,
-            shift=config.shift,
-            dropout=config.dropout,
+        viewer = (
+            ViewerConfig(features=about.features, grid=about.grid, dropout=config.encoder_dropout)
+            if about.features
+            else ViewerConfig(
+                frame=about.frame,
+                size=config.encoder_size,
+                blocks=config.blocks,
+                mean=about.mean,
+                deviation=about.deviation,
+                shift=config.shift,
+                dropout=config.encoder_dropout,
+            )
         )
         teller = TellerConfig(
             vocab_size=len(about.spelling),
@@ -187,7 +197,7 @@ class CaptionKind(ExamplesKind[CaptionConfig, AboutCaptions, Captioned]):
     def others(self, config: CaptionConfig, about: AboutCaptions, places: Sequence[str]) -> tuple[str, Captioned]:
         """The images in these places, and their captions."""
         name, read = read_pictures(config, places, about.frame)
-        return name, captioned(about.spelling, read, LONGEST)
+        return name, _as_learned(about, read)
 
     def score(self, config: CaptionConfig, about: AboutCaptions, model: nn.Module, examples: Captioned) -> CaptionScore:
         """How near its captions are to those of the images."""
@@ -204,7 +214,7 @@ class CaptionKind(ExamplesKind[CaptionConfig, AboutCaptions, Captioned]):
         assert isinstance(model, Captioner)
         _, read = read_pictures(config, places, about.frame, has_texts=False)
         for start in range(0, len(read), _AT_ONCE):
-            some = captioned(about.spelling, read[start : start + _AT_ONCE], LONGEST)
+            some = _as_learned(about, read[start : start + _AT_ONCE])
             told = tell(model, about, some, config.way)
             assert told is not None, "nobody says stop"
             for where, (best, *rest) in zip(some.wheres, told, strict=True):
@@ -227,6 +237,12 @@ class CaptionKind(ExamplesKind[CaptionConfig, AboutCaptions, Captioned]):
         """Where it looks, the best and the worst captions, gates, gradients."""
         assert isinstance(model, Captioner)
         return look_at_captions(model, about, examples, config.way, name, asked)
+
+
+def _as_learned(about: AboutCaptions, read: Sequence[Picture]) -> Captioned:
+    """Pictures as the model reads them."""
+    features = features_by(about.encoder, read)
+    return captioned(about.spelling, read, LONGEST, None if features is None else features.values)
 
 
 def _shown(about: AboutCaptions, texts: Sequence[str], said: str) -> str:

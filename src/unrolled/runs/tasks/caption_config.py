@@ -22,6 +22,14 @@ class CaptionConfig(PicturesConfig):
     encoder_size: int = Field(
         default=128, ge=8, le=100_000, multiple_of=8, description="numbers of each place of an image"
     )
+    encoder: str | None = Field(
+        default=None,
+        description="a network that is trained already and stays as it is: efficientnet-lite0, or file.py:function that"
+        " returns one; none: a small one learns with the rest",
+    )
+    encoder_dropout: float = Field(
+        default=0.1, ge=0, lt=1, description="share of an image's numbers that are dropped while training"
+    )
     shift: int = Field(default=2, ge=0, le=64, description="pixels by which images are moved at most, while training")
     image: Entry = Field(
         default="soft",
@@ -36,11 +44,12 @@ class CaptionConfig(PicturesConfig):
     vocab_size: int = Field(default=10_000, ge=2, le=1_000_000, description="of words, characters and pairs")
     lower: bool = Field(default=False, description="capital letters are read as small ones")
     max_length: int = Field(default=60, ge=1, le=LONGEST, description="pieces of a caption")
-    label_smoothing: float = Field(default=0.0, ge=0, lt=1, description="share of the truth spread over all pieces")
+    label_smoothing: float = Field(default=0.1, ge=0, lt=1, description="share of the truth spread over all pieces")
     cell: str = "lstm"
     embedding_size: int = Field(default=128, ge=1, le=1_000_000)
     hidden_size: int = Field(default=256, ge=1, le=1_000_000, description="units")
-    dropout: float = Field(default=0.3, ge=0, lt=1)
+    dropout: float = Field(default=0.5, ge=0, lt=1)
+    weight_decay: float = Field(default=0.05, ge=0, le=1e3, description="of AdamW")
     learning_rate: float = Field(default=3e-3, gt=0, le=1e3)
     beam: int = Field(default=3, ge=1, le=1_000, description="how many unfinished captions are followed; 1: greedy")
     length_penalty: float = Field(

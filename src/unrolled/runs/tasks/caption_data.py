@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import safetensors.numpy
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from unrolled.data import Examples, FrameShape, Lexicon, Pairs, Picture, Pixels, Ragged, Spelling
+from unrolled.data.ragged import Array
 from unrolled.errors import DataError
 from unrolled.runs.tasks.examples import AboutExamples
 from unrolled.runs.tasks.translate_data import encoded
@@ -24,7 +25,8 @@ LONGEST = 1_000  # pieces
 class AboutCaptions(AboutExamples):
     """The words of the captions, how many the longest has that is learned, and what the images are.
 
-    frame: channels, height and width. mean, deviation: of each channel of what is learned.
+    frame: channels, height and width. mean, deviation: of each channel of what is learned. encoder: what made features
+    of the images, if anything; features: how many for each place; grid: rows and columns of places.
     """
 
     spelling: Lexicon | Pairs
@@ -32,6 +34,9 @@ class AboutCaptions(AboutExamples):
     frame: FrameShape
     mean: tuple[float, ...]
     deviation: tuple[float, ...]
+    encoder: str | None = None
+    features: int = Field(default=0, ge=0)
+    grid: tuple[int, int] | None = None
 
     @property
     def unit(self) -> str:
@@ -41,38 +46,39 @@ class AboutCaptions(AboutExamples):
 
 @dataclass(frozen=True)
 class Captioned(Examples):
-    """Images `[1, C, height, width]` in a row each, their captions as ids one behind the other, and as texts.
+    """Images, or their features, their captions as ids one behind the other, and as texts.
 
-    wheres: where each stands.
+    inputs: an image `[1, C, height, width]` each, or the features of its places `[S, D]`. pixels: the images, `[N, C,
+    height, width]`. wheres: where each stands.
     """
 
+    pixels: Pixels
     texts: tuple[tuple[str, ...], ...]
     wheres: tuple[str, ...]
 
     def pick(self, rows: Sequence[int] | NDArray[np.int64]) -> Self:
         """Some of them, in that order."""
         texts = tuple(self.texts[int(row)] for row in rows)
-        return replace(super().pick(rows), texts=texts, wheres=tuple(self.wheres[int(row)] for row in rows))
-
-    @property
-    def pixels(self) -> Pixels:
-        """All images, `[N, C, height, width]`."""
-        images: Pixels = self.inputs.values
-        return images
+        wheres = tuple(self.wheres[int(row)] for row in rows)
+        pixels = self.pixels[np.asarray(rows, dtype=np.int64)]
+        return replace(super().pick(rows), pixels=pixels, texts=texts, wheres=wheres)
 
 
-def captioned(spelling: Spelling, pictures: Sequence[Picture], most: int) -> Captioned:
-    """Pictures with captions as ids, each with the boundary behind it.
+def captioned(
+    spelling: Spelling, pictures: Sequence[Picture], most: int, features: NDArray[np.float32] | None = None
+) -> Captioned:
+    """Pictures with captions as ids, each with the boundary behind it; `features` `[N, S, D]` are read in their place.
 
     Raises:
         DataError: a caption has more than `most` pieces, or none.
     """
     targets = [_targets(spelling, one, most) for one in pictures]
     images = np.stack([one.pixels for one in pictures])
-    every = Ragged(images, np.arange(1, len(images) + 1))
-    return Captioned(
-        every, Ragged.of(targets), tuple(one.texts for one in pictures), tuple(one.where for one in pictures)
-    )
+    read: Array = images[:, None] if features is None else features
+    count, places = read.shape[:2]
+    every = Ragged(read.reshape(count * places, *read.shape[2:]), np.arange(1, count + 1) * places)
+    texts, wheres = tuple(one.texts for one in pictures), tuple(one.where for one in pictures)
+    return Captioned(every, Ragged.of(targets), images, texts, wheres)
 
 
 def _targets(spelling: Spelling, picture: Picture, most: int) -> NDArray[np.int32]:
@@ -87,27 +93,45 @@ def _targets(spelling: Spelling, picture: Picture, most: int) -> NDArray[np.int3
 
 
 def stored_captions(data: Captioned) -> bytes:
-    """A file of these images and their captions, in safetensors."""
+    """A file of these images, their features if they have any, and their captions, in safetensors."""
     texts = json.dumps([data.texts, data.wheres]).encode("utf-8")
     arrays = {"images": np.ascontiguousarray(data.pixels), "texts": np.frombuffer(texts, dtype=np.uint8)}
+    if data.inputs.values.dtype == np.float32:
+        places = data.inputs.values.reshape(len(data), -1, data.inputs.values.shape[1])
+        arrays["features"] = np.ascontiguousarray(places)
     return safetensors.numpy.save(arrays)
 
 
-def read_captions(path: Path, frame: FrameShape, count: int) -> list[Picture]:
-    """The pictures in such a file.
+def read_captions(path: Path, about: AboutCaptions) -> Captioned:
+    """What such a file holds.
 
     Raises:
-        DataError: it is none, or holds other pictures than so many of that shape.
+        DataError: it is none, or holds others than were stored.
     """
     try:
         arrays = safetensors.numpy.load_file(path)
         texts, wheres = json.loads(arrays["texts"].tobytes())
-        images = arrays["images"]
-        fits = images.dtype == np.uint8 and images.shape == (count, *frame) and len(texts) == len(wheres) == count
+        images, features = arrays["images"], _stored_features(arrays, about)
+        fits = images.dtype == np.uint8 and images.shape == (about.examples, *about.frame)
+        fits = fits and len(texts) == len(wheres) == about.examples
         if not fits or not all(isinstance(one, str) for of_one in (*texts, wheres) for one in of_one):
             raise ValueError("others than were stored")
-        return [
-            Picture(pixels, tuple(said), str(where)) for pixels, said, where in zip(images, texts, wheres, strict=True)
-        ]
+        pictures = [Picture(one, tuple(said), where) for one, said, where in zip(images, texts, wheres, strict=True)]
     except (OSError, KeyError, ValueError, TypeError, RecursionError, safetensors.SafetensorError) as error:
         raise DataError(f"{path} holds no captioned images: {error}") from error
+    return captioned(about.spelling, pictures, LONGEST, features)
+
+
+def _stored_features(arrays: Mapping[str, NDArray[Any]], about: AboutCaptions) -> NDArray[np.float32] | None:
+    """Those of all images, `[N, S, D]`; None: the images themselves are read.
+
+    Raises:
+        KeyError, ValueError: they are not there, or others than were stored.
+    """
+    if about.grid is None:
+        return None
+    features: NDArray[np.float32] = arrays["features"]
+    shape = about.examples, about.grid[0] * about.grid[1], about.features
+    if features.dtype != np.float32 or features.shape != shape or not np.isfinite(features).all():
+        raise ValueError("features of another shape or type than were stored")
+    return features

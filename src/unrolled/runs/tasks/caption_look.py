@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -74,7 +74,7 @@ def _first(targets: Any, boundary: int) -> Any:
 
 
 def _with(examples: Captioned, targets: Ragged) -> Captioned:
-    return Captioned(examples.inputs, targets, examples.texts, examples.wheres)
+    return replace(examples, targets=targets)
 
 
 def _ranked(model: Captioner, about: AboutCaptions, examples: Captioned, way: Beam | Strategy) -> _Ranked:

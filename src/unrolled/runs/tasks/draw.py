@@ -1,0 +1,229 @@
+"""The kind "draw": images that a network learns to draw, step by step (DRAW, Gregor et al. 2015)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import nn
+
+from unrolled.data import Examples, FrameShape, Picture, Ragged, found, pictures, read_examples, stored_examples
+from unrolled.equations import Graph
+from unrolled.errors import DataError
+from unrolled.models import Drawer, DrawerConfig, evaluating
+from unrolled.runs.tasks.blocks import in_blocks
+from unrolled.runs.tasks.draw_config import DrawConfig
+from unrolled.runs.tasks.draw_look import imagined_pictures, look_at_drawings
+from unrolled.runs.tasks.draw_score import DrawScore, bounds_of
+from unrolled.runs.tasks.examples import ABOUT, AboutExamples, ExamplesKind
+from unrolled.runs.tasks.kind import Asked, DataFile, Gathered, Prediction, Seen, ShouldStop
+from unrolled.training import Evaluation, ExamplesTask, noise
+
+_IMAGES = "images.safetensors"
+_SHOWN = 3  # images that are imagined
+
+
+class AboutPictures(AboutExamples):
+    """`shape`: channels, height and width of all images."""
+
+    shape: tuple[int, int, int] = Field(description="channels, height, width")
+
+    @property
+    def unit(self) -> str:
+        """What losses are counted by."""
+        return "image"
+
+
+@dataclass(frozen=True)
+class Bound:
+    """How many nats an image costs: -log p(x) is no more, in the mean over the noise.
+
+    `where`: file, and line or number.
+    """
+
+    where: str
+    nats: float
+    reconstruction: float
+    latent: float
+
+    def line(self) -> str:
+        """The same for reading."""
+        return f"{self.nats:.2f}\t{self.reconstruction:.2f} + {self.latent:.2f}\t{self.where}"
+
+
+class DrawKind(ExamplesKind[DrawConfig, AboutPictures, Examples]):
+    """An encoder looks at an image again and again, a decoder draws it."""
+
+    name = "draw"
+    config = DrawConfig
+    about_type = AboutPictures
+    files = (ABOUT, DataFile(_IMAGES, None))
+    shows = "what it draws out of nothing"
+    used_with = frozenset({"draws"})
+    uses = MappingProxyType(
+        {
+            "unrolled predict {run} FILE": "how many nats each of other images costs",
+            "unrolled eval {run} FILE": "how many they cost in the mean",
+            "unrolled look {run}": "how it draws: a report with pictures",
+        }
+    )
+
+    def learner(self, about: AboutPictures) -> str:
+        """What learns, in words."""
+        return "a drawer of images of {} x {} x {}".format(*about.shape)
+
+    def gather(self, config: DrawConfig) -> Gathered[AboutPictures, Examples]:
+        """Read all images; what belongs to them is left alone."""
+        if not config.data:
+            raise DataError("images of what? Name an .npz of x, a folder of images, or a table that names some")
+        name, every = _read(config, config.data, config.shape)
+        about = AboutPictures(name=name, examples=len(every), shape=every[0].pixels.shape)
+        return self.gathered(about, _examples(every))
+
+    def stored(self, data: Examples) -> bytes:
+        """All pixels, in safetensors."""
+        return stored_examples(data)
+
+    def data(self, folder: Path, about: AboutPictures) -> Examples:
+        """The images, if they are what a model of them can draw."""
+        examples = read_examples(folder / _IMAGES)
+        values = examples.inputs.values
+        fits = values.dtype == np.uint8 and values.shape == (about.examples, *about.shape)
+        if not fits or not (examples.inputs.lengths == 1).all() or len(examples.targets.values) != len(values):
+            raise DataError(f"the images in {folder} are not those that its data.json tells of")
+        return examples
+
+    def described(self, about: AboutPictures) -> str:
+        """Their size."""
+        return "images of {} x {} x {}".format(*about.shape)
+
+    def model(self, config: DrawConfig, about: AboutPictures, graph: Graph) -> Drawer:
+        """A drawer of such images."""
+        sizes = DrawerConfig(
+            shape=about.shape,
+            steps=config.strokes,
+            hidden_size=config.hidden_size,
+            num_layers=config.num_layers,
+            latent_size=config.latent_size,
+            read_size=config.read_size,
+            write_size=config.write_size,
+            threshold=config.threshold,
+            dropout=config.dropout,
+            shift=config.shift,
+            turn=config.turn,
+        )
+        return Drawer(sizes, graph)
+
+    def task(self, config: DrawConfig, about: AboutPictures, data: Examples, model: nn.Module) -> ExamplesTask:
+        """All images but those held out."""
+        assert isinstance(model, Drawer)
+        learned, held_out = self.parted(config, about, data)
+
+        def measure(should_stop: ShouldStop) -> Evaluation | None:
+            assert held_out is not None
+            bounds = bounds_of(model, held_out, config.draws, should_stop)
+            return None if bounds is None else Evaluation(bounds.score(math.prod(about.shape), config.draws).nats)
+
+        return ExamplesTask(
+            model,
+            learned,
+            held_out,
+            config.batch_size,
+            seed=config.seed,
+            loss_of_guessing=math.prod(about.shape) * math.log(2),
+            measure=measure,
+        )
+
+    @torch.no_grad()
+    def show(
+        self, config: DrawConfig, about: AboutPictures, task: object, step: int, should_stop: ShouldStop
+    ) -> str | None:
+        """Some images that it draws out of nothing."""
+        del about, should_stop
+        assert isinstance(task, ExamplesTask)
+        model = task.model
+        assert isinstance(model, Drawer)
+        with evaluating(model), noise(config.seed, "sampling", step, model.blank.device):
+            canvas = model.imagined(model.noise(_SHOWN)).canvases[-1]
+        return in_blocks(canvas.sigmoid().cpu().numpy())
+
+    def others(self, config: DrawConfig, about: AboutPictures, places: Sequence[str]) -> tuple[str, Examples]:
+        """The images in these places."""
+        name, every = _read(config, places, about.shape)
+        _check_shape(every, about.shape)
+        return name, _examples(every)
+
+    def score(self, config: DrawConfig, about: AboutPictures, model: nn.Module, examples: Examples) -> DrawScore:
+        """How many nats they cost."""
+        assert isinstance(model, Drawer)
+        bounds = bounds_of(model, examples, config.draws)
+        assert bounds is not None, "nobody says stop"
+        return bounds.score(math.prod(about.shape), config.draws)
+
+    def predict(
+        self, config: DrawConfig, about: AboutPictures, model: nn.Module, places: Sequence[str]
+    ) -> Iterator[Prediction]:
+        """How many nats each image costs."""
+        assert isinstance(model, Drawer)
+        _, every = _read(config, places, about.shape)
+        _check_shape(every, about.shape)
+        bounds = bounds_of(model, _examples(every), config.draws)
+        assert bounds is not None, "nobody says stop"
+        parts = zip(bounds.reconstruction.tolist(), bounds.latent.tolist(), strict=True)
+        for one, (reconstruction, latent) in zip(every, parts, strict=True):
+            yield Bound(one.where, reconstruction + latent, reconstruction, latent)
+
+    def look(
+        self, config: DrawConfig, about: AboutPictures, data: Callable[[], Examples], model: nn.Module, asked: Asked
+    ) -> Seen:
+        """How it draws what was held out, or other images; and what it draws out of nothing, beside what it learned."""
+        assert isinstance(model, Drawer)
+        seen = super().look(config, about, data, model, asked)
+        learned, _ = self.parted(config, about, data())
+        told, imagined = imagined_pictures(model, learned, config.seed)
+
+        def both() -> Mapping[str, Any]:
+            return {**seen.pictures(), **imagined()}
+
+        return replace(seen, told=[*seen.told, *told], pictures=both)
+
+    def seen(
+        self, config: DrawConfig, about: AboutPictures, model: nn.Module, name: str, examples: Examples, asked: Asked
+    ) -> Seen:
+        """How it draws them, what each step says, units, gates, gradients."""
+        del config, about
+        assert isinstance(model, Drawer)
+        return look_at_drawings(model, examples, name, asked)
+
+
+def _read(config: DrawConfig, places: Sequence[str], shape: FrameShape) -> tuple[str, list[Picture]]:
+    """What the images in these places are called, and the images; files are brought to that shape."""
+    folder = None if config.image_folder is None else Path(config.image_folder)
+    with found(places) as sources:
+        every = pictures(sources, shape, image=config.image_column, folder=folder, has_texts=False)
+        return ", ".join(place.name for place in sources), every
+
+
+def _check_shape(every: Sequence[Picture], shape: FrameShape) -> None:
+    """Check that other images are as large as those that were learned.
+
+    Raises:
+        DataError: they are not.
+    """
+    given = every[0]
+    if given.pixels.shape != shape:
+        raise DataError(f"{given.where} is {given.pixels.shape} (channels, height, width), {shape} were learned")
+
+
+def _examples(every: Sequence[Picture]) -> Examples:
+    """Each image is a sequence of one step; nothing else is wanted of it than itself."""
+    ends = np.arange(1, len(every) + 1)
+    pixels = np.stack([one.pixels for one in every])
+    return Examples(Ragged(pixels, ends), Ragged(np.zeros(len(every), dtype=np.int32), ends))

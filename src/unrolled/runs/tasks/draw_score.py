@@ -1,0 +1,97 @@
+"""How many nats an image costs a drawer: the bound and its two parts. Trains nothing and reads no files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from unrolled.data import Examples
+from unrolled.models import Drawer, evaluating
+from unrolled.runs.tasks.kind import ShouldStop
+from unrolled.training import seed_of
+
+_AT_ONCE = 200  # images that are drawn side by side
+
+Nats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class DrawScore:
+    """How many nats so many images cost, in the mean.
+
+    nats: the bound, which -log p(x) does not exceed (in the mean over the noise): reconstruction, the cross entropy
+    of all pixels, and latent, what it costs to say z at all steps. draws: how often each image was drawn.
+    """
+
+    nats: float
+    reconstruction: float
+    latent: float
+    count: int
+    pixels: int
+    draws: int
+
+    @property
+    def bits(self) -> float:
+        """For each pixel of each channel."""
+        return self.nats / self.pixels / float(np.log(2))
+
+    def rows(self) -> dict[str, str]:
+        """The same for reading."""
+        return {
+            "nats per image": f"{self.nats:.2f}  (an upper bound of -log p)",
+            "reconstruction": f"{self.reconstruction:.2f}",
+            "latent": f"{self.latent:.2f}",
+            "bits per pixel": f"{self.bits:.4f}",
+            "images": f"{self.count:,}, each drawn {'once' if self.draws == 1 else f'{self.draws:,} times'}",
+        }
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Of each of N images, in nats, in the mean over all draws: `[N]`."""
+
+    reconstruction: Nats
+    latent: Nats
+
+    def score(self, pixels: int, draws: int) -> DrawScore:
+        """Of all of them; `pixels` of an image, in all channels."""
+        parts = float(self.reconstruction.mean()), float(self.latent.mean())
+        return DrawScore(sum(parts), *parts, len(self.latent), pixels, draws)
+
+
+@torch.no_grad()
+def bounds_of(model: Drawer, examples: Examples, draws: int, should_stop: ShouldStop = lambda: False) -> Bounds | None:
+    """The bounds of these images; None if it was told to stop.
+
+    The noise is a function of an image's place among them and of the number of the draw: always the same, whatever is
+    drawn beside it.
+    """
+    device = next(model.parameters()).device
+    found = []
+    with evaluating(model):
+        for start in range(0, len(examples), _AT_ONCE):
+            rows = np.arange(start, min(start + _AT_ONCE, len(examples)))
+            images = model.pixels(examples.batch(rows).inputs[0].to(device))
+            of_draws = []
+            for draw in range(draws):
+                if should_stop():
+                    return None
+                drawn = model(images, noise_of(model, rows.tolist(), draw).to(images))
+                of_draws.append(torch.stack([drawn.reconstruction(images), drawn.latent().sum(dim=0)]))
+            found.append(torch.stack(of_draws).double().mean(dim=0))
+    reconstruction, latent = torch.cat(found, dim=1).cpu().numpy()
+    return Bounds(reconstruction, latent)
+
+
+def noise_of(model: Drawer, rows: list[int], draw: int = 0) -> Tensor:
+    """The noise `[T, B, Z]` of images at these places, in the draw of that number."""
+    sizes = model.config.steps, model.config.latent_size
+    made = []
+    for row in rows:
+        generator = torch.Generator().manual_seed(seed_of(row, "sampling", draw))
+        made.append(torch.randn(sizes, generator=generator))
+    return torch.stack(made, dim=1)

@@ -1,0 +1,32 @@
+"""Features of images by a network that is trained already: a named one, or anybody's. Knows no captions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from unrolled.data import Picture
+from unrolled.errors import ConfigError, ShapeError
+from unrolled.runs.encoders import encoder_called
+from unrolled.runs.features import Features, kept_features
+from unrolled.runs.strangers import module_of, names_a_model
+
+
+def features_by(encoder: str | None, pictures: Sequence[Picture]) -> Features | None:
+    """What the encoder of that name makes of pictures, kept on disk; None: there is none.
+
+    Args:
+        encoder: "efficientnet-lite0", or `file.py:function`, which returns an `nn.Module`: see `runs.features_of`.
+        pictures: at least one, all of one shape.
+
+    Raises:
+        ConfigError: there is no such encoder, or it cannot read such images.
+    """
+    if encoder is None:
+        return None
+    network = module_of(encoder) if names_a_model(encoder) else encoder_called(encoder)
+    try:
+        return kept_features(network, encoder, np.stack([one.pixels for one in pictures]))
+    except (ShapeError, RuntimeError) as error:
+        raise ConfigError(f"the encoder {encoder} cannot read these images: {error}") from error

@@ -1,0 +1,277 @@
+"""`--task draw`: from images to a run, and everything that a run can do."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from unrolled import ConfigError, DataError, DrawConfig, evaluate, load, look, predict, train, use_engine
+from unrolled.data import Examples, Ragged, read_examples, stored_examples
+from unrolled.inspection.canvases import Costs, nearest
+from unrolled.models import Drawer, DrawerConfig
+from unrolled.runs import KINDS, Prepared, Sampled, resume
+from unrolled.runs.tasks.blocks import in_blocks
+from unrolled.runs.tasks.draw_score import bounds_of
+from unrolled.training import Evaluated, Stepped
+
+GUESSING = 42 * math.log(2)  # nats
+WAYS = [
+    {},
+    {"read_size": 2, "write_size": 3, "cell": "gru_v3"},
+    {"strokes": 1, "threshold": 0, "num_layers": 2, "dropout": 0.2},
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Bars that stand or lie somewhere in 7 x 6 pixels."""
+    place = tmp_path_factory.mktemp("draw")
+    numbers = np.random.default_rng(0)
+    images = np.zeros((120, 7, 6), dtype=np.uint8)
+    for one in images:
+        if numbers.random() < 0.5:
+            one[numbers.integers(7)] = numbers.integers(130, 256)
+        else:
+            one[:, numbers.integers(6)] = numbers.integers(130, 256)
+    np.savez(place / "bars.npz", x=images)
+    np.savez(place / "few.npz", x=images[:5])
+    return place
+
+
+def _config(place, **options):
+    settings = {
+        "steps": 100, "strokes": 3, "hidden_size": 16, "latent_size": 4, "batch_size": 16, "evaluations": 2,
+        "samples": 1, "learning_rate": 0.01, "shift": 0.0, "turn": 0.0,
+    }  # fmt: skip
+    return DrawConfig(data=[str(place / "bars.npz")], **settings | options)
+
+
+@pytest.fixture(scope="module")
+def trained(folder, tmp_path_factory):
+    events = []
+    config = _config(folder, read_size=3, write_size=5)
+    path = train(config, tmp_path_factory.mktemp("trained") / "run", listen=events.append)
+    return path, events
+
+
+def test_a_run(folder, trained):
+    path, events = trained
+    prepared = next(one for one in events if isinstance(one, Prepared))
+    assert prepared.unit == "image"
+    assert "120 examples, images of 1 x 7 x 6; 12 are held out" in prepared.words
+    last = [one for one in events if isinstance(one, Evaluated)][-1]
+    assert last.loss < 0.7 * GUESSING
+    drawn = [one for one in events if isinstance(one, Sampled)][-1].text.split("\n")
+    assert len(drawn) == 4, "two rows of pixels a line"
+    assert set("".join(drawn)) <= set(" ▀▄█")
+    score = evaluate(path)
+    assert (score.count, score.draws, score.nats) == (12, 1, pytest.approx(last.loss, abs=1e-4))
+    assert score.nats == pytest.approx(score.reconstruction + score.latent)
+    assert score.bits == pytest.approx(score.nats / 42 / math.log(2))
+    assert set(score.rows()) == {"nats per image", "reconstruction", "latent", "bits per pixel", "images"}
+
+
+def test_each_image_and_all_together(folder, trained):
+    path, _ = trained
+    said = list(predict(path, str(folder / "few.npz"), draws=3))
+    score = evaluate(path, str(folder / "few.npz"), draws=3)
+    assert [one.where for one in said] == [f"{folder / 'few.npz'}, example {row}" for row in range(5)]
+    assert np.mean([one.nats for one in said]) == pytest.approx(score.nats)
+    assert all(one.nats == pytest.approx(one.reconstruction + one.latent) for one in said)
+    assert said[0].line().startswith(f"{said[0].nats:.2f}\t")
+    assert score.draws == 3
+    assert evaluate(path, str(folder / "few.npz"), draws=3) == score, "the same noise"
+    once = evaluate(path, str(folder / "few.npz"))
+    assert once.nats != score.nats
+    assert once.rows()["images"] == "5, each drawn once"
+
+
+def test_the_noise_of_an_image_does_not_depend_on_what_is_drawn_beside_it(monkeypatch, folder, trained):
+    run = load(trained[0])
+    images = KINDS["draw"].others(run.config, run.about, [str(folder / "few.npz")])[1]
+    together = bounds_of(run.model, images, 2)
+    monkeypatch.setattr("unrolled.runs.tasks.draw_score._AT_ONCE", 2)
+    in_pieces = bounds_of(run.model, images, 2)
+    np.testing.assert_allclose(in_pieces.latent, together.latent, rtol=0, atol=1e-4)
+    np.testing.assert_allclose(in_pieces.reconstruction, together.reconstruction, rtol=0, atol=1e-4)
+    assert bounds_of(run.model, images, 2, should_stop=lambda: True) is None
+
+
+def test_the_reference_reads_what_the_engine_trained(trained):
+    scores = []
+    for engine in ("auto", "reference"):
+        with use_engine(engine):
+            scores.append(evaluate(trained[0]).nats)
+    assert scores[0] == pytest.approx(scores[1], abs=1e-3)
+
+
+@pytest.mark.parametrize("engine", ["auto", "reference"])
+@pytest.mark.parametrize("way", WAYS)
+def test_resume_is_exact(folder, tmp_path, way, engine):
+    def config():
+        return _config(folder, samples=0, steps=8, shift=1.0, turn=5.0, **way)
+
+    with use_engine(engine):
+        whole = load(train(config(), tmp_path / "whole")).model.state_dict()
+        events = []
+        stop = lambda: any(isinstance(one, Stepped) and one.step == 5 for one in events)
+        path = train(config(), tmp_path / "cut", listen=events.append, should_stop=stop)
+        assert load(path).step == 5
+        resumed = load(resume(path)).model.state_dict()
+    assert all(torch.equal(value, resumed[key]) for key, value in whole.items())
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_every_way_learns(folder, tmp_path, way):
+    events = []
+    train(_config(folder, samples=0, steps=60, **way), tmp_path / "run", listen=events.append)
+    last = [one.loss for one in events if isinstance(one, Evaluated)][-1]
+    assert last < 0.7 * GUESSING
+
+
+def test_looking_into_one(folder, trained):
+    path, _ = trained
+    seen = look(path, [str(folder / "few.npz")])
+    assert "a drawer of images of 1 x 7 x 6" in seen.report()
+    growing, costs, imagined, beside, *_ = seen.figures.items()
+    assert growing[0] == "Images, and its canvas, step by step"
+    assert [frame.name for frame in growing[1].frames] == ["0", "1", "2", "3"]
+    reads, writes = growing[1].frames[1].data[1:]
+    assert (len(reads.x), len(writes.x)) == (5 * 6, 5 * 6), "a box of four corners for each of five images"
+    assert not growing[1].frames[0].data[1].x, "nothing was read before the first step"
+    score = evaluate(path, str(folder / "few.npz"))
+    (told,) = [one for one in seen.sentences if one.about == "drawing"]
+    assert told.figures["nats"] == pytest.approx(score.nats, abs=1e-2)
+    assert sum(costs[1].data[0].y) == pytest.approx(score.latent, abs=1e-2)
+    assert costs[1].data[1].y[-1] == pytest.approx(score.reconstruction, abs=1e-2)
+    assert not imagined[1].frames[2].data[1].x, "nothing is read"
+    assert beside[0].startswith("Samples")
+    assert {one.place.path for one in seen.account.behaviours} == {"encoder", "decoder"}
+    assert seen.account.behaviours[0].signals, "a gradient goes back through the drawing"
+    with pytest.raises(ConfigError, match=r"labels of one.s own are for text"):
+        look(path, labels={"x": "y"})
+
+
+def test_looking_at_colours_without_windows(tmp_path):
+    numbers = np.random.default_rng(0)
+    np.savez(tmp_path / "colours.npz", x=numbers.integers(0, 256, (30, 3, 4, 5), dtype=np.uint8))
+    config = _config(tmp_path, steps=3, samples=0, threshold=0).model_copy(
+        update={"data": (str(tmp_path / "colours.npz"),)}
+    )
+    seen = look(train(config, tmp_path / "run"))
+    title, figure = next(iter(seen.figures.items()))
+    assert title.startswith("Images, and its canvas")
+    assert figure.data[0].type == "image"
+    assert np.shape(figure.data[0].z) == (2 * 4 + 2, 3 * (5 + 2) - 2, 3)
+    assert not figure.data[1].x
+
+
+def test_the_nearest_image():
+    among = np.zeros((3, 1, 2, 2), dtype=np.uint8)
+    among[1, 0, 0, 0], among[2] = 200, 255
+    assert nearest([among[2] - 9, among[1], among[0] + 3], among) == [2, 1, 0]
+
+
+def test_costs():
+    found = Costs(np.array([1.0, 3.0, 2.0]), np.array([9.0, 7.0, 6.0, 5.0]))
+    assert (found.whole, found.half) == (11.0, 2)
+
+
+def test_images_as_text():
+    images = np.zeros((2, 1, 3, 2))
+    images[0, 0, 0, 0] = images[0, 0, 1, 1] = images[0, 0, 2, 0] = images[1, 0, :2] = 0.9
+    assert in_blocks(images) == "▀▄  ██\n▀"
+    assert max(map(len, in_blocks(np.ones((1, 3, 100, 100))).split("\n"))) <= 32
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"read_size": 8}, "a window of 8 x 8 filters: give from 1 to 7"),
+        ({"strokes": 0}, "strokes"),
+        ({"threshold": 256}, "threshold"),
+        ({"val_frac": 0.001}, "too few to learn some"),
+        ({"embedding_size": 3}, "embedding_size"),
+        ({"loss_reduction": "sum"}, "the loss of examples is a mean"),
+    ],
+)
+def test_bad_options(folder, tmp_path, options, told):
+    with pytest.raises((ConfigError, DataError, ValueError), match=told):
+        train(_config(folder, **options), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_using_it_wrongly(folder, tmp_path, trained):
+    path, _ = trained
+    np.savez(tmp_path / "wide.npz", x=np.zeros((3, 7, 7), dtype=np.uint8))
+    for use in (evaluate, lambda *given: list(predict(*given)), lambda run, file: look(run, [file])):
+        with pytest.raises(DataError, match=r"wide\.npz, example 0 is \(1, 7, 7\) .*\(1, 7, 6\) were learned"):
+            use(path, str(tmp_path / "wide.npz"))
+    with pytest.raises(ConfigError, match="draws = 0"):
+        evaluate(path, draws=0)
+    with pytest.raises(ConfigError, match="cell is no option of a use of --task draw, which has draws"):
+        evaluate(path, cell="lstm")
+    with pytest.raises(DataError, match="images of what"):
+        train(DrawConfig(), tmp_path / "none")
+    with pytest.raises(DataError, match="wanted images, uint8"):
+        np.savez(tmp_path / "floats.npz", x=np.zeros((3, 7, 6)))
+        evaluate(path, str(tmp_path / "floats.npz"))
+
+
+def test_nothing_held_out(folder, tmp_path):
+    path = train(_config(folder, samples=0, steps=3, val_frac=0.0), tmp_path / "run")
+    for use in (look, evaluate):
+        with pytest.raises(ConfigError, match="nothing was held out of what this run has learned: name other examples"):
+            use(path)
+    assert look(path, [str(folder / "few.npz")]).steps == 15
+
+
+def test_images_that_were_changed(folder, tmp_path, trained):
+    kind, about = KINDS["draw"], load(trained[0]).about
+    stored = read_examples(trained[0] / "images.safetensors")
+    assert len(kind.data(trained[0], about)) == 120
+    values = stored.inputs.values
+    for changed in (values[:-1], values[:, :, :-1], values.astype(np.float32)):
+        ends = np.arange(1, len(changed) + 1)
+        broken = Examples(Ragged(changed, ends), Ragged(np.zeros(len(changed), dtype=np.int32), ends))
+        (tmp_path / "images.safetensors").write_bytes(stored_examples(broken))
+        with pytest.raises(DataError, match=r"are not those that its data\.json tells of"):
+            kind.data(tmp_path, about)
+    assert json.loads((trained[0] / "data.json").read_text())["shape"] == [1, 7, 6]
+
+
+def test_files_of_images(tmp_path):
+    from PIL import Image
+
+    numbers = np.random.default_rng(0)
+    (tmp_path / "pictures").mkdir()
+    for number in range(12):
+        pixels = numbers.integers(0, 256, (9, 12, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "pictures" / f"{number}.png")
+    config = _config(tmp_path, steps=2, samples=0, val_frac=0.2, image_size=5, image_channels="rgb")
+    config = config.model_copy(update={"data": (str(tmp_path / "pictures"),)})
+    path = train(config, tmp_path / "run")
+    assert load(path).about.shape == (3, 5, 5)
+    said = list(predict(path, str(tmp_path / "pictures" / "3.png")))
+    assert [one.where.endswith("3.png") for one in said] == [True]
+
+
+def test_it_cannot_be_exported(trained):
+    from unrolled import ExportError, export
+
+    with pytest.raises(ExportError, match="a Drawer cannot be exported"):
+        export(trained[0])
+    assert not any("export" in use for use in KINDS["draw"].uses)
+
+
+def test_a_drawer_of_one_step_is_a_variational_autoencoder():
+    """Nothing of its states or of the canvas has a part in it but what is the same for all images."""
+    model = Drawer(DrawerConfig(shape=(1, 3, 4), steps=1, hidden_size=5, latent_size=2), "lstm").eval()
+    images, noise = (torch.rand(4, 1, 3, 4) > 0.5).float(), model.noise(4)
+    drawn = model(images, noise)
+    with torch.no_grad():
+        for layers in (model.encoder, model.decoder):
+            layers.layer0.weight_i_h.normal_()
+    torch.testing.assert_close(model(images, noise).canvases, drawn.canvases)
