@@ -25,6 +25,7 @@ import torch
 
 from unrolled import evaluate, load, train
 from unrolled.runs import GlimpseConfig
+from unrolled.runs.tasks.glimpse_score import GlimpseScore
 
 _TRIES = 8  # ways in which an image is looked at where locations are drawn
 
@@ -79,8 +80,15 @@ def _measured(one: Variant, seed: int, length: dict[str, Any], place: Path) -> d
     path = train(GlimpseConfig(data=(one.data,), seed=seed, samples=0, **one.options, **length), place)
     seconds, steps = time.monotonic() - started, load(path).step
     once, often = (evaluate(path, f"{one.data}-test", best=True, runs=runs) for runs in (1, _TRIES))
-    scores = {name: float(getattr(once, name)) for name in ("accuracy", "nats")}
-    return scores | {"several": float(often.accuracy), "steps": steps, "ms": 1000 * seconds / steps}
+    assert isinstance(once, GlimpseScore)
+    assert isinstance(often, GlimpseScore)
+    return {
+        "accuracy": once.accuracy,
+        "several": often.accuracy,
+        "nats": once.nats,
+        "steps": steps,
+        "ms": 1000 * seconds / steps,
+    }
 
 
 def _row(name: str, scores: dict[str, float]) -> str:

@@ -193,9 +193,9 @@ def _cells(means, deviation, pixels, size):
     return below[..., 1:] - below[..., :-1], [(start + size / 2) * 2 / pixels - 1 for start in range(first, last + 1)]
 
 
-def _enumerable():
+def _enumerable(seed):
     """A model whose reward depends on nothing but the pixels at which its glimpses begin."""
-    torch.manual_seed(11)
+    torch.manual_seed(seed)
     model = _model("rnn", {"image": (1, 4, 4), "glimpses": 2, "scales": 1, "deviation": 0.4}).double().train()
     nn.init.zeros_(model.glimpse.where[2].weight)
     with torch.no_grad():
@@ -223,13 +223,16 @@ def _expected_reward(model, images, wanted):
 
 def test_the_gradient_of_the_policy_is_that_of_the_expected_reward():
     """REINFORCE, in the mean over many runs, against the sum over all pairs of glimpses that there are."""
-    model, images = _enumerable()
-    parameters = [model.policy.mean.weight, model.policy.mean.bias]
-    of_each = [_expected_reward(model, images, wanted) for wanted in range(3)]
-    assert sum(one.item() for one in of_each) == pytest.approx(1.0, abs=1e-12)
-    worth = min(of_each, key=lambda one: abs(one.item() - 0.5))
+    for seed in range(20):  # the first whose answer depends on where it looks
+        model, images = _enumerable(seed)
+        of_each = [_expected_reward(model, images, wanted) for wanted in range(3)]
+        assert sum(one.item() for one in of_each) == pytest.approx(1.0, abs=1e-12)
+        worth = min(of_each, key=lambda one: abs(one.item() - 0.5))
+        if 0.3 < worth.item() < 0.7:
+            break
     wanted = of_each.index(worth)
-    assert 0.1 < worth.item() < 0.9
+    assert 0.3 < worth.item() < 0.7
+    parameters = [model.policy.mean.weight, model.policy.mean.bias]
     exact = torch.cat([one.flatten() for one in torch.autograd.grad(worth, parameters)])
     found = []
     for _ in range(60):

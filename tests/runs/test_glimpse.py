@@ -137,6 +137,14 @@ def test_every_way_learns(folder, tmp_path, way):
     assert {one.step for one in events if isinstance(one, Stepped)} == set(range(1, 61))
 
 
+@pytest.mark.parametrize("precision", ["bf16", "float64"])
+@pytest.mark.parametrize("way", WAYS[1:3])
+def test_other_precisions(folder, tmp_path, precision, way):
+    path = train(_config(folder / "two.npz", samples=0, steps=4, precision=precision, **way), tmp_path / "run")
+    assert np.isfinite(evaluate(path).nats)
+    assert look(path).account.behaviours
+
+
 def test_several_objects(folder, tmp_path):
     run = load(train(_config(folder / "two.npz", network="dram"), tmp_path / "run"))
     assert (run.about.objects, run.about.ends, run.model.config.steps) == (2, True, 9)

@@ -17,6 +17,7 @@ _PATH = "#e69f00"
 _SPLIT = 0.42  # of the width: the image has what lies left of it
 _GAP = 1  # pixels between two glimpses
 _LINE = 1.5
+_FINEST = 256  # pixels of an image that is shown, along its longer side
 _MOST_ROWS = 14  # symbols whose probabilities are shown
 
 
@@ -42,13 +43,25 @@ def glimpses(shown: Glimpses) -> go.Figure:
         xaxis2={**hidden, "domain": [_SPLIT, 1], "anchor": "y2", "range": [0, count]},
         yaxis2={**hidden, "domain": [0.52, 1], "anchor": "x2"},
         xaxis3={"domain": [_SPLIT, 1], "anchor": "y3", "title": "glimpse", "dtick": 1, "showgrid": False},
-        yaxis3={"domain": [0, 0.48], "anchor": "x3", "type": "category", "showgrid": False, "autorange": "reversed"},
+        yaxis3={
+            "domain": [0, 0.48],
+            "anchor": "x3",
+            "type": "category",
+            "dtick": 1,
+            "showgrid": False,
+            "autorange": "reversed",
+        },
     )
     return drawn
 
 
 def _add_image(drawn: go.Figure, shown: Glimpses) -> None:
-    drawn.add_image(z=as_colours(shown.image[None])[0], hoverinfo="skip")
+    every = -(-max(shown.image.shape[1:]) // _FINEST)
+    middle = (every - 1) / 2  # of the first pixel that is shown, and of those that it stands for
+    drawn.add_image(
+        z=as_colours(shown.image[None, :, ::every, ::every])[0], x0=middle, y0=middle, dx=every, dy=every,
+        hoverinfo="skip",
+    )  # fmt: skip
     for number, (left, top, side) in enumerate(shown.boxes[:, 0].tolist()):
         _add_box(drawn, left, top, side, cycled(COLOURS, number), "solid")
     for left, top, side in shown.boxes[-1, 1:].tolist():

@@ -37,7 +37,10 @@ class GlimpseNetwork(nn.Module):
         super().__init__()
         self.join = join
         self.what = nn.Sequential(Scaled(), nn.Linear(pixels, size), nn.ReLU(), nn.Linear(size, width))
-        self.where = nn.Sequential(nn.Linear(2, size), nn.ReLU(), nn.Linear(size, width))
+        last = nn.Linear(size, width)
+        self.where = nn.Sequential(nn.Linear(2, size), nn.ReLU(), last)
+        if join == "product":
+            nn.init.ones_(last.bias)  # (it begins as what alone: a product of two small numbers would hardly be seen)
 
     def forward(self, seen: Tensor, locations: Tensor) -> Tensor:
         """The vectors."""

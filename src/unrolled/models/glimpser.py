@@ -61,7 +61,7 @@ class GlimpserConfig(BaseModel):
     locator: Literal["core", "layer"] = "core"
     context: int = Field(default=0, ge=0, le=1_000)
     looks: Aim = "learned"
-    deviation: float = Field(default=0.1, gt=0, le=10)
+    deviation: float = Field(default=0.2, gt=0, le=10)
     asked: Literal["last", "every"] = "last"
     reward: Literal["right", "chance"] = "right"
     weight: float = Field(default=1.0, ge=0, le=1e6)
@@ -218,7 +218,7 @@ class Glimpser(nn.Module):
         While training locations are drawn from torch's default generator. In evaluation they are a function of the
         image alone: the mean of each location where there is one run, else with deviations that the image itself draws.
         """
-        sums = self.sensor.sums(images)
+        sums = self.sensor.sums(images.to(self.read_out.weight))
         noise = Noise.fresh() if self.training and self.rnn.graph.noise else None
         state, (chosen_in, locating) = None, self._start(images, runs)
         drawn, seen = [], []
@@ -249,7 +249,7 @@ class Glimpser(nn.Module):
         if self.begin_with is None:
             return like.new_zeros(count, like.shape[1]), None
         assert self.locator is not None
-        first = torch.tanh(self.begin_with(images.to(like.dtype))).repeat(runs, 1)
+        first = torch.tanh(self.begin_with(images.to(like))).repeat(runs, 1)
         state = self.locator.zero_state(count)
         name = self.locator.graph.output_state
         return first, state | {name: first[None]} if name else state

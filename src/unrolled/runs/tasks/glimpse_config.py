@@ -34,7 +34,7 @@ class GlimpseConfig(PicturesConfig):
     reach: float = Field(default=1.0, gt=0, le=10, description="of a half side: how far from the middle it can look")
     feature_size: int = Field(default=128, ge=1, le=1_000_000, description="units that read a glimpse")
     deviation: float = Field(
-        default=0.1, gt=0, le=10, description="of locations while they are learned, of a half side"
+        default=0.2, gt=0, le=10, description="of locations while they are learned, of a half side"
     )
     asked: Literal["last", "every"] = Field(
         default="every", description="while training, what is seen after each object's last glimpse, or after every one"
@@ -49,8 +49,9 @@ class GlimpseConfig(PicturesConfig):
     embedding_size: int = Field(default=0, ge=0, le=0, description="images have none")
     num_layers: int = Field(default=1, ge=1, le=1, description="one on the other")
     dropout: float = Field(default=0.0, ge=0, le=0, description="there is none between glimpses")
-    batch_size: int = Field(default=128, ge=1, description="images read side by side")
-    learning_rate: float = Field(default=1e-3, gt=0, le=1e3)
+    hidden_size: int = Field(default=128, ge=1, le=1_000_000, description="units")
+    batch_size: int = Field(default=64, ge=1, description="streams of text, or examples, read side by side")
+    learning_rate: float = Field(default=2e-3, gt=0, le=1e3)
 
     @model_validator(mode="after")
     def _overview_has_a_layer(self) -> GlimpseConfig:

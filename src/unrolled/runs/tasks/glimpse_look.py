@@ -21,8 +21,6 @@ from unrolled.runs.tasks.glimpse_data import AboutGlimpses
 from unrolled.runs.tasks.glimpse_score import wanted_of
 from unrolled.runs.tasks.kind import Asked, Seen
 
-_MOST = 20_000  # glimpses
-_LEAST = 10  # images, if so many glimpses are asked for
 _CLASSES = 12  # that are looked for
 _EACH = 2  # images that are shown of each sort
 _END = "(end)"
@@ -31,7 +29,7 @@ _END = "(end)"
 def look_at_glimpses(model: Glimpser, about: AboutGlimpses, examples: Examples, name: str, asked: Asked) -> Seen:
     """Look at a model while it looks at these images, or as many as do not become too many glimpses."""
     steps = model.config.steps
-    examples = to_be_read(examples, max(_LEAST, min(asked.most, _MOST) // steps))
+    examples = to_be_read(examples, asked.most, np.full(len(examples), steps))
     batch = examples.batch(np.arange(len(examples)))
     asked.say("looking at images")
     with evaluating(model), torch.no_grad():
@@ -129,9 +127,10 @@ def _told_of_all(
     after = [float(is_right[:, step][real[:, step]].mean()) for step in range(each)]
     moved = _boxes(model, looked)[:, :, 0, :2]
     far = float(np.linalg.norm(np.diff(moved, axis=0), axis=2).mean()) if len(moved) > 1 else 0.0
+    what = "objects and ends" if about.ends else "images"
     text = (
-        f"of {len(wanted):,} images, {after[0]:.0%} of {about.unit}s are right after the first glimpse of them,"
-        f" {after[-1]:.0%} after the last of {each}; from a glimpse to the next it goes {far:.1f} pixels in the mean"
+        f"{after[0]:.0%} of {int(real[:, 0].sum()):,} {what} are right after the first glimpse of them, {after[-1]:.0%}"
+        f" after the last of {each}; from a glimpse to the next it goes {far:.1f} pixels in the mean"
     )
     return Sentence("glimpses", text, {"right": [round(one, 4) for one in after], "pixels": round(far, 2)})
 

@@ -1,0 +1,52 @@
+"""Glimpses as a picture: boxes and the path lie where the sensor looked, what was seen stands in its order."""
+
+import numpy as np
+import pytest
+
+from unrolled.inspection.glimpse_figures import glimpses
+from unrolled.inspection.glimpses import Glimpses
+
+SYMBOLS = [f"<{one}>" for one in range(20)]
+
+
+@pytest.fixture
+def shown():
+    """Three glimpses of two patches; each patch has a brightness of its own."""
+    boxes = np.array([[[2, 3, 4], [0, 1, 8]], [[-1, 5, 4], [-3, 3, 8]], [[6, 0, 4], [4, -2, 8]]])
+    seen = np.arange(6, dtype=np.float32).reshape(3, 2, 1, 1, 1) * 51 * np.ones((3, 2, 1, 4, 4), np.float32)
+    chances = np.random.default_rng(0).dirichlet(np.ones(20), size=3)
+    return Glimpses("one", "said <b>", np.zeros((1, 10, 12), np.float32), boxes, seen, SYMBOLS, chances)
+
+
+def test_boxes_and_the_path(shown):
+    figure = glimpses(shown)
+    boxes = [one for one in figure.data if one.type == "scatter" and one.mode == "lines"]
+    wanted = [*shown.boxes[:, 0].tolist(), *shown.boxes[-1, 1:].tolist()]  # the finest of each, all of the last
+    assert [(min(one.x) + 0.5, min(one.y) + 0.5, max(one.x) - min(one.x)) for one in boxes] == list(map(tuple, wanted))
+    assert all(max(one.y) - min(one.y) == max(one.x) - min(one.x) for one in boxes)
+    (path,) = (one for one in figure.data if one.type == "scatter" and "markers" in one.mode)
+    assert np.array([path.x, path.y]).T.tolist() == (shown.path - 0.5).tolist() == [[3.5, 4.5], [0.5, 6.5], [7.5, 1.5]]
+
+
+def test_what_was_seen_stands_below_each_glimpse(shown):
+    _, mosaic = (one for one in glimpses(shown).data if one.type == "image")
+    pixels = np.array(mosaic.z)
+    assert pixels.shape == (2 * 5, 3 * 5, 3)
+    for step in range(3):
+        for scale in range(2):
+            patch = pixels[scale * 5 : scale * 5 + 4, step * 5 : step * 5 + 4]
+            assert (patch == (step * 2 + scale) * 51).all()
+    assert mosaic.dx * pixels.shape[1] == pytest.approx(3)
+    assert mosaic.dy * pixels.shape[0] == pytest.approx(2)
+
+
+def test_the_likeliest_symbols_are_shown_in_their_order(shown):
+    (chances,) = (one for one in glimpses(shown).data if one.type == "heatmap")
+    likeliest = sorted(np.argsort(-shown.chances.max(axis=0))[:14].tolist())
+    assert list(chances.y) == [f"&lt;{one}&gt;" for one in likeliest]
+    np.testing.assert_allclose(np.array(chances.z), shown.chances.T[likeliest], atol=6e-4)
+    assert list(chances.x) == [1, 2, 3]
+
+
+def test_names_of_strangers_are_no_html(shown):
+    assert "<b>" not in glimpses(shown).layout.title.text
