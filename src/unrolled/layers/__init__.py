@@ -1,7 +1,7 @@
 """Recurrent layers as nn.Modules: a cell over a sequence. Knows no tasks and no text."""
 
 from unrolled.layers.attention import Attention, Scoring
-from unrolled.layers.convolution import Blocks, ImageEncoder, ImageGrid
+from unrolled.layers.convolution import Blocks, ImageEncoder, ImageGrid, Normalised
 from unrolled.layers.deep import Deep, Initialised, initialise
 from unrolled.layers.drop_in import GRU, LSTM, RNN
 from unrolled.layers.drop_in_cells import GRUCell, LSTMCell, RNNCell
@@ -15,6 +15,6 @@ from unrolled.layers.wobble import wobbled
 
 __all__ = [
     "GRU", "LSTM", "RNN", "Attention", "Blocks", "Deep", "Filterbank", "GRUCell", "ImageEncoder", "ImageGrid",
-    "Initialised", "LSTMCell", "Pool", "Pooling", "RNNCell", "Recurrent", "Scoring", "Sensor", "Stepper", "Sums",
-    "Watchable", "Window", "check_lengths", "initialise", "is_watched", "watching", "wobbled",
+    "Initialised", "LSTMCell", "Normalised", "Pool", "Pooling", "RNNCell", "Recurrent", "Scoring", "Sensor",
+    "Stepper", "Sums", "Watchable", "Window", "check_lengths", "initialise", "is_watched", "watching", "wobbled",
 ]  # fmt: skip

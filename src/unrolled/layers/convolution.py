@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 Blocks = Literal["plain", "residual"]
+Normalised = Literal["groups", "batch"]
 
 _FINEST = 8  # pixels of a side, from which nothing is halved any more
 _FEWEST = 2  # stages, however small an image is
@@ -24,27 +25,38 @@ class ImageGrid(nn.Module):
     Stages, each a 3 x 3 convolution and the maximum of 2 x 2 pixels, until a side has eight pixels or fewer; all but
     the first, which has most pixels, end with a block of two convolutions. Then two channels more say where each pixel
     is (Liu et al. 2018, "CoordConv"), and a last convolution reads all. A "residual" block adds what went in (He et al.
-    2015), a "plain" one does not: the comparison of the lecture's slide 77. Channels are normalised in groups (Wu & He
-    2018), each image by itself, so what an image becomes does not depend on the others beside it.
+    2015), a "plain" one does not: the comparison of the lecture's slide 77.
+
+    Channels are normalised in "groups" (Wu & He 2018), each image by itself, so that what an image becomes never
+    depends on the others beside it; or over the "batch" while training (Ioffe & Szegedy 2015), and by what was usual
+    then in evaluation: images that have nothing to do with each other are learned in fewer steps.
     """
 
     places: Tensor  # [2, height, width] of what the stages give: the row and the column of each pixel, from -1 to 1
 
-    def __init__(self, channels: int, height: int, width: int, size: int = _MOST, blocks: Blocks = "residual") -> None:
+    def __init__(
+        self,
+        channels: int,
+        height: int,
+        width: int,
+        size: int = _MOST,
+        blocks: Blocks = "residual",
+        normalised: Normalised = "groups",
+    ) -> None:
         super().__init__()
         halvings = math.ceil(math.log2(max(height, width) / _FINEST))
         stages: list[nn.Module] = []
         wide = _FIRST
         for number in range(max(halvings, _FEWEST)):
-            stages.append(_convolution(channels, wide, halves=number < halvings))
+            stages.append(_convolution(channels, wide, normalised, halves=number < halvings))
             if number:
-                stages.append(Block(wide, blocks))
+                stages.append(Block(wide, blocks, normalised))
             channels, wide = wide, min(2 * wide, _MOST)
         self.stages = nn.Sequential(*stages)
         rows, columns = (-(-side // 2 ** max(halvings, 0)) for side in (height, width))
         lines = (torch.linspace(-1, 1, side) for side in (rows, columns))
         self.register_buffer("places", torch.stack(torch.meshgrid(*lines, indexing="ij")), persistent=False)
-        self.last = _convolution(channels + _PLACES, size)
+        self.last = _convolution(channels + _PLACES, size, normalised)
         self.rows, self.columns = rows, columns
 
     def forward(self, images: Tensor) -> Tensor:
@@ -75,11 +87,11 @@ class ImageEncoder(ImageGrid):
 class Block(nn.Module):
     """Two convolutions; a residual block begins as the identity (Goyal et al. 2017: the last gain is zero)."""
 
-    def __init__(self, channels: int, blocks: Blocks) -> None:
+    def __init__(self, channels: int, blocks: Blocks, normalised: Normalised = "groups") -> None:
         super().__init__()
-        self.first = _convolution(channels, channels)
+        self.first = _convolution(channels, channels, normalised)
         self.second = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-        self.norm = nn.GroupNorm(_GROUPS, channels)
+        self.norm = _norm(channels, normalised)
         self.activation = nn.ReLU()
         self.is_residual = blocks == "residual"
         if self.is_residual:
@@ -92,11 +104,15 @@ class Block(nn.Module):
         return activated
 
 
-def _convolution(channels: int, to: int, *, halves: bool = False) -> nn.Sequential:
+def _convolution(channels: int, to: int, normalised: Normalised, *, halves: bool = False) -> nn.Sequential:
     """A convolution, normalised after it is halved: there are four times as many pixels before."""
     return nn.Sequential(
         nn.Conv2d(channels, to, 3, padding=1, bias=False),
         *([nn.MaxPool2d(2, ceil_mode=True)] if halves else []),
-        nn.GroupNorm(_GROUPS, to),
+        _norm(to, normalised),
         nn.ReLU(),
     )
+
+
+def _norm(channels: int, normalised: Normalised) -> nn.GroupNorm | nn.BatchNorm2d:
+    return nn.GroupNorm(_GROUPS, channels) if normalised == "groups" else nn.BatchNorm2d(channels)

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
-from unrolled.layers import Blocks, ImageGrid, check_lengths
+from unrolled.layers import Blocks, ImageGrid, Normalised, check_lengths
 from unrolled.models.memory import Memory
 from unrolled.shapes import check_shape
 
@@ -19,8 +19,8 @@ class ViewerConfig(BaseModel):
     """What is read: images of the shape `frame` (channels, height, width), or vectors of so many `features`.
 
     grid: the rows and columns in which the features of an image stand, if they do. mean, deviation: of an image's
-    channels. size: of the vector of each place. shift: pixels by which an image is moved at most, while training.
-    dropout: of the numbers of a vector, the same in all places of an image.
+    channels. size: of the vector of each place. blocks, normalised: of the network, see `ImageGrid`. shift: pixels by
+    which an image is moved at most, while training. dropout: of the numbers of a vector, the same in all places.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -30,6 +30,7 @@ class ViewerConfig(BaseModel):
     grid: tuple[int, int] | None = None
     size: int = Field(default=64, ge=8, le=1_000_000, multiple_of=8)
     blocks: Blocks = "residual"
+    normalised: Normalised = "batch"
     mean: tuple[float, ...] = ()
     deviation: tuple[float, ...] = ()
     shift: int = Field(default=0, ge=0)
@@ -66,7 +67,7 @@ class Viewer(nn.Module):
         if config.frame is not None:
             self.register_buffer("mean", torch.tensor(config.mean, dtype=torch.float32)[:, None, None])
             self.register_buffer("deviation", torch.tensor(config.deviation, dtype=torch.float32)[:, None, None])
-            self.grid = ImageGrid(*config.frame, config.size, config.blocks)
+            self.grid = ImageGrid(*config.frame, config.size, config.blocks, config.normalised)
 
     @property
     def shape(self) -> tuple[int, int] | None:
