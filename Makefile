@@ -11,7 +11,7 @@ demo: $(VENV)/.demo
 	$(VENV)/bin/unrolled look runs/demo
 
 test: $(VENV)/.test
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/.test
 	$(VENV)/bin/ruff check

@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as the command does: threads that wait leave a busy core to others
+if (
+    "PYTEST_XDIST_WORKER" in os.environ
+):  # several processes test side by side: a thread each, or they wait for each other
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import signal
 
