@@ -177,7 +177,7 @@ def _marked(seed: int, place: Path) -> dict[str, float]:
     place.parent.mkdir(parents=True, exist_ok=True)
     data = place.parent / f"{place.name}.npz"
     np.savez(data, **marked_shapes(8_000, seed))
-    options: dict[str, Any] = {"steps": 1_000, "spread": 0.0, "dropout": 0.0, "encoder_dropout": 0.0, "samples": 0}
+    options: dict[str, Any] = {"steps": 3_000, "spread": 0.0, "dropout": 0.0, "encoder_dropout": 0.0, "samples": 0}
     options |= {"encoder": f"{__file__}:cells_of"}
     path = train(CaptionConfig(data=(str(data),), seed=seed, **options), place)
     run = load(path, best=True)
