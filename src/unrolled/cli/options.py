@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
 from pydantic.fields import FieldInfo
 
 from unrolled.runs import KINDS
+from unrolled.runs.tasks import AnyKind
 
 LENGTHS = ("steps", "epochs", "minutes")
 _PANELS = {
@@ -47,29 +48,59 @@ def with_run_options(command: Callable[..., None]) -> Callable[..., None]:
 
     An option that was not given is None: the configuration file or the default holds.
     """
-    signature = inspect.signature(command, eval_str=True)
-    own = [one for one in signature.parameters.values() if one.kind is not one.VAR_KEYWORD]
+    made = [_parameter(name, of_kinds) for name, of_kinds in _fields(lambda kind: kind.config.model_fields).items()]
+    made.sort(key=lambda one: one.name not in _ARGUMENTS)
+    return _with(command, lambda own: [*made, *own])
+
+
+def with_use_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command whose last parameter is `**options` one for each that a kind has a use for once it is trained.
+
+    An option that was not given is None: what the run was trained with holds.
+    """
+    fields = _fields(lambda kind: sorted(kind.used_with))
+    made = [_parameter(name, of_kinds, is_use=True) for name, of_kinds in fields.items()]
+    return _with(command, lambda own: [*own, *made])
+
+
+def given(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that were given."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _fields(names: Callable[[AnyKind], Iterable[str]]) -> dict[str, dict[str, FieldInfo]]:
+    """Of each option by these names, the field of each kind of task that has it."""
     fields: dict[str, dict[str, FieldInfo]] = {}
     for kind in KINDS.values():
-        for name, field in kind.config.model_fields.items():
-            fields.setdefault(name, {})[kind.name] = field
-    made = [_parameter(name, of_kinds) for name, of_kinds in fields.items()]
-    made.sort(key=lambda one: one.name not in _ARGUMENTS)
-    parameters = [*made, *(one.replace(kind=one.KEYWORD_ONLY) for one in own)]
+        for name in names(kind):
+            fields.setdefault(name, {})[kind.name] = kind.config.model_fields[name]
+    return fields
+
+
+def _with(
+    command: Callable[..., None], order: Callable[[list[inspect.Parameter]], list[inspect.Parameter]]
+) -> Callable[..., None]:
+    """The command with other parameters in the place of its `**options`, by its own ones."""
+    signature = inspect.signature(command, eval_str=True)
+    own = [
+        one.replace(kind=one.KEYWORD_ONLY) for one in signature.parameters.values() if one.kind is not one.VAR_KEYWORD
+    ]
+    parameters = order(own)
     command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {one.name: one.annotation for one in parameters}
     return command
 
 
-def _parameter(name: str, of_kinds: dict[str, FieldInfo]) -> inspect.Parameter:
-    """The parameter for a field, of one kind of task or of several."""
+def _parameter(name: str, of_kinds: dict[str, FieldInfo], *, is_use: bool = False) -> inspect.Parameter:
+    """The parameter for a field, of one kind of task or of several. `is_use`: its default is what was trained with."""
     annotation: Any
     field = next(iter(of_kinds.values()))
     if name in _ARGUMENTS:
         annotation = Annotated[list[str] | None, typer.Argument(help=field.description, show_default=False)]
     else:
         panel = next((panel for panel, names in _PANELS.items() if name in names), "Training")
-        option = typer.Option(help=_help(of_kinds), rich_help_panel=panel, show_default=False)
+        panel, told = ("Use", _use_help(of_kinds)) if is_use else (panel, _help(of_kinds))
+        option = typer.Option(help=told, rich_help_panel=panel, show_default=False)
         annotation = Annotated[_plain([one.annotation for one in of_kinds.values()]) | None, option]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
 
@@ -81,6 +112,11 @@ def _plain(annotations: list[Any]) -> Any:
         return Literal[tuple(dict.fromkeys(choices))]
     members = [one for one in get_args(annotations[0]) if one is not type(None)]
     return members[0] if type(None) in get_args(annotations[0]) else annotations[0]
+
+
+def _use_help(of_kinds: dict[str, FieldInfo]) -> str:
+    described = next((one.description for one in of_kinds.values() if one.description), None)
+    return "; ".join([*filter(None, [described]), f"--task {' and '.join(of_kinds)}; default: as it was trained"])
 
 
 def _help(of_kinds: dict[str, FieldInfo]) -> str:

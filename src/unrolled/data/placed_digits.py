@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.data.digits import LEARNED, digits_of, of_digits, packed
 from unrolled.data.fetching import MEASURE
 from unrolled.data.images import Pixels
-from unrolled.data.moving_digits import LEARNED, digits_of, varied
-from unrolled.data.picture_corpora import of_digits, packed
+from unrolled.data.moving_digits import varied
 
 _SIDE = 60  # pixels
 _COPIES = 5  # of each digit that is learned

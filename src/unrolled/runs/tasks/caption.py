@@ -13,7 +13,7 @@ from torch import nn
 
 from unrolled.data import Picture, spelling_of
 from unrolled.equations import Graph
-from unrolled.errors import DataError, GenerationError
+from unrolled.errors import DataError
 from unrolled.generation import Beam
 from unrolled.models import Captioner, CaptionerConfig, TellerConfig, ViewerConfig
 from unrolled.runs.tasks.caption_config import CaptionConfig
@@ -28,11 +28,11 @@ from unrolled.runs.tasks.caption_data import (
 from unrolled.runs.tasks.caption_look import look_at_captions
 from unrolled.runs.tasks.caption_score import CaptionScore, check_scorer, score_of
 from unrolled.runs.tasks.captioning import said_of, tell
-from unrolled.runs.tasks.examples import ABOUT, ExamplesKind, scale_of, spread
+from unrolled.runs.tasks.examples import ABOUT, ExamplesKind, measuring, scale_of, spread
 from unrolled.runs.tasks.image_features import features_by
 from unrolled.runs.tasks.kind import Asked, DataFile, Gathered, Prediction, Seen, ShouldStop
 from unrolled.runs.tasks.pictured import colours, read_pictures, shape_of
-from unrolled.training import Evaluation, ExamplesTask
+from unrolled.training import ExamplesTask
 
 _SHOWN = 4
 _AT_ONCE = 256  # images that are told of before any is shown
@@ -158,13 +158,9 @@ class CaptionKind(ExamplesKind[CaptionConfig, AboutCaptions, Captioned]):
         learned, held_out = self.parted(config, about, data)
         greedy = Beam(1, config.length_penalty)
 
-        def measure(should_stop: ShouldStop) -> Evaluation | None:
+        def scored(should_stop: ShouldStop) -> CaptionScore | None:
             assert held_out is not None
-            try:
-                score = score_of(model, about, held_out, greedy, should_stop)
-            except GenerationError:
-                return Evaluation(math.nan)  # (the trainer says what is wrong)
-            return None if score is None else Evaluation(score.nats, score.by_name, self.chosen_by(config))
+            return score_of(model, about, held_out, greedy, should_stop)
 
         return ExamplesTask(
             model,
@@ -173,7 +169,7 @@ class CaptionKind(ExamplesKind[CaptionConfig, AboutCaptions, Captioned]):
             config.batch_size,
             seed=config.seed,
             loss_of_guessing=math.log(len(about.spelling) + 1),
-            measure=measure,
+            measure=measuring(scored, self.chosen_by(config)),
         )
 
     def chosen_by(self, config: CaptionConfig) -> str | None:

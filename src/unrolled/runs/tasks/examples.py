@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +15,11 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from torch import nn
 
 from unrolled.data import Examples
-from unrolled.errors import ConfigError, DataError
+from unrolled.errors import ConfigError, DataError, GenerationError
 from unrolled.runs.config import RunConfig
 from unrolled.runs.events import Told
-from unrolled.runs.tasks.kind import Asked, Contents, DataFile, Gathered, Kind, Score, Seen
-from unrolled.training import ExamplesTask
+from unrolled.runs.tasks.kind import Asked, Contents, DataFile, Gathered, Kind, Score, Seen, ShouldStop
+from unrolled.training import Evaluation, ExamplesTask
 
 _STILL = 1e-9  # of its mean: a channel that moves by less does not move
 _AT_ONCE = 1_000  # steps, or frames, whose squares are held at once
@@ -99,6 +100,35 @@ def _in_pieces(values: Sequence[NDArray[Any]]) -> Iterator[NDArray[Any]]:
 Config = TypeVar("Config", bound=ExamplesConfig)
 AboutType = TypeVar("AboutType", bound=AboutExamples)
 Data = TypeVar("Data", bound=Examples)
+
+
+class Scored(Protocol):
+    """A score that says how a training goes on."""
+
+    @property
+    def nats(self) -> float:
+        """The loss."""
+        ...
+
+    @property
+    def by_name(self) -> Mapping[str, float]:
+        """Scores of which the higher is the better."""
+        ...
+
+
+def measuring(
+    score: Callable[[ShouldStop], Scored | None], chosen_by: str | None
+) -> Callable[[ShouldStop], Evaluation | None]:
+    """What a trainer asks for, of how what is held out is scored; `chosen_by`: see `Evaluation`."""
+
+    def measure(should_stop: ShouldStop) -> Evaluation | None:
+        try:
+            found = score(should_stop)
+        except GenerationError:
+            return Evaluation(math.nan)  # (the trainer says what is wrong)
+        return None if found is None else Evaluation(found.nats, found.by_name, chosen_by)
+
+    return measure
 
 
 class ExamplesKind(Kind[Config, AboutType, Data], Generic[Config, AboutType, Data]):

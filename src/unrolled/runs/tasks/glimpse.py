@@ -17,14 +17,14 @@ from unrolled.data import Examples, read_examples, stored_examples
 from unrolled.equations import Graph
 from unrolled.errors import DataError
 from unrolled.models import Glimpser, GlimpserConfig
-from unrolled.runs.tasks.examples import ABOUT, ExamplesKind, spread
+from unrolled.runs.tasks.examples import ABOUT, ExamplesKind, measuring, spread
 from unrolled.runs.tasks.glimpse_config import GlimpseConfig
 from unrolled.runs.tasks.glimpse_data import AboutGlimpses, about_pictures, check_stored, examples_of
 from unrolled.runs.tasks.glimpse_look import look_at_glimpses
 from unrolled.runs.tasks.glimpse_score import GlimpseScore, answers_of, certain_answers_of, score_of
 from unrolled.runs.tasks.kind import Asked, DataFile, Gathered, Prediction, Seen, ShouldStop
 from unrolled.runs.tasks.pictured import colours, read_pictures
-from unrolled.training import Evaluation, ExamplesTask
+from unrolled.training import ExamplesTask
 
 _IMAGES = "images.safetensors"
 _SHOWN = 8
@@ -124,13 +124,10 @@ class GlimpseKind(ExamplesKind[GlimpseConfig, AboutGlimpses, Examples]):
         assert isinstance(model, Glimpser)
         learned, held_out = self.parted(config, about, data)
 
-        def measure(should_stop: ShouldStop) -> Evaluation | None:
+        def scored(should_stop: ShouldStop) -> GlimpseScore | None:
             assert held_out is not None
             answers = answers_of(model, held_out, 1, should_stop)
-            if answers is None:
-                return None
-            score = score_of(model, held_out, answers, about.unit)
-            return Evaluation(score.nats, score.by_name, self.chosen_by(config))
+            return None if answers is None else score_of(model, held_out, answers, about.unit)
 
         return ExamplesTask(
             model,
@@ -139,7 +136,7 @@ class GlimpseKind(ExamplesKind[GlimpseConfig, AboutGlimpses, Examples]):
             config.batch_size,
             seed=config.seed,
             loss_of_guessing=math.log(model.config.symbols),
-            measure=measure,
+            measure=measuring(scored, self.chosen_by(config)),
         )
 
     def chosen_by(self, config: GlimpseConfig) -> str:

@@ -12,10 +12,10 @@ from torch import nn
 
 from unrolled.data import Parallel, Ragged, found, parallel, spelling_of
 from unrolled.equations import Graph
-from unrolled.errors import DataError, GenerationError
+from unrolled.errors import DataError
 from unrolled.generation import Beam
 from unrolled.models import FrontConfig, Translator, TranslatorConfig, WriterConfig
-from unrolled.runs.tasks.examples import ABOUT, ExamplesKind, spread
+from unrolled.runs.tasks.examples import ABOUT, ExamplesKind, measuring, spread
 from unrolled.runs.tasks.kind import Asked, DataFile, Gathered, Prediction, Seen, ShouldStop
 from unrolled.runs.tasks.translate_config import TranslateConfig
 from unrolled.runs.tasks.translate_data import (
@@ -30,7 +30,7 @@ from unrolled.runs.tasks.translate_data import (
 from unrolled.runs.tasks.translate_look import look_at_translations
 from unrolled.runs.tasks.translate_score import TranslationScore, check_scorers, score_of
 from unrolled.runs.tasks.translating import render
-from unrolled.training import Evaluation, ExamplesTask
+from unrolled.training import ExamplesTask
 
 _SHOWN = 4
 _AT_ONCE = 256  # sources that are translated before any is told
@@ -139,15 +139,9 @@ class TranslateKind(ExamplesKind[TranslateConfig, AboutTranslation, Translated])
         learned, held_out = self.parted(config, about, data)
         greedy = Beam(1, config.length_penalty)
 
-        def measure(should_stop: ShouldStop) -> Evaluation | None:
+        def scored(should_stop: ShouldStop) -> TranslationScore | None:
             assert held_out is not None
-            try:
-                score = score_of(model, about, held_out, greedy, should_stop)
-            except GenerationError:
-                return Evaluation(math.nan)  # (the trainer says what is wrong)
-            if score is None:
-                return None
-            return Evaluation(score.nats, score.by_name, self.chosen_by(config))
+            return score_of(model, about, held_out, greedy, should_stop)
 
         return ExamplesTask(
             model,
@@ -156,7 +150,7 @@ class TranslateKind(ExamplesKind[TranslateConfig, AboutTranslation, Translated])
             config.batch_size,
             seed=config.seed,
             loss_of_guessing=math.log(len(about.target) + 1),
-            measure=measure,
+            measure=measuring(scored, self.chosen_by(config)),
             prepare=None if config.truth_decay is None else _inverse_sigmoid(model, config.truth_decay),
         )
 
