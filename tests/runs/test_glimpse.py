@@ -131,10 +131,10 @@ def test_the_reference_reads_what_the_engine_trained(folder, trained):
 @pytest.mark.parametrize("way", WAYS)
 def test_every_way_learns(folder, tmp_path, way):
     events = []
-    train(_config(folder / "two.npz", samples=0, steps=60, **way), tmp_path / "run", listen=events.append)
+    train(_config(folder / "two.npz", samples=0, steps=120, **way), tmp_path / "run", listen=events.append)
     first, *_, last = [one.loss for one in events if isinstance(one, Evaluated)]
     assert last < 0.9 * first
-    assert {one.step for one in events if isinstance(one, Stepped)} == set(range(1, 61))
+    assert {one.step for one in events if isinstance(one, Stepped)} == set(range(1, 121))
 
 
 @pytest.mark.parametrize("precision", ["bf16", "float64"])
