@@ -185,32 +185,61 @@ class TestHardAttention:
         settings = {"reward": 1.0, "entropy": 0.0, "mixing": 0.0, "spread": 0.0} | options
         return _model("hard", "rnn", {"features": 3}, **settings).double()
 
-    def _exact(self, model, features, lengths, captions):
-        """The gradient of E[-log p(y | s)] over every way s to look, of the attention's own weights."""
-        given, wanted = given_before(captions, 5), ended(captions, 5)
-        expected = 0.0
-        for way in itertools.product(range(self.PLACES), repeat=len(given)):
+    def _ways(self, model, run, steps):
+        """What `run` gives for every way to look, and the chance of each."""
+        for way in itertools.product(range(self.PLACES), repeat=steps):
+            model.teller.baseline.fill_(1.3)
             model.teller._chosen = lambda weights, left=list(way): torch.full((len(weights),), left.pop(0))
-            memory = model.read(features, lengths)
-            logits, _, looks = model.teller.look(given, memory, model.teller.begin(memory))
-            chance = looks.weights.gather(2, looks.chosen[..., None]).prod()
-            expected = expected + chance * F.cross_entropy(logits.flatten(0, 1), wanted.flatten(), reduction="mean")
+            made, looks = run()
+            yield made, looks.weights.gather(2, looks.chosen[..., None]).prod()
         del model.teller._chosen
-        return torch.autograd.grad(expected, list(model.teller.attention.parameters()))
 
     @pytest.mark.parametrize("engine", ["auto", "reference"])
-    def test_its_gradient_is_that_of_the_expectation(self, engine):
+    def test_its_gradient_has_the_mean_of_the_expectation(self, engine):
+        """The mean over all ways, by their chances, of what is minimised; and the expectation of -log p(y | s)."""
+        model = drawn(self._model().train(), scale=2.0)  # (early looks matter much)
+        features, captions = torch.randn(self.PLACES, 1, 3, dtype=torch.float64), torch.tensor([[3], [1]])
+        lengths, targets = torch.tensor([self.PLACES]), torch.tensor([[3, 1, 5]]).T
+        given, wanted = given_before(captions, 5), ended(captions, 5)
+        weights = list(model.parameters())
+        seen = []
+        look = model.teller.look
+        model.teller.look = lambda *args: seen.append(look(*args)) or seen[-1]
+
+        def exactly():
+            memory = model.read(features, lengths)
+            composed, _, looks = look(given, memory, model.teller.begin(memory))
+            logits = model.teller.read_out(composed)
+            return F.cross_entropy(logits.flatten(0, 1), wanted.flatten(), reduction="mean"), looks
+
+        def estimated():
+            nats, beside = model.losses(features, lengths, targets)
+            return nats.mean() + beside, seen[-1][2]
+
+        with use_engine(engine):
+            expected = sum(cost * chance for cost, chance in self._ways(model, exactly, len(given)))
+            exact = torch.autograd.grad(expected, weights)
+            mean = sum(cost * chance.detach() for cost, chance in self._ways(model, estimated, len(given)))
+            estimate = torch.autograd.grad(mean, weights)
+        for one, other in zip(estimate, exact, strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-11)
+
+    def test_with_many_draws_it_comes_within_a_twentieth(self):
         model = self._model().train()
         features, captions = torch.randn(self.PLACES, 1, 3, dtype=torch.float64), torch.tensor([[3], [1]])
-        lengths = torch.tensor([self.PLACES])
-        count = 40_000
-        with use_engine(engine):
-            exact = self._exact(model, features, lengths, captions)
-            many = features.expand(-1, count, -1), lengths.expand(count), torch.tensor([[3, 1, 5]]).T.expand(-1, count)
-            for _ in range(60):  # (the baseline finds its mean)
-                model.losses(*(one[..., :50] if one.dim() < 3 else one[:, :50] for one in many))
-            nats, beside = model.losses(*many)
-            estimate = torch.autograd.grad(nats.mean() + beside, list(model.teller.attention.parameters()))
+        given, wanted, count = given_before(captions, 5), ended(captions, 5), 20_000
+        weights = list(model.teller.attention.parameters())
+
+        def exactly():
+            memory = model.read(features, torch.tensor([self.PLACES]))
+            composed, _, looks = model.teller.look(given, memory, model.teller.begin(memory))
+            logits = model.teller.read_out(composed)
+            return F.cross_entropy(logits.flatten(0, 1), wanted.flatten(), reduction="mean"), looks
+
+        exact = torch.autograd.grad(sum(one * chance for one, chance in self._ways(model, exactly, 3)), weights)
+        targets = torch.tensor([[3, 1, 5]]).T.expand(-1, count)
+        nats, beside = model.losses(features.expand(-1, count, -1), torch.full((count,), self.PLACES), targets)
+        estimate = torch.autograd.grad(nats.mean() + beside, weights)
         for one, other in zip(estimate, exact, strict=True):
             assert (one - other).norm() / other.norm() < 0.05
 
@@ -254,8 +283,9 @@ def test_attention_that_is_spread_out_evenly_costs_nothing():
     model = _model("soft", viewer={"features": 3})
     for value in model.teller.attention.score.parameters():
         torch.nn.init.zeros_(value)
-    _, beside = model.losses(torch.randn(4, 4, 3), torch.full((4,), 4), TARGETS)
-    assert float(beside.detach()) == pytest.approx(0, abs=1e-10)
+    for lengths in ([4, 4, 4, 4], [2, 4, 1, 3]):
+        _, beside = model.losses(torch.randn(4, 4, 3), torch.tensor(lengths), TARGETS)
+        assert float(beside.detach()) == pytest.approx(0, abs=1e-10)
     model.teller.attention.score.weight.data.fill_(3.0)
     _, beside = model.losses(torch.randn(4, 4, 3), torch.full((4,), 4), TARGETS)
     assert float(beside.detach()) > 0.01
@@ -278,6 +308,70 @@ def test_while_training_images_are_moved_a_little():
 def test_cells_whose_output_is_no_state_are_told_of(image):
     with pytest.raises(ConfigError, match="is no state"):
         _model(image, "sru")
+
+
+@pytest.mark.parametrize("image", WAYS)
+def test_what_stands_behind_the_ends_of_features_is_not_read(image):
+    model = _model(image, viewer={"features": 3})
+    features, lengths = torch.randn(4, 4, 3), torch.tensor([4, 2, 3, 1])
+    behind = torch.arange(4)[:, None] >= lengths
+    outcomes = []
+    for filling in (0.0, 5.0, torch.nan):
+        made = model.losses(features.masked_fill(behind[..., None], filling), lengths, TARGETS)
+        outcomes.append(torch.cat([one.flatten() for one in made]) if isinstance(made, tuple) else made)
+    assert torch.equal(outcomes[0], outcomes[1])
+    assert torch.equal(outcomes[0], outcomes[2])
+
+
+def by_hand(teller, ids, places, name):
+    """Logits `[U, V + 1]` of one caption, by the equations, with an LSTM's parts in the order i, f, o, g."""
+    cell, summary = teller.rnn.layer0, places.mean(dim=0)
+    weights = {key.rpartition("_")[2] + key[0]: value for key, value in cell.named_parameters()}
+
+    def lstm(x, h, c):
+        z = weights["xw"] @ x + weights["xb"] + weights["hw"] @ h + weights["hb"]
+        i, f, o, g = z.chunk(4)
+        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+        return o.sigmoid() * c.tanh(), c
+
+    size = teller.config.hidden_size
+    h, c, logits = torch.zeros(size), torch.zeros(size), []
+    if name == "word":
+        h, c = lstm(teller.project.weight @ summary + teller.project.bias, h, c)
+    if name == "soft":
+        h, c = ((teller.start[one].weight @ summary + teller.start[one].bias).tanh() for one in ("h", "c"))
+    for symbol in ids:
+        x = teller.embedding.weight[symbol]
+        if name == "every":
+            h, c = lstm(torch.cat([x, summary]), h, c)
+        elif name == "word":
+            h, c = lstm(x, h, c)
+        else:
+            asked = teller.attention
+            query = asked.query.weight @ h + asked.query.bias
+            scores = [asked.score.weight[0] @ (asked.memory.weight @ a + query).tanh() for a in places]
+            alpha = torch.stack(scores).softmax(dim=0)
+            z = (teller.gate.weight[0] @ h + teller.gate.bias[0]).sigmoid() * (alpha[:, None] * places).sum(dim=0)
+            h, c = lstm(torch.cat([x, z]), h, c)
+            x = x + teller.of_state.weight @ h + teller.of_state.bias + teller.of_place.weight @ z
+        read = x if name == "soft" else h
+        logits.append(teller.read_out.weight @ read + teller.read_out.bias)
+    return torch.stack(logits)
+
+
+@pytest.mark.parametrize("name", ["every", "word", "soft"])
+def test_each_way_is_its_equations(name):
+    model = _model(name, viewer={"features": 3})
+    places, ids = torch.randn(4, 3), [5, 3, 1, 0]
+    with torch.no_grad():
+        logits, _ = model(places[:, None], torch.tensor([4]), torch.tensor(ids)[:, None])
+        torch.testing.assert_close(logits[:, 0], by_hand(model.teller, ids, places, name), rtol=0, atol=1e-5)
+
+
+def test_of_the_places_of_an_image_the_largest_numbers_are_its_summary():
+    model = _model("every")
+    memory = model.read(*_images())
+    assert torch.equal(memory.summary, memory.places.amax(dim=0))
 
 
 def test_other_images_are_told_of():

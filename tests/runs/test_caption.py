@@ -133,13 +133,13 @@ def test_resume_is_exact(folder, tmp_path, image, engine):
     assert image != "hard" or float(whole["teller.baseline"]) > 0
 
 
-@pytest.mark.parametrize("image", ["first", "state", "hard"])
+@pytest.mark.parametrize("image", ["first", "every", "state", "word", "hard"])
 def test_every_way_learns(folder, tmp_path, image):
     events = []
     options = {"samples": 0, "steps": 60, "evaluations": 2, "image": image, "cell": "gru_v3"}
     train(_config(folder / "shapes.npz", **options), tmp_path / "run", listen=events.append)
-    last = [one.loss for one in events if isinstance(one, Evaluated)][-1]
-    assert last < 0.5  # (ln 8 is what guessing costs)
+    last = [one for one in events if isinstance(one, Evaluated)][-1]
+    assert last.scores["exact match"] > 0.5  # (1/6 without the image)
 
 
 @pytest.mark.parametrize("width", [1, 4])
@@ -183,6 +183,8 @@ def test_captions_can_be_drawn(folder, trained):
 
 def test_what_is_drawn_is_as_frequent_as_it_is_likely(trained):
     run = load(trained[0])
+    with torch.no_grad():  # (what is never said would take its share of the chances that are told)
+        run.model.teller.read_out.bias[run.about.spelling.unknown] = -100.0
     image = np.full((1, 12, 12), 115, dtype=np.uint8)  # (nothing is to be seen: it wavers)
     many = captioned(run.about.spelling, [Picture(image, ("a dark bar",), "x")] * 2_000, LONGEST)
     texts = [one.text for (one,) in tell(run.model, run.about, many, Strategy(1.0))]

@@ -76,3 +76,31 @@ def test_a_number_beside_that_is_none_stops_before_the_update():
 
 def test_a_large_number_beside_is_no_explosion():
     assert len(_steps(_trainer(1e9))) == 3  # (max_loss_ratio is of what is told)
+
+
+def test_running_means_are_as_before_the_step_that_failed():
+    class Normal(Learner):
+        def __init__(self):
+            super().__init__()
+            self.norm = nn.BatchNorm1d(2)
+
+        def losses(self, inputs, lengths, targets):
+            self.asked = getattr(self, "asked", 0) + 1
+            given = self.norm(inputs[0]) + (math.nan if self.asked == 2 else 0.0)
+            if self.asked == 2:
+                self.norm(inputs[0] * math.nan)
+            return F.cross_entropy(self.read_out(given), targets[0], reduction="none")
+
+    trainer = _trainer(None)
+    trainer.task.model = Normal()
+    trainer = Trainer(trainer.task, trainer.config)
+    seen = []
+    with pytest.raises(TrainingError, match="step 2"):
+        for event in trainer.run():
+            if isinstance(event, Stepped):
+                seen.append({name: one.clone() for name, one in trainer.task.model.named_buffers()})
+    assert len(seen) == 1
+    assert all(torch.equal(one, seen[0][name]) for name, one in trainer.task.model.named_buffers())
+    assert trainer.is_sound()
+    trainer.task.model.norm.running_var.fill_(math.nan)
+    assert not trainer.is_sound()

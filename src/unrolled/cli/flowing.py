@@ -82,7 +82,7 @@ def flow_command(
     init: Annotated[Initialised, typer.Option(help="with --depth: torch's initial values, or He's")] = "torch",
     data: Annotated[
         list[str] | None,
-        typer.Option(help="with --depth: images with labels, such as digits, that both networks learn"),
+        typer.Option(help="with --depth: images with labels, such as digits, that the networks learn"),
     ] = None,
     measure: Annotated[
         list[str] | None, typer.Option(help="with --data: others to measure by, such as digits-test")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -54,9 +55,15 @@ def _field(one: Any, name: str, kind: Any, where: str) -> Any:
         there = f"it has {', '.join(map(repr, list(one)[:10]))}" if isinstance(one, Mapping) else "it is no object"
         raise DataError(f"{where}: {name!r} is missing ({there}): wanted {_WANTED}")
     value = one[name]
-    if not isinstance(value, kind) or isinstance(value, bool) or (isinstance(value, str) and not value.strip()):
-        raise DataError(f"{where}: its {name} is {str(value)[:40]!r}: wanted {_WANTED}")
+    is_text = isinstance(value, str)
+    if not isinstance(value, kind) or isinstance(value, bool) or (is_text and not _can_be_written(value)):
+        raise DataError(f"{where}: its {name} is {str(value)[:40]!a}: wanted {_WANTED}")
     return value
+
+
+def _can_be_written(text: str) -> bool:
+    """Whether there is something in a text, and no half of a character."""
+    return bool(text.strip()) and text.encode("utf-8", "replace").decode("utf-8") == text
 
 
 def image_beside(source: Source, folder: Path | None, name: str) -> Path:
@@ -69,11 +76,19 @@ def image_beside(source: Source, folder: Path | None, name: str) -> Path:
         return folder / name
     home = source.path.parent
     near = [home, home / "images", *(one for one in _folders(home.parent) if one.name in source.path.stem)]
-    return next((one / name for one in near if (one / name).is_file()), home / name)
+    return next((one / name for one in near if _is_file(one / name)), home / name)
 
 
-def _folders(folder: Path) -> list[Path]:
+def _is_file(path: Path) -> bool:
     try:
-        return sorted(one for one in folder.iterdir() if one.is_dir())
+        return path.is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
+
+
+@lru_cache(maxsize=8)
+def _folders(folder: Path) -> tuple[Path, ...]:
+    try:
+        return tuple(sorted(one for one in folder.iterdir() if one.is_dir()))
     except OSError:
-        return []
+        return ()

@@ -22,6 +22,7 @@ _IMAGE = ("image", "file", "file_name", "filename", "path")
 _TEXT = ("caption", "text", "label", "description", "class")
 _ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 _MOST = 1 << 32  # bytes of all images
+_COLOURS = (1, 3, 4)  # channels that images have
 _STACKED = 3  # dimensions of grey images, [N, height, width]
 
 
@@ -186,6 +187,11 @@ def _decoded(one: _Listed, shape: FrameShape) -> Pixels:
 def _arrays(source: Source, *, has_texts: bool) -> Iterator[Picture]:
     arrays = arrays_of(source, ("x", "y") if has_texts else ("x",), ())
     x = arrays["x"][:, None] if arrays["x"].ndim == _STACKED else arrays["x"]
+    if x.ndim > _STACKED and x.shape[3] in _COLOURS and x.shape[1] not in _COLOURS:
+        raise DataError(
+            f"{source.name}: x is {x.shape}, it seems with colours last: wanted [N, C, height, width]. Write"
+            " x.transpose(0, 3, 1, 2)"
+        )
     if x.ndim != _STACKED + 1 or x.dtype != np.uint8:
         raise DataError(
             f"{source.name}: x is {arrays['x'].dtype} {arrays['x'].shape}: wanted images, uint8 [N, height, width] or"

@@ -62,11 +62,16 @@ def _of_random_numbers(layers: int, width: int, init: Initialised, seed: int, bl
 def gradients_by_layer(model: nn.Module, loss: Tensor) -> list[float]:
     """The norm of dL/dW of each matrix or kernel W of a model, in the order of its parameters, relative to the last's.
 
+    Of weights that are learned; 0 for one on which the loss does not depend. The graph of the loss is kept.
+
     Raises:
-        ConfigError: the last has no gradient, or one is not finite.
+        ConfigError: there are none, the last has no gradient, or one is not finite.
     """
-    weights = [one for one in model.parameters() if one.dim() > 1]
-    norms = torch.stack([one.double().norm() for one in torch.autograd.grad(loss, weights)])
+    weights = [one for one in model.parameters() if one.dim() > 1 and one.requires_grad]
+    if not weights or not loss.requires_grad:
+        raise ConfigError("the loss depends on no weight of the model that is learned: there is no gradient to compare")
+    found = torch.autograd.grad(loss, weights, retain_graph=True, allow_unused=True)
+    norms = torch.stack([loss.new_zeros(()).double() if one is None else one.double().norm() for one in found])
     if not bool(norms.isfinite().all()) or norms[-1] == 0:
         raise ConfigError(
             f"the gradient in the last of {len(norms):,} layers is {float(norms[-1]):g}, nothing to compare others"

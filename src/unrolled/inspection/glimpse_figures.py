@@ -16,6 +16,7 @@ _SHADES = [[0.0, "#ffffff"], [1.0, "#0a3069"]]
 _PATH = "#e69f00"
 _SPLIT = 0.42  # of the width: the image has what lies left of it
 _GAP = 1  # pixels between two glimpses
+_BRIGHTNESS = (0.0, 255.0)  # of images and of glimpses alike: outside of the image there is black
 _LINE = 1.5
 _FINEST = 256  # pixels of an image that is shown, along its longer side
 _MOST_ROWS = 14  # symbols whose probabilities are shown
@@ -59,7 +60,7 @@ def _add_image(drawn: go.Figure, shown: Glimpses) -> None:
     every = -(-max(shown.image.shape[1:]) // _FINEST)
     middle = (every - 1) / 2  # of the first pixel that is shown, and of those that it stands for
     drawn.add_image(
-        z=as_colours(shown.image[None, :, ::every, ::every])[0], x0=middle, y0=middle, dx=every, dy=every,
+        z=as_colours(shown.image[None, :, ::every, ::every], _BRIGHTNESS)[0], x0=middle, y0=middle, dx=every, dy=every,
         hoverinfo="skip",
     )  # fmt: skip
     for number, (left, top, side) in enumerate(shown.boxes[:, 0].tolist()):
@@ -98,7 +99,7 @@ def _add_seen(drawn: go.Figure, shown: Glimpses) -> None:
 def _mosaic(seen: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Patches `[T, k, C, g, g]` as one picture `[k (g + gap), T (g + gap), 3]`, white between two."""
     steps, scales = seen.shape[:2]
-    coloured = as_colours(seen.reshape(steps * scales, *seen.shape[2:]))
+    coloured = as_colours(seen.reshape(steps * scales, *seen.shape[2:]), _BRIGHTNESS)
     framed = np.pad(coloured, ((0, 0), (0, _GAP), (0, _GAP), (0, 0)), constant_values=255)
     rows = framed.reshape(steps, scales, *framed.shape[1:]).transpose(1, 2, 0, 3, 4)
     whole: NDArray[np.uint8] = rows.reshape(scales * rows.shape[1], -1, 3)

@@ -91,10 +91,13 @@ def _rows(frames: NDArray[np.float32], columns: int) -> Iterator[Picture]:
         yield np.concatenate(shown[start : start + columns], axis=1)
 
 
-def as_colours(frames: NDArray[np.float32]) -> Picture:
-    """Frames as red, green and blue `[T, height, width, 3]`: as they are with three channels, else grey."""
+def as_colours(frames: NDArray[np.float32], limits: tuple[float, float] | None = None) -> Picture:
+    """Frames as red, green and blue `[T, height, width, 3]`: as they are with three channels, else grey.
+
+    `limits`: what is shown as black, and as the brightest; None: the least and the greatest number that there is.
+    """
     shown = frames if frames.shape[1] == 3 else frames.mean(axis=1, keepdims=True).repeat(3, axis=1)
-    low, high = float(shown.min()), float(shown.max())
+    low, high = limits or (float(shown.min()), float(shown.max()))
     scaled = (shown - low) / (high - low or 1.0) * 255
     return np.ascontiguousarray(scaled.round().astype(np.uint8).transpose(0, 2, 3, 1))
 

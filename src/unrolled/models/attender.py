@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from unrolled.engine import State
+from unrolled.engine import State, within
 from unrolled.equations import Cell, Graph
 from unrolled.errors import ConfigError
 from unrolled.layers import Attention, Recurrent
@@ -39,11 +39,13 @@ class Attender(nn.Module):
 
     alpha_t = softmax_i v . tanh(W a_i + U h_{t-1})   (eq. 4, 5)
     "soft": z_t = beta_t sum_i alpha_ti a_i, beta_t = sigmoid(f_beta(h_{t-1}))   (eq. 13, section 4.2.1)
-    "hard": z_t = a_s, the place s drawn by alpha_t (eq. 8); in evaluation the likeliest one
+    "hard": z_t = beta_t a_s, the place s drawn by alpha_t (eq. 8; the gate is the authors' program's); in evaluation
+    the likeliest one
     the cell reads E y_{t-1} and z_t   (eq. 1)
     p(y_t) ~ exp(L_o (E y_{t-1} + L_h h_t + L_z z_t))   (eq. 7)
 
-    The states begin as tanh(W mean_i a_i + b) (section 3.1.2, one layer deep). Of several layers the last one looks.
+    The states begin as tanh(W v + b) of the summary v of the places (section 3.1.2, one layer deep). Of several layers
+    the last one looks.
 
     Args:
         config: the sizes.
@@ -54,7 +56,7 @@ class Attender(nn.Module):
         ConfigError: a cell whose output is no state of it, so that nothing is known before the first step.
     """
 
-    baseline: Tensor  # the moving mean of the nats of a symbol
+    baseline: Tensor  # the moving mean of the nats of a symbol, as they are minimised
 
     def __init__(self, config: TellerConfig, memory_size: int, cell: Cell | Graph | str) -> None:
         super().__init__()
@@ -97,18 +99,18 @@ class Attender(nn.Module):
         Raises:
             ShapeError: ids that are none.
         """
-        logits, after, looks = self.look(ids, memory, state, lengths)
-        return logits, after, looks.weights
+        composed, after, looks = self.look(ids, memory, state, lengths)
+        return self.read_out(composed), after, looks.weights
 
     def step(self, ids: Tensor, memory: Memory, state: State) -> tuple[Tensor, State, Tensor | None]:
         """The same for one symbol of each row, `[B]`."""
-        logits, after, looks = self.look(ids[None], memory, state)
-        return logits[0], after, looks.weights[0]
+        composed, after, looks = self.look(ids[None], memory, state)
+        return self.read_out(composed[0]), after, looks.weights[0]
 
     def look(
         self, ids: Tensor, memory: Memory, state: State, lengths: Tensor | None = None
     ) -> tuple[Tensor, State, Looks]:
-        """As `forward`, and where it looked."""
+        """As `forward`, but what the logits are read out of, `[U, B, E]`, in their place; and where it looked."""
         words: Tensor = self.dropout(self.embedding(check_ids("ids", ids, self.boundary + 1)))
         places = self.attention.prepared(memory.places, memory.lengths)
         hidden, seen, weights, chosen = [], [], [], []
@@ -125,9 +127,9 @@ class Attender(nn.Module):
             chosen.append(place)
         told = words + self.of_state(self.dropout(torch.stack(hidden))) + self.of_place(torch.stack(seen))
         drawn = None if self.config.image == "soft" else torch.stack(chosen)
-        return self.read_out(self.dropout(told)), state, Looks(torch.stack(weights), drawn)
+        return self.dropout(told), state, Looks(torch.stack(weights), drawn)
 
-    def beside(self, looks: Looks, nats: Tensor, real: Tensor) -> Tensor:
+    def beside(self, looks: Looks, nats: Tensor, real: Tensor, places: Tensor) -> Tensor:
         """What is minimised beside the mean nats of a symbol.
 
         For both: `spread` times sum_i (tau - sum_t alpha_ti)^2 in the mean over the captions (eq. 14), where tau is
@@ -138,10 +140,12 @@ class Attender(nn.Module):
             looks: where it looked, `[U, N, ...]`.
             nats: of each real symbol, in the order of `real`.
             real: which symbols there are, `[U, N]` bool.
+            places: how many places each image has, `[N]`.
         """
         weights = looks.weights * real[..., None]
         covered = weights.sum(dim=0)  # [N, S]
-        even = real.sum(dim=0)[:, None] / looks.weights.shape[2]
+        is_place = within(places, covered.shape[1]).T
+        even = real.sum(dim=0)[:, None] / places[:, None] * is_place
         made = self.config.spread * (even - covered).square().sum(dim=1).mean()
         if looks.chosen is None:
             return made
@@ -151,9 +155,9 @@ class Attender(nn.Module):
         """What a draw is learned by, summed over all of them."""
         assert looks.chosen is not None
         cost = torch.zeros(real.shape, dtype=nats.dtype, device=nats.device).masked_scatter(real, nats)
-        if self.training:
-            self.baseline += self.config.forgetting * (nats.mean() - self.baseline)
         above = (cost - self.baseline).masked_fill(~real, 0.0)
+        if self.training:  # (after it was used: a baseline may not depend on the choices that it is held against)
+            self.baseline += self.config.forgetting * (nats.mean() - self.baseline)
         to_go = above.flip(0).cumsum(dim=0).flip(0)  # of this symbol and all that follow it
         is_drawn = real & (looks.chosen >= 0)
         log_weights = looks.weights.clamp_min(torch.finfo(nats.dtype).tiny).log()

@@ -69,8 +69,10 @@ class Captioner(nn.Module):
         state = self.teller.begin(memory)
         smoothing = self.config.label_smoothing if self.training else 0.0
         if isinstance(self.teller, Teller):
-            logits, _, _ = self.teller(given, memory, state)
-            return F.cross_entropy(logits[real], wanted[real], reduction="none", label_smoothing=smoothing)
-        logits, _, looks = self.teller.look(given, memory, state)
-        nats = F.cross_entropy(logits[real], wanted[real], reduction="none", label_smoothing=smoothing)
-        return nats, self.teller.beside(looks, nats, real)
+            composed, _ = self.teller.compose(given, memory, state)
+            logits = self.teller.read_out(composed[real])
+            return F.cross_entropy(logits, wanted[real], reduction="none", label_smoothing=smoothing)
+        composed, _, looks = self.teller.look(given, memory, state)
+        logits = self.teller.read_out(composed[real])
+        nats = F.cross_entropy(logits, wanted[real], reduction="none", label_smoothing=smoothing)
+        return nats, self.teller.beside(looks, nats, real, memory.lengths)

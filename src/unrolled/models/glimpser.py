@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from unrolled.engine import Noise, State
 from unrolled.equations import Cell, Graph
+from unrolled.errors import ConfigError
 from unrolled.layers import Recurrent, Sensor
 from unrolled.models.glimpse import GlimpseNetwork, Join, Scaled
 from unrolled.models.policy import Policy
@@ -40,8 +41,8 @@ class GlimpserConfig(BaseModel):
     zeros. looks: at locations that are "learned", or, to compare, at the "centre" or at "random" ones. samples: runs
     for each image while training. asked: after which glimpses it has to say what it saw, while training: after an
     object's "last" one, as in the papers, or after "every" one. reward: 1 if the answer is "right", as in the papers,
-    or the "chance" that it has of being drawn: what that 1 is in the mean. weight: of the policy's part in what is
-    minimised.
+    or how likely the right answer is, its "chance": what that 1 would be in the mean if answers were drawn. weight:
+    of the policy's part in what is minimised, which is a mean over glimpses.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -133,6 +134,11 @@ class Glimpser(nn.Module):
         self.rnn = Recurrent(cell, config.hidden_size, config.hidden_size)
         width = self.rnn.output_size
         self.locator = Recurrent(cell, width, config.hidden_size) if config.locator == "layer" else None
+        if config.context and self.locator is not None and self.locator.graph.output_state is None:
+            raise ConfigError(
+                f"the output of the cell {self.locator.graph.cell} is no state that an overview could be: choose"
+                " another cell, or --no-overview"
+            )
         self.policy = Policy(width, config.deviation)
         self.begin_with = _context(channels, config.context, config.glimpse_size, width) if config.context else None
         self.read_out = nn.Linear(width, config.symbols)
@@ -251,8 +257,7 @@ class Glimpser(nn.Module):
         assert self.locator is not None
         first = torch.tanh(self.begin_with(images.to(like))).repeat(runs, 1)
         state = self.locator.zero_state(count)
-        name = self.locator.graph.output_state
-        return first, state | {name: first[None]} if name else state
+        return first, state | {str(self.locator.graph.output_state): first[None]}
 
     def _chosen(self, state: Tensor, draw: Tensor) -> Tensor:
         """The locations `[R, 2]` that are chosen in a state `[R, W]`, for the numbers that were drawn."""

@@ -22,7 +22,7 @@ ATTENDS: tuple[Entry, ...] = ("soft", "hard")
 class TellerConfig(BaseModel):
     """The sizes of what says captions. `vocab_size`: without the boundary that begins and ends each.
 
-    image: how it knows the image, see `Teller` and `Attender`. The last five are of hard attention: how much the reward
+    image: how it knows the image, see `Teller` and `Attender`. The last four are of hard attention: how much the reward
     counts and how much the entropy; the share of steps that look softly; and how fast the baseline forgets. spread: how
     much attention that is not spread over the image costs, for both.
     """
@@ -103,8 +103,13 @@ class Teller(nn.Module):
         Raises:
             ShapeError: ids that are none.
         """
+        hidden, after = self.compose(ids, memory, state, lengths)
+        return self.read_out(hidden), after, None
+
+    def compose(self, ids: Tensor, memory: Memory, state: State, lengths: Tensor | None = None) -> tuple[Tensor, State]:
+        """As `forward`, but what the logits are read out of, `[U, B, H]`, in their place."""
         hidden, after = self.rnn(self._inputs(ids, memory), state, lengths)
-        return self.read_out(self.dropout(hidden)), after, None
+        return self.dropout(hidden), after
 
     def step(self, ids: Tensor, memory: Memory, state: State) -> tuple[Tensor, State, Tensor | None]:
         """The same for one symbol of each row, `[B]`."""

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
+from unrolled.engine import within
 from unrolled.layers import Blocks, ImageGrid, Normalised, check_lengths
 from unrolled.models.memory import Memory
 from unrolled.shapes import check_shape
@@ -94,7 +95,8 @@ class Viewer(nn.Module):
     def _of_features(self, inputs: Tensor, lengths: Tensor) -> Memory:
         check_shape("inputs", inputs.shape, ("S", "B", self.config.features))
         lengths = check_lengths(lengths, len(inputs), inputs.shape[1], inputs.device)
-        summary = inputs.sum(dim=0) / lengths[:, None]  # (behind the ends are zeros)
+        inputs = inputs.masked_fill(~within(lengths, len(inputs))[..., None], 0.0)
+        summary = inputs.sum(dim=0) / lengths[:, None]
         kept = self.dropout(torch.ones_like(summary))
         return Memory(inputs * kept, lengths, summary * kept, {})
 

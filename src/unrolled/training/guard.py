@@ -19,10 +19,22 @@ class Guard:
     def __init__(self, model: nn.Module, optimizer: Optimizer) -> None:
         self.model = model
         self.optimizer = optimizer
+        self._before: dict[str, Tensor] = {}
+
+    def remember(self) -> None:
+        """Keep what a forward pass changes beside the gradients (running means): a step that fails leaves it alone."""
+        self._before = {name: one.detach().clone() for name, one in self.model.named_buffers()}
+
+    def restore(self) -> None:
+        """Put back what `remember` kept."""
+        with torch.no_grad():
+            for name, one in self.model.named_buffers():
+                one.copy_(self._before[name])
 
     def all_finite(self, after: State) -> bool:
         """Whether the weights, what the optimiser remembers, and the states to go on from are finite numbers."""
-        return all_finite([*self.model.parameters(), *self.optimizer.tensors().values(), *after.values()])
+        kept = [*self.model.parameters(), *(one for one in self.model.buffers() if one.is_floating_point())]
+        return all_finite([*kept, *self.optimizer.tensors().values(), *after.values()])
 
     def where(self, carried: State, made: StepLoss | None = None, again: Callable[[], StepLoss] | None = None) -> str:
         """What is not a finite number, named; the causes before what follows from them.

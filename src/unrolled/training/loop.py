@@ -81,9 +81,14 @@ class Trainer(Generic[TaskType]):
         self._clock.start_step()
         progress = self.progress
         rate = self._rate(progress.step)
+        self._guard.remember()
         made, norm = self._gradients()
         loss = made.nats.item()
-        self._check(made, loss, norm)
+        try:
+            self._check(made, loss, norm)
+        except TrainingError:
+            self._guard.restore()
+            raise
         self.optimizer.step(rate)
         self.task.carried = {name: value.detach() for name, value in made.after.items()}
         progress.step += 1

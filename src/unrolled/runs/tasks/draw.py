@@ -53,7 +53,7 @@ class AboutPictures(AboutExamples):
 
 @dataclass(frozen=True)
 class Bound:
-    """How many nats an image costs: -log p(x) is no more, in the mean over the noise.
+    """How many nats an image costs: of pixels that are 0 or 1, -log p(x) is no more, in the mean over the noise.
 
     `where`: file, and line or number.
     """
@@ -76,7 +76,7 @@ class DrawKind(ExamplesKind[DrawConfig, AboutPictures, Examples]):
     about_type = AboutPictures
     files = (ABOUT, DataFile(_IMAGES, None))
     shows = "what it draws out of nothing"
-    used_with = frozenset({"draws"})
+    used_with = frozenset({"draws", "image_folder"})
     uses = MappingProxyType(
         {
             "unrolled predict {run} FILE": "how many nats each of other images costs",
@@ -182,7 +182,7 @@ class DrawKind(ExamplesKind[DrawConfig, AboutPictures, Examples]):
         assert isinstance(model, Drawer)
         bounds = bounds_of(model, examples, config.draws)
         assert bounds is not None, "nobody says stop"
-        return bounds.score(math.prod(about.shape), config.draws)
+        return bounds.score(math.prod(about.shape), config.draws, is_bound=config.threshold > 0)
 
     def predict(
         self, config: DrawConfig, about: AboutPictures, model: nn.Module, places: Sequence[str]

@@ -16,6 +16,7 @@ from unrolled.inspection import Costs, Growing, Label, Sentence, account_of, nea
 from unrolled.inspection import open as opened
 from unrolled.models import Drawer, Drawing, evaluating
 from unrolled.runs.tasks.draw_score import noise_of
+from unrolled.runs.tasks.examples import spread
 from unrolled.runs.tasks.examples_look import to_be_read
 from unrolled.runs.tasks.kind import Asked, Seen
 from unrolled.training import noise
@@ -29,18 +30,17 @@ _NEAR = 10_000  # images among which the nearest is looked for
 def look_at_drawings(model: Drawer, examples: Examples, name: str, asked: Asked) -> Seen:
     """Look at a model while it draws these images, or as many as are not too many steps."""
     strokes = model.config.steps
-    examples = to_be_read(examples, asked.most)
-    examples = examples.pick(np.arange(min(len(examples), max(1, min(asked.most, _STEPS) // strokes))))
+    examples = to_be_read(examples, min(asked.most, _STEPS), np.full(len(examples), strokes))
     with evaluating(model), torch.no_grad():
         images = model.pixels(examples.batch(np.arange(len(examples))).inputs[0])
-        drawn_by = noise_of(model, list(range(len(images))))
+        drawn_by = noise_of(model, list(range(len(images)))).to(images)
         drawn = model(images, drawn_by)
     asked.say("drawing")
     costs = _costs(drawn, images)
     lengths = [strokes] * len(images)
     labels = _labels(drawn)
     made = account_of(opened(model), images, drawn_by, labels=labels, lengths=lengths, say=asked.say)
-    few = [_growing(drawn, row, f"{row + 1}", images) for row in range(min(_FILMED, len(images)))]
+    few = [_growing(drawn, row, f"{row + 1}", images) for row in spread(len(images), _FILMED).tolist()]
     steps = strokes * len(images)
     return Seen(f"{name}, {len(images)} images", steps, made, _told(costs), partial(_pictures, few, costs))
 

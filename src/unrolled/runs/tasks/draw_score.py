@@ -24,7 +24,8 @@ class DrawScore:
     """How many nats so many images cost, in the mean.
 
     nats: the bound, which -log p(x) does not exceed (in the mean over the noise): reconstruction, the cross entropy
-    of all pixels, and latent, what it costs to say z at all steps. draws: how often each image was drawn.
+    of all pixels, and latent, what it costs to say z at all steps. draws: how often each image was drawn. is_bound:
+    whether pixels are 0 or 1, else the sum is no bound of anything's probability.
     """
 
     nats: float
@@ -33,6 +34,7 @@ class DrawScore:
     count: int
     pixels: int
     draws: int
+    is_bound: bool = True
 
     @property
     def bits(self) -> float:
@@ -42,7 +44,7 @@ class DrawScore:
     def rows(self) -> dict[str, str]:
         """The same for reading."""
         return {
-            "nats per image": f"{self.nats:.2f}  (an upper bound of -log p)",
+            "nats per image": f"{self.nats:.2f}" + "  (an upper bound of -log p)" * self.is_bound,
             "reconstruction": f"{self.reconstruction:.2f}",
             "latent": f"{self.latent:.2f}",
             "bits per pixel": f"{self.bits:.4f}",
@@ -57,10 +59,10 @@ class Bounds:
     reconstruction: Nats
     latent: Nats
 
-    def score(self, pixels: int, draws: int) -> DrawScore:
+    def score(self, pixels: int, draws: int, *, is_bound: bool = True) -> DrawScore:
         """Of all of them; `pixels` of an image, in all channels."""
         parts = float(self.reconstruction.mean()), float(self.latent.mean())
-        return DrawScore(sum(parts), *parts, len(self.latent), pixels, draws)
+        return DrawScore(sum(parts), *parts, len(self.latent), pixels, draws, is_bound)
 
 
 @torch.no_grad()

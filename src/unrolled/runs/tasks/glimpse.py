@@ -21,7 +21,7 @@ from unrolled.runs.tasks.examples import ABOUT, ExamplesKind, measuring, spread
 from unrolled.runs.tasks.glimpse_config import GlimpseConfig
 from unrolled.runs.tasks.glimpse_data import AboutGlimpses, about_pictures, check_stored, examples_of
 from unrolled.runs.tasks.glimpse_look import look_at_glimpses
-from unrolled.runs.tasks.glimpse_score import GlimpseScore, answers_of, certain_answers_of, score_of
+from unrolled.runs.tasks.glimpse_score import GlimpseScore, answers_of, certain_answers_of, said_of, score_of
 from unrolled.runs.tasks.kind import Asked, DataFile, Gathered, Prediction, Seen, ShouldStop
 from unrolled.runs.tasks.pictured import colours, read_pictures
 from unrolled.training import ExamplesTask
@@ -175,7 +175,7 @@ class GlimpseKind(ExamplesKind[GlimpseConfig, AboutGlimpses, Examples]):
         _, read = read_pictures(config, places, about.frame, has_texts=False)
         answers = certain_answers_of(model, examples_of(about, read, has_texts=False), config.runs)
         for one, of_one in zip(read, answers, strict=True):
-            said, chances = _said(about, of_one)
+            said, chances = said_of(about.classes, of_one)
             yield Recognised(one.where, " ".join(said), chances)
 
     def legend(self, about: AboutGlimpses) -> Mapping[str, Any]:
@@ -197,16 +197,8 @@ class GlimpseKind(ExamplesKind[GlimpseConfig, AboutGlimpses, Examples]):
         return look_at_glimpses(model, about, examples, name, asked)
 
 
-def _said(about: AboutGlimpses, answers: NDArray[np.float64]) -> tuple[tuple[str, ...], tuple[float, ...]]:
-    """The symbols before the end, of probabilities `[S, V]`; and those of all that was said, the end included."""
-    said = answers.argmax(axis=1).tolist()
-    end = said.index(len(about.classes)) if len(about.classes) in said else len(said)
-    chances = answers.max(axis=1)[: end + 1].tolist()
-    return tuple(about.classes[symbol] for symbol in said[:end]), tuple(chances)
-
-
 def _told(about: AboutGlimpses, truth: NDArray[Any], answers: NDArray[np.float64]) -> str:
-    said, chances = _said(about, answers)
+    said, chances = said_of(about.classes, answers)
     wanted = tuple(about.classes[symbol] for symbol in truth.tolist())
     verdict = "" if said == wanted else f", is {' '.join(wanted)}"
     return f"{'  ' if said == wanted else 'x '}{' '.join(said) or '(nothing)'} {math.prod(chances):.2f}{verdict}"

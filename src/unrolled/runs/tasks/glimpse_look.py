@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -18,7 +19,7 @@ from unrolled.models import Glimpser, Looked, evaluating
 from unrolled.runs.tasks.classes_score import check_finite
 from unrolled.runs.tasks.examples_look import to_be_read
 from unrolled.runs.tasks.glimpse_data import AboutGlimpses
-from unrolled.runs.tasks.glimpse_score import wanted_of
+from unrolled.runs.tasks.glimpse_score import said_of, wanted_of
 from unrolled.runs.tasks.kind import Asked, Seen
 
 _CLASSES = 12  # that are looked for
@@ -75,7 +76,10 @@ def _shown(
     """The surest images that are right, the surest that are wrong, the least sure, each once."""
     symbols = (*about.classes, *([_END] if about.ends else []))
     last = chances[model.config.glimpses - 1 :: model.config.glimpses].transpose(1, 0, 2)  # [B, S, V]
-    said, is_right, sure = _judged(last, wanted)
+    said = [said_of(about.classes, answers) for answers in last]
+    truth = [_spelled(symbols, one) for one in wanted]
+    is_right = np.array([" ".join(words) == one for (words, _), one in zip(said, truth, strict=True)])
+    sure = np.array([math.prod(each) for _, each in said])
     boxes = _boxes(model, looked)
     taken: set[int] = set()
     for sort, rows, order in (
@@ -84,25 +88,15 @@ def _shown(
     ):  # fmt: skip
         for row in [one for one in np.argsort(order, kind="stable").tolist() if rows[one] and one not in taken][:_EACH]:
             taken.add(row)
-            words, truth = (_spelled(symbols, one) for one in (said[row], wanted[row]))
-            judged = "which is right" if is_right[row] else f"it is {truth}"
+            words = " ".join(said[row][0]) or "(nothing)"
+            judged = "which is right" if is_right[row] else f"it is {truth[row]}"
             verdict = f"{sort}: said {words} ({sure[row]:.2f}), {judged}"
             seen = looked.seen[:, row].numpy()
             yield Glimpses(f"{sort}, image {row}", verdict, images[row], boxes[:, row], seen, symbols, chances[:, row])
 
 
-def _judged(
-    last: NDArray[np.float64], wanted: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.float64]]:
-    """What is said of each image `[B, S]`, below 0 behind what is asked; if all is right, and how sure it is, `[B]`."""
-    real = wanted >= 0
-    said = np.where(real, last.argmax(axis=2), -1)
-    sure = np.where(real, last.max(axis=2), 1.0).prod(axis=1)
-    return said, (said == wanted).all(axis=1), sure
-
-
 def _spelled(symbols: Sequence[str], numbers: NDArray[np.int64]) -> str:
-    return " ".join(symbols[one] for one in numbers.tolist() if one >= 0 and symbols[one] != _END) or "(nothing)"
+    return " ".join(symbols[one] for one in numbers.tolist() if one >= 0 and symbols[one] != _END)
 
 
 def _boxes(model: Glimpser, looked: Looked) -> NDArray[np.int64]:

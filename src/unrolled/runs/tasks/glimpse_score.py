@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -98,3 +99,10 @@ def score_of(model: Glimpser, examples: Examples, answers: Answers, unit: str) -
         count=len(wanted),
         unit=unit,
     )
+
+
+def said_of(classes: Sequence[str], answers: NDArray[np.float64]) -> tuple[tuple[str, ...], tuple[float, ...]]:
+    """What is said by probabilities `[S, V]`: the symbols before the first end; how likely each was, the end too."""
+    said = answers.argmax(axis=1).tolist()
+    end = said.index(len(classes)) if len(classes) in said else len(said)
+    return tuple(classes[symbol] for symbol in said[:end]), tuple(answers.max(axis=1)[: end + 1].tolist())

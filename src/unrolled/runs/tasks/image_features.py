@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -16,6 +18,9 @@ from unrolled.runs.strangers import module_of, names_a_model
 def features_by(encoder: str | None, pictures: Sequence[Picture]) -> Features | None:
     """What the encoder of that name makes of pictures, kept on disk; None: there is none.
 
+    What was kept of anybody's function is used as long as its file and the weights are the same; what the file imports
+    is not looked at.
+
     Args:
         encoder: "efficientnet-lite0", or `file.py:function`, which returns an `nn.Module`: see `runs.features_of`.
         pictures: at least one, all of one shape.
@@ -25,8 +30,11 @@ def features_by(encoder: str | None, pictures: Sequence[Picture]) -> Features | 
     """
     if encoder is None:
         return None
-    network = module_of(encoder) if names_a_model(encoder) else encoder_called(encoder)
+    network, name = encoder_called(encoder) if not names_a_model(encoder) else module_of(encoder), encoder
+    if names_a_model(encoder):  # (the same weights under the same name may do something else than before)
+        text = Path(encoder.rpartition(":")[0]).read_bytes()
+        name = f"{encoder} {hashlib.sha256(text).hexdigest()}"
     try:
-        return kept_features(network, encoder, np.stack([one.pixels for one in pictures]))
+        return kept_features(network, name, np.stack([one.pixels for one in pictures]))
     except (ShapeError, RuntimeError) as error:
         raise ConfigError(f"the encoder {encoder} cannot read these images: {error}") from error
