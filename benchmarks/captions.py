@@ -4,13 +4,14 @@
     python -m benchmarks.captions [--only soft] [--seeds 1 2 3] [--runs FOLDER]
 
 "badges": of the icons of the test whose caption is right and names a badge whose place is known, the share of those in
-which more than half of the attention lies in the lower right quarter while the badge is named (0.25 by chance). A badge
-is a word by which one icon's name is longer than another's; its place is known where nine tenths of the pixels in which
-the two differ lie in that quarter.
-"marked": images of 16 shapes, one of them marked; the caption is what it is. Each cell
-is seen by itself, so that nothing but attention can bring mark and shape together. The share of images in which the
-marked cell has most of the attention of the 16, while the shape is named.
-"overfit": 50 icons learned by heart, as in the third assignment of CS231n 2016: nats of a caption, summed over it.
+which more than half of the attention lies in the lower right quarter while the badge is named; "mass": how much lies
+there in the mean (0.25 if it were even). A badge is a word by which one icon's name is longer than another's; its place
+is known where nine tenths of the pixels in which the two differ lie in that quarter.
+"marked": images of 16 shapes, one of them marked; the caption is what it is. Each cell is seen by itself, so that
+nothing but attention can bring mark and shape together. The share of images in which the marked cell has most of the
+attention of the 16, while the shape is named.
+"overfit": 50 icons learned by heart in 150 epochs, the image as first state, as 50 photographs are in the third
+assignment of CS231n 2016 (in 50 epochs, of features): nats of a caption, summed over it.
 """
 
 from __future__ import annotations
@@ -195,7 +196,7 @@ def _marked(seed: int, place: Path) -> dict[str, float]:
 
 
 def _overfit(cell: str, place: Path) -> float:
-    """Nats of each of 50 captions, summed over it, after 50 epochs."""
+    """Nats of each of 50 captions, summed over it, at the end."""
     place.parent.mkdir(parents=True, exist_ok=True)
     data = place.parent / "fifty.npz"
     fifty = _read("icons")[:50]

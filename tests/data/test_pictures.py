@@ -64,10 +64,9 @@ class TestOneImage:
     @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "I", "F"])
     def test_every_way_to_hold_colours_is_read(self, mode):
         grey = Image.new("L", (5, 6), 128)
-        if mode == "I;16":  # noqa: SIM108
-            image = Image.fromarray(np.full((6, 5), 128 * 257, dtype=np.uint16))
-        else:
-            image = grey.convert(mode)
+        of_type = {"I;16": (np.uint16, 128 * 257), "I": (np.int32, 128 * 257), "F": (np.float32, 128 / 255)}
+        kind, value = of_type.get(mode, (np.uint8, 128))
+        image = grey.convert(mode) if mode not in of_type else Image.fromarray(np.full((6, 5), value, dtype=kind))
         form = {"CMYK": "TIFF", "I": "TIFF", "F": "TIFF"}.get(mode, "PNG")
         pixels = image_of(as_file(image, form), "x", GREY)
         assert pixels.shape == GREY
@@ -116,8 +115,20 @@ class TestOneImage:
         with pytest.raises(ConfigError, match=r"unrolled\[images\]"):
             image_of(b"x", "x", RGB)
 
+    @pytest.mark.parametrize("value", [np.nan, np.inf, 300.0, -5.0])
+    def test_grey_values_that_nobody_knows_how_to_read_are_refused(self, value):
+        values = np.full((6, 5), 0.5, dtype=np.float32)
+        values[2, 2] = value
+        with pytest.raises(DataError, match="go beyond 0 to 1: write it with bytes"):
+            image_of(as_file(Image.fromarray(values), "TIFF"), "x", GREY)
+
 
 class TestTables:
+    def test_an_image_that_has_two_names_is_told_of(self, folder):
+        (folder / "t.tsv").write_text("image\tcaption\n0.png\ta cat\n./0.png\tsome cat\n")
+        with pytest.raises(DataError, match=r"t\.tsv, line 3 and .*line 2 are about the same image"):
+            read(folder / "t.tsv")
+
     def test_lines_of_one_image_are_its_captions(self, folder):
         (folder / "t.tsv").write_text("image\tcaption\n0.png\ta cat\n1.png\ta dog\n0.png\tsome cat\n")
         first, second = read(folder / "t.tsv")
@@ -186,6 +197,8 @@ class TestCoco:
             ({"annotations": [{"image_id": 7, "text": "x"}]}, r"annotations\[0\]: 'caption' is missing"),
             ({"annotations": [{"image_id": 7, "caption": "  "}]}, r"annotations\[0\]: its caption is"),
             ({"annotations": [{"image_id": 7, "caption": ["x"]}]}, r"annotations\[0\]: its caption is"),
+            ({"annotations": [{"image_id": 7, "caption": "a \ud83d"}]}, r"annotations\[0\]: its caption is"),
+            ({"images": [{"id": 7, "file_name": "a" * 300}]}, "there is no image"),
             ({"annotations": [3]}, r"annotations\[0\]: 'image_id' is missing \(it is no object\)"),
             ({"images": [{"id": 7}]}, r"images\[0\]: 'file_name' is missing"),
             ({"images": [{"id": 7, "file_name": "a"}] * 2}, r"images\[1\]: its id 7 is that of another"),
@@ -253,6 +266,7 @@ class TestArrays:
             ({"x": np.zeros((2, 0, 5), dtype=np.uint8), "y": np.zeros(2)}, "x is"),
             ({"x": np.zeros((2, 4, 5), dtype=np.uint8), "y": np.array(["a", " "])}, "its label is"),
             ({"x": np.zeros((2, 4, 5), dtype=np.uint8)}, "wanted x, y"),
+            ({"x": np.zeros((2, 6, 5, 3), dtype=np.uint8), "y": np.zeros(2)}, "with colours last"),
         ],
     )
     def test_other_arrays_are_told_of(self, tmp_path, arrays, told):

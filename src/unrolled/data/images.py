@@ -20,6 +20,7 @@ Pixels = NDArray[np.uint8]  # [C, height, width]
 _MODES = {1: "L", 3: "RGB"}
 _MOST = 1 << 26  # pixels of one file: a side of 8,192
 _WHITE = (255, 255, 255, 255)
+_BRIGHTEST = 255
 _DEEP = 257  # what a number of 16 bits is divided by
 
 
@@ -76,12 +77,18 @@ def _brought_to(image_module: Any, operations: Any, image: Any, shape: FrameShap
 
 
 def _eight_bits(values: NDArray[Any]) -> Pixels:
-    """Grey values of more than eight bits: as they are where they fit, else the upper eight of sixteen."""
-    values = np.nan_to_num(values.astype(np.float64))
-    top = values.max(initial=0)
-    scale = 1.0 if top <= np.iinfo(np.uint8).max else max(_DEEP, top / np.iinfo(np.uint8).max)
-    scaled: Pixels = (values / scale).clip(0, np.iinfo(np.uint8).max).astype(np.uint8)
-    return scaled
+    """Grey values of another type than bytes, by the type alone: whole numbers have sixteen bits, others go up to 1.
+
+    Raises:
+        ValueError: there are others.
+    """
+    is_whole = values.dtype.kind in "biu"
+    scaled = values.astype(np.float64) / _DEEP if is_whole else values.astype(np.float64) * _BRIGHTEST
+    if not bool(np.isfinite(scaled).all()) or scaled.max(initial=0) > _BRIGHTEST + 1 or scaled.min(initial=0) < -1:
+        limits = "0 to 65,535" if is_whole else "0 to 1"
+        raise ValueError(f"its grey values go beyond {limits}: write it with bytes")
+    rounded: Pixels = scaled.round().clip(0, _BRIGHTEST).astype(np.uint8)
+    return rounded
 
 
 def _library() -> tuple[Any, Any]:

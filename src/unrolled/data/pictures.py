@@ -96,13 +96,19 @@ def pictures(
 def _of_places(
     places: Sequence[Place], shape: FrameShape, columns: tuple[Wanted, Wanted], folder: Path | None, *, has_texts: bool
 ) -> Iterator[Picture]:
+    known: dict[Path, str] = {}  # (an image that stands twice would be learned and held out at once)
     for place in places:
-        sources = _worth_reading(place, has_texts=has_texts)
-        for source in sources:
+        for source in _worth_reading(place, has_texts=has_texts):
             if ending(source) == ".npz":
                 yield from _arrays(source, has_texts=has_texts)
                 continue
             for one in _listed(place, source, columns, folder, has_texts=has_texts):
+                before = known.setdefault(one.path.resolve(), one.where)
+                if has_texts and before != one.where:
+                    raise DataError(
+                        f"{one.where} and {before} are about the same image, {one.path}: name it once, or in one"
+                        " table alone, in the same way in all of its lines"
+                    )
                 yield Picture(_decoded(one, shape), one.texts, one.where)
 
 

@@ -15,7 +15,7 @@ class Gaze:
 
     name: what the slider says of it. title: of the picture. pixels: the image, uint8 `[C, height, width]`. pieces: what
     was told, with the end as its last. weights: how much each place of the image counted before each piece, `[U, rows,
-    columns]`; each `[rows, columns]` has a sum of 1.
+    columns]`; each `[rows, columns]` has a sum of 1. place: pixels of a place along a side; None: all are alike.
     """
 
     name: str
@@ -23,12 +23,15 @@ class Gaze:
     pixels: NDArray[np.uint8]
     pieces: Sequence[str]
     weights: NDArray[np.float32]
+    place: int | None = None
 
     def enlarged(self) -> NDArray[np.float32]:
         """The weights of each pixel, over the largest of all, `[U, height, width]`."""
-        height, width = self.pixels.shape[1:]
-        rows, columns = self.weights.shape[1:]
-        down, across = (np.arange(size) * places // size for size, places in ((height, rows), (width, columns)))
+        sides = zip(self.pixels.shape[1:], self.weights.shape[1:], strict=True)
+        down, across = (
+            np.arange(size) * places // size if self.place is None else np.arange(size) // self.place
+            for size, places in sides
+        )
         large: NDArray[np.float32] = self.weights[:, down][:, :, across] / self.weights.max()
         return large
 

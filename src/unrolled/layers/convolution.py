@@ -58,6 +58,7 @@ class ImageGrid(nn.Module):
         self.register_buffer("places", torch.stack(torch.meshgrid(*lines, indexing="ij")), persistent=False)
         self.last = _convolution(channels + _PLACES, size, normalised)
         self.rows, self.columns = rows, columns
+        self.pixels = 2 ** max(halvings, 0)  # of a place, along each side; the last one may have fewer
 
     def forward(self, images: Tensor) -> Tensor:
         """The grids."""

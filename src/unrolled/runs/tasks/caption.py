@@ -64,7 +64,7 @@ class CaptionKind(ExamplesKind[CaptionConfig, AboutCaptions, Captioned]):
     config = CaptionConfig
     about_type = AboutCaptions
     files = (ABOUT, DataFile(_PICTURES, None))
-    used_with = frozenset({"beam", "length_penalty", "temperature", "image_folder"})
+    used_with = frozenset({"beam", "length_penalty", "temperature", "image_folder", "image_column", "text_column"})
     uses = MappingProxyType(
         {
             "unrolled predict {run} FILE": "what it says of images",

@@ -17,6 +17,7 @@ from unrolled.inspection import open as opened
 from unrolled.models import Captioner, Teller, given_before
 from unrolled.runs.tasks.caption_data import AboutCaptions, Captioned
 from unrolled.runs.tasks.captioning import Told, tell
+from unrolled.runs.tasks.examples import spread
 from unrolled.runs.tasks.examples_look import to_be_read, written
 from unrolled.runs.tasks.kind import Asked, Seen
 from unrolled.training.caption_scores import exact_match, word_f1
@@ -45,8 +46,8 @@ def look_at_captions(
     firsts = Ragged.of(_first(targets, len(about.spelling)) for targets in _rows(examples.targets))
     read = to_be_read(_with(examples, firsts), asked.most, firsts.lengths + 1)
     asked.say("telling")
-    ranked = _ranked(model, about, examples.pick(np.arange(min(_RANKED, len(examples)))), way)
-    few = examples.pick(np.arange(min(_DRAWN, len(examples))))
+    ranked = _ranked(model, about, examples.pick(spread(len(examples), _RANKED)), way)
+    few = examples.pick(spread(len(examples), _DRAWN))
     told = tell(model, about, few, way)
     assert told is not None, "nobody says stop"
     batch = read.batch(np.arange(len(read)))
@@ -96,12 +97,13 @@ def _ranked(model: Captioner, about: AboutCaptions, examples: Captioned, way: Be
 def _gazes(model: Captioner, images: Captioned, told: Sequence[Sequence[Told]]) -> Iterator[Gaze]:
     """Where it looked, of images whose places stand in rows and columns."""
     shape = model.viewer.shape
+    place = None if model.config.viewer.frame is None else model.viewer.grid.pixels
     for row, (best, *_) in enumerate(told):
         if best.places is not None and shape is not None:
             weights = best.places.reshape(-1, *shape)
             title = f"{best.text}  ({best.log_probability:.2f} nats); it is: {images.texts[row][0]}"
             pieces = [*best.pieces, _END]
-            yield Gaze(f"{row + 1}: {best.text}", title, images.pixels[row], pieces, weights)
+            yield Gaze(f"{row + 1}: {best.text}", title, images.pixels[row], pieces, weights, place)
 
 
 def _pictures(gazes: Sequence[Gaze], ranked: _Ranked) -> Mapping[str, Any]:
