@@ -266,6 +266,7 @@ class TestArrays:
             ({"x": np.zeros((2, 0, 5), dtype=np.uint8), "y": np.zeros(2)}, "x is"),
             ({"x": np.zeros((2, 4, 5), dtype=np.uint8), "y": np.array(["a", " "])}, "its label is"),
             ({"x": np.zeros((2, 4, 5), dtype=np.uint8)}, "wanted x, y"),
+            ({"x": np.zeros((2, 4, 5), dtype=np.uint8), "y": np.array([b"a", b"\xff"])}, "no UTF-8"),
             ({"x": np.zeros((2, 6, 5, 3), dtype=np.uint8), "y": np.zeros(2)}, "with colours last"),
         ],
     )

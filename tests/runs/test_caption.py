@@ -139,7 +139,7 @@ def test_every_way_learns(folder, tmp_path, image):
     options = {"samples": 0, "steps": 60, "evaluations": 2, "image": image, "cell": "gru_v3"}
     train(_config(folder / "shapes.npz", **options), tmp_path / "run", listen=events.append)
     last = [one for one in events if isinstance(one, Evaluated)][-1]
-    assert last.scores["exact match"] > 0.5  # (1/6 without the image)
+    assert last.scores["exact match"] > 0.35  # (1/6 without the image)
 
 
 @pytest.mark.parametrize("width", [1, 4])
@@ -342,6 +342,13 @@ def nothing():
 
 def broken():
     return nn.Linear(5, 5)
+
+class Ends(nn.Module):
+    def forward(self, images):
+        raise SystemExit(3)
+
+def ends():
+    return Ends()
 """
 
 
@@ -363,6 +370,10 @@ def test_features_of_another_network_are_learned(folder, tmp_path, monkeypatch, 
     assert len(list(predict(path, str(folder / "files")))) == 30
     seen = look(path, [str(folder / "shapes.npz")])
     assert ("Where it looked before each word" in seen.figures) == (image == "soft")
+    other = ENCODER.replace("images[:, :1] / 255", "images[:, :1].repeat(1, 2, 1, 1) / 255")
+    (tmp_path / "mine.py").write_text(other)
+    with pytest.raises(ConfigError, match="were learned: it is another one now"):
+        list(predict(path, str(folder / "files")))
     (tmp_path / "mine.py").unlink()
     assert evaluate(path).nats == score.nats, "a run keeps the features of what it has learned"
     with pytest.raises(ConfigError, match=r"mine\.py"):
@@ -376,6 +387,7 @@ def test_features_of_another_network_are_learned(folder, tmp_path, monkeypatch, 
         ("mine.py:nothing", "returned int: wanted a torch.nn.Module"),
         ("mine.py:broken", "cannot read these images"),
         ("mine.py:missing", "has no function 'missing'"),
+        ("mine.py:ends", "cannot read these images: SystemExit"),
         ("other.py:grid", "other.py"),
     ],
 )

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from unrolled import (
     ConfigError,
@@ -135,6 +136,24 @@ def test_every_way_learns(folder, tmp_path, way):
     first, *_, last = [one.loss for one in events if isinstance(one, Evaluated)]
     assert last < 0.9 * first
     assert {one.step for one in events if isinstance(one, Stepped)} == set(range(1, 121))
+
+
+def test_images_of_one_object_or_of_more_are_learned_together(tmp_path):
+    numbers = np.random.default_rng(3)
+    marks = [numbers.integers(3, size=numbers.integers(1, 3)) for _ in range(60)]
+    lines = [f"{row}.png\t{' '.join(NAMES[one] for one in each)}\n" for row, each in enumerate(marks)]
+    (tmp_path / "t.tsv").write_text("image\tlabel\n" + "".join(lines))
+    for row, each in enumerate(marks):
+        Image.fromarray(_laid(each)).save(tmp_path / f"{row}.png")
+    options = {"steps": 3, "image_size": 14, "image_channels": "grey", "image_folder": str(tmp_path)}
+    path = train(_config(tmp_path / "t.tsv", **options), tmp_path / "run")
+    assert evaluate(path, str(tmp_path / "t.tsv")).count == 60
+    (tmp_path / "other").mkdir()
+    Image.fromarray(_laid([0])).save(tmp_path / "other" / "0.png")
+    (tmp_path / "other" / "t.tsv").write_text("image\n0.png\n1.png\n")
+    with pytest.raises(DataError, match=r"there is no image .*other/1\.png"):  # (the folder was that of the training)
+        list(predict(path, str(tmp_path / "other" / "t.tsv")))
+    assert len(list(predict(path, str(tmp_path / "other" / "t.tsv"), image_folder=str(tmp_path)))) == 2
 
 
 @pytest.mark.parametrize("precision", ["bf16", "float64"])

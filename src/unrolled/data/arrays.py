@@ -44,7 +44,10 @@ def arrays_of(source: Source, wanted: Sequence[str], perhaps: Sequence[str]) -> 
     x = arrays["x"]
     if x.dtype.kind not in "biuf" or x.ndim < 2 or not x.size:
         raise DataError(f"{source.name}: x is {x.dtype} {x.shape}: wanted real numbers, [N, T] or with more dimensions")
-    return {name: np.char.decode(one) if one.dtype.kind == "S" else one for name, one in arrays.items()}
+    try:
+        return {name: np.char.decode(one, "utf-8") if one.dtype.kind == "S" else one for name, one in arrays.items()}
+    except UnicodeDecodeError as error:
+        raise DataError(f"{source.name}: a text in it is no UTF-8 ({error.reason}): write texts, not bytes") from error
 
 
 def _check_size(source: Source, packed: zipfile.ZipFile) -> None:

@@ -21,6 +21,7 @@ from unrolled.errors import DataError
 _IMAGE = ("image", "file", "file_name", "filename", "path")
 _TEXT = ("caption", "text", "label", "description", "class")
 _ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+_LARGEST = 1 << 28  # bytes of a file
 _MOST = 1 << 32  # bytes of all images
 _COLOURS = (1, 3, 4)  # channels that images have
 _STACKED = 3  # dimensions of grey images, [N, height, width]
@@ -186,6 +187,8 @@ def _existing(path: Path, where: str) -> Path:
 
 def _decoded(one: _Listed, shape: FrameShape) -> Pixels:
     name = str(one.path)
+    if (size := one.path.stat().st_size) > _LARGEST:
+        raise DataError(f"{one.where}: {name} has {size:,} bytes, at most {_LARGEST:,} are read: give a smaller image")
     source = Source(one.path, name if name in one.where else f"{one.where}: {name}")
     return image_of(b"".join(source.blocks()), source.name, shape)
 

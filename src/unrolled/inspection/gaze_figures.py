@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,12 +17,15 @@ from unrolled.inspection.gaze import Gaze
 _FINEST = 96  # pixels of an image that is shown, along its longer side
 _GAP = 3  # pixels between two images
 _WHITE = 255
+_BELOW = 0.7  # of an image's width: room for lines of text
 _DIM = 0.85  # of what is not looked at, towards white
 _TINT = np.array([213, 94, 0], dtype=np.float64)  # of what is looked at
 _TINTED = 0.6
-_ROW = 150  # pixels of a page that a row of images takes, with what is said of them
+_ROW = 175  # pixels of a page that a row of images takes, with what is said of them
 _IN_A_ROW = 5
 _LETTERS = 22  # of a line below an image
+_LINES = 2  # of what is said, and as many of what is right
+_FRAME = 190  # the shade of the line around an image: many are white
 _RGB = 3
 
 Pixels = NDArray[np.uint8]
@@ -76,8 +80,16 @@ def coloured(pixels: Pixels) -> Pixels:
 
 
 def _said(one: Captured) -> str:
-    said = shortened(one.said or "(nothing)", _LETTERS)
-    return f"{said}<br> " if one.is_right else f"{said}<br>is {shortened(one.truth, _LETTERS)}"
+    said = _wrapped(one.said or "(nothing)")
+    return said if one.is_right else f"{said}<br><i>is</i> {_wrapped(one.truth)}"
+
+
+def _wrapped(text: str) -> str:
+    """A text in a few lines, the last one cut off if there is more."""
+    lines = textwrap.wrap(text, _LETTERS) or [""]
+    if len(lines) > _LINES:
+        lines = [*lines[: _LINES - 1], " ".join(lines[_LINES - 1 :])]
+    return "<br>".join(shortened(one, _LETTERS) for one in lines)
 
 
 def _of_gaze(one: Gaze) -> list[go.Image | go.Scatter]:
@@ -107,7 +119,9 @@ def _panels(
     rows = max(row for row, _ in places) + 1
     sheet = np.full((rows * down, _IN_A_ROW * across, _RGB), _WHITE, dtype=np.uint8)
     for image, (row, column) in zip(pixels, places, strict=True):
-        sheet[row * down : row * down + height, column * across : column * across + width] = image
+        top, left = row * down, column * across
+        sheet[top : top + height + 2, left : left + width + 2] = _FRAME
+        sheet[top + 1 : top + 1 + height, left + 1 : left + 1 + width] = image
     text = go.Scatter(
         x=[column * across + width / 2 for _, column in places],
         y=[row * down + height for row, _ in places],
@@ -125,9 +139,9 @@ def _places(count: int, *, first_alone: bool) -> list[tuple[int, int]]:
 
 
 def _cell(image: Pixels) -> tuple[int, int]:
-    """Height and width of an image with the room around it; below it there are two lines of text."""
+    """Height and width of an image with the room around it; below it there are up to four lines of text."""
     height, width = image.shape[:2]
-    return round(height + 0.35 * width) + _GAP, width + _GAP
+    return round(height + _BELOW * width) + _GAP, round(1.15 * width) + _GAP
 
 
 def _axes(image: Pixels, rows: int) -> dict[str, object]:

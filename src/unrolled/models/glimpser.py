@@ -188,7 +188,8 @@ class Glimpser(nn.Module):
 
     def wanted(self, targets: Tensor) -> Tensor:
         """The symbols to be said `[S, B]`, of classes `[U, B]`: the end behind them, and nothing (-1) behind that."""
-        rows = F.pad(targets, (0, 0, 0, self.config.objects - len(targets)), value=PADDED)
+        known = targets.masked_fill(targets < 0, PADDED)
+        rows = F.pad(known, (0, 0, 0, self.config.objects - len(targets)), value=PADDED)
         return ended(rows, self.config.classes) if self.config.ends else rows
 
     def _last(self, of_glimpses: Tensor) -> Tensor:

@@ -121,7 +121,8 @@ def look(
     folder = RunFolder.at(path)
     asked = Asked(as_names(places), characters, labels, say)
     own = partial(folder.data, run.identity)
-    found = run.identity.kind.look(run.config, run.about, own, run.model, asked)
+    kind = run.identity.kind
+    found = kind.look(kind.in_use(run.config), run.about, own, run.model, asked)
     return Looked(
         path.name or str(path), found.name, found.steps, found.account, history_of(run, folder), path,
         found.told, found.pictures,

@@ -38,13 +38,13 @@ def look_at(text: str, say: Callable[[str], None]) -> tuple[Account, int]:
     match = _FORM.fullmatch(text)
     assert match is not None
     path, name = Path(match["file"]), match["name"]
-    with _guarded(f"{text} failed"), redirect_stdout(sys.stderr):
+    with guarded(f"{text} failed"), redirect_stdout(sys.stderr):
         returned = _function(path, name)()
     model, inputs, given = _parts(returned, text)
     columns = dict(given)
     symbols = _symbols(columns.pop("text", ()))
     labels = [_label(str(key), column) for key, column in columns.items()]
-    with _guarded(f"the model of {text} cannot be run"), redirect_stdout(sys.stderr):
+    with guarded(f"the model of {text} cannot be run"), redirect_stdout(sys.stderr):
         found = account_of(opened(model), *inputs, symbols=symbols, labels=labels, say=say)
     steps = max((len(one.values) for one in found.units), default=0)
     if symbols and len(symbols) != steps:
@@ -60,7 +60,7 @@ def module_of(text: str) -> nn.Module:
     """
     match = _FORM.fullmatch(text)
     assert match is not None
-    with _guarded(f"{text} failed"), redirect_stdout(sys.stderr):
+    with guarded(f"{text} failed"), redirect_stdout(sys.stderr):
         returned = _function(Path(match["file"]), match["name"])()
     if not isinstance(returned, nn.Module):
         raise ConfigError(f"{text} returned {type(returned).__name__}: wanted a torch.nn.Module")
@@ -68,7 +68,7 @@ def module_of(text: str) -> nn.Module:
 
 
 @contextmanager
-def _guarded(what: str) -> Iterator[None]:
+def guarded(what: str) -> Iterator[None]:
     """Whatever a stranger's code raises within the block becomes an error that says what it was about."""
     try:
         yield

@@ -125,5 +125,7 @@ def _used(run: Run, options: Mapping[str, Any]) -> RunConfig:
     for name in options.keys() - kind.used_with:
         known = f"has {', '.join(sorted(kind.used_with))}" if kind.used_with else "has none"
         raise ConfigError(f"{name} is no option of a use of --task {kind.name}, which {known}")
-    found: RunConfig = validated(kind.config, run.config.model_dump() | options, "the options", ConfigError)
+    found: RunConfig = validated(
+        kind.config, kind.in_use(run.config).model_dump() | options, "the options", ConfigError
+    )
     return found

@@ -13,7 +13,7 @@ from torch import nn
 
 from unrolled.data import Picture, spelling_of
 from unrolled.equations import Graph
-from unrolled.errors import DataError
+from unrolled.errors import ConfigError, DataError
 from unrolled.generation import Beam
 from unrolled.models import Captioner, CaptionerConfig, TellerConfig, ViewerConfig
 from unrolled.runs.tasks.caption_config import CaptionConfig
@@ -64,6 +64,7 @@ class CaptionKind(ExamplesKind[CaptionConfig, AboutCaptions, Captioned]):
     config = CaptionConfig
     about_type = AboutCaptions
     files = (ABOUT, DataFile(_PICTURES, None))
+    forgets = frozenset({"image_folder"})
     used_with = frozenset({"beam", "length_penalty", "temperature", "image_folder", "image_column", "text_column"})
     uses = MappingProxyType(
         {
@@ -238,7 +239,15 @@ class CaptionKind(ExamplesKind[CaptionConfig, AboutCaptions, Captioned]):
 def _as_learned(about: AboutCaptions, read: Sequence[Picture]) -> Captioned:
     """Pictures as the model reads them."""
     features = features_by(about.encoder, read)
-    return captioned(about.spelling, read, LONGEST, None if features is None else features.values)
+    if features is None:
+        return captioned(about.spelling, read, LONGEST)
+    made = features.rows, features.columns, features.values.shape[2]
+    if made != (*(about.grid or ()), about.features):
+        raise ConfigError(
+            f"the encoder {about.encoder} made {made} (rows, columns, numbers of each) of an image, and"
+            f" {(*(about.grid or ()), about.features)} were learned: it is another one now"
+        )
+    return captioned(about.spelling, read, LONGEST, features.values)
 
 
 def _shown(about: AboutCaptions, texts: Sequence[str], said: str) -> str:

@@ -60,7 +60,7 @@ def look_at_captions(
     lengths = list(map(len, pieces))
     labels = _labels(lengths, about.unit)
     made = account_of(opened(model), *inputs, symbols=symbols, labels=labels, lengths=lengths, say=asked.say)
-    gazes = list(_gazes(model, few, told))
+    gazes = list(_gazes(model, about, few, told))
     sentences = [*_of_scores(ranked), *_of_gazes(gazes)]
     return Seen(f"{name}, {len(read)} images", sum(lengths), made, sentences, partial(_pictures, gazes, ranked))
 
@@ -94,15 +94,17 @@ def _ranked(model: Captioner, about: AboutCaptions, examples: Captioned, way: Be
     )
 
 
-def _gazes(model: Captioner, images: Captioned, told: Sequence[Sequence[Told]]) -> Iterator[Gaze]:
+def _gazes(model: Captioner, about: AboutCaptions, images: Captioned, told: Sequence[Sequence[Told]]) -> Iterator[Gaze]:
     """Where it looked, of images whose places stand in rows and columns."""
     shape = model.viewer.shape
     place = None if model.config.viewer.frame is None else model.viewer.grid.pixels
     for row, (best, *_) in enumerate(told):
         if best.places is not None and shape is not None:
             weights = best.places.reshape(-1, *shape)
+            if model.teller.config.image == "hard":  # (the place that it looked at, not how likely it was)
+                weights = (weights == weights.max(axis=(1, 2), keepdims=True)).astype(np.float32)
             title = f"{best.text}  ({best.log_probability:.2f} nats); it is: {images.texts[row][0]}"
-            pieces = [*best.pieces, _END]
+            pieces = [*(about.spelling.join([one]) for one in best.pieces), _END]
             yield Gaze(f"{row + 1}: {best.text}", title, images.pixels[row], pieces, weights, place)
 
 

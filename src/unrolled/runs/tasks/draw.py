@@ -76,6 +76,7 @@ class DrawKind(ExamplesKind[DrawConfig, AboutPictures, Examples]):
     about_type = AboutPictures
     files = (ABOUT, DataFile(_IMAGES, None))
     shows = "what it draws out of nothing"
+    forgets = frozenset({"image_folder"})
     used_with = frozenset({"draws", "image_folder"})
     uses = MappingProxyType(
         {

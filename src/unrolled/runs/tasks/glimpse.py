@@ -51,6 +51,7 @@ class GlimpseKind(ExamplesKind[GlimpseConfig, AboutGlimpses, Examples]):
     config = GlimpseConfig
     about_type = AboutGlimpses
     files = (ABOUT, DataFile(_IMAGES, None))
+    forgets = frozenset({"image_folder"})
     used_with = frozenset({"runs", "image_folder"})
     shows = "what it says of images"
     uses = MappingProxyType(

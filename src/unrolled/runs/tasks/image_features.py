@@ -12,7 +12,7 @@ from unrolled.data import Picture
 from unrolled.errors import ConfigError, ShapeError
 from unrolled.runs.encoders import encoder_called
 from unrolled.runs.features import Features, kept_features
-from unrolled.runs.strangers import module_of, names_a_model
+from unrolled.runs.strangers import guarded, module_of, names_a_model
 
 
 def features_by(encoder: str | None, pictures: Sequence[Picture]) -> Features | None:
@@ -35,6 +35,7 @@ def features_by(encoder: str | None, pictures: Sequence[Picture]) -> Features | 
         text = Path(encoder.rpartition(":")[0]).read_bytes()
         name = f"{encoder} {hashlib.sha256(text).hexdigest()}"
     try:
-        return kept_features(network, name, np.stack([one.pixels for one in pictures]))
-    except (ShapeError, RuntimeError) as error:
+        with guarded(f"the encoder {encoder} cannot read these images"):
+            return kept_features(network, name, np.stack([one.pixels for one in pictures]))
+    except ShapeError as error:
         raise ConfigError(f"the encoder {encoder} cannot read these images: {error}") from error

@@ -129,8 +129,14 @@ class Kind(ABC, Generic[Config, AboutType, Data]):
     shows: ClassVar[str]  # what `show` returns, as a heading
     uses: ClassVar[Mapping[str, str]]  # commands that suit a trained run, {run} in its place -> what for
     used_with: ClassVar[frozenset[str]] = frozenset()  # options that can be others in use than they were in training
+    forgets: ClassVar[frozenset[str]] = frozenset()  # options that say where the training's data lie, and nothing more
     config: type[Config]
     files: ClassVar[tuple[DataFile, ...]]
+
+    def in_use(self, config: Config) -> Config:
+        """The options of a trained run as they hold for other data."""
+        fields = self.config.model_fields
+        return config.model_copy(update={name: fields[name].default for name in self.forgets})
 
     @abstractmethod
     def learner(self, about: AboutType) -> str:
