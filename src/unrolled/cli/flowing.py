@@ -195,6 +195,8 @@ def _of_depth(layers: int, width: int, init: Initialised, seed: int) -> _Shown:
 
 def _of_images(learned: Sequence[str], measured: Sequence[str], asked: dict[str, Any], out: Path | None) -> _Shown:
     given = {name: value for name, value in asked.items() if value is not None}
+    if not measured:
+        raise ConfigError("--data needs --measure: other images, by which the networks are measured (digits-test)")
     config = validated(DepthConfig, {"data": learned, "measured": measured, **given}, "--data", ConfigError)
     found = depth_curves(config, out, say=lambda doing: print(f"... {doing}", file=sys.stderr, flush=True))
     steps = found.learnt[0].steps

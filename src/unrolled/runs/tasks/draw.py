@@ -242,7 +242,10 @@ def _check_shape(every: Sequence[Picture], shape: FrameShape) -> None:
     """
     given = every[0]
     if given.pixels.shape != shape:
-        raise DataError(f"{given.where} is {given.pixels.shape} (channels, height, width), {shape} were learned")
+        raise DataError(
+            f"{given.where} is {given.pixels.shape} (channels, height, width), {shape} were learned: give such arrays,"
+            " or files of images, which are brought to that size"
+        )
 
 
 def _examples(every: Sequence[Picture]) -> Examples:

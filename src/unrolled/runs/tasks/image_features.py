@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from torch import nn
 
 from unrolled.data import Picture
 from unrolled.errors import ConfigError, ShapeError
@@ -30,12 +32,23 @@ def features_by(encoder: str | None, pictures: Sequence[Picture]) -> Features | 
     """
     if encoder is None:
         return None
-    network, name = encoder_called(encoder) if not names_a_model(encoder) else module_of(encoder), encoder
-    if names_a_model(encoder):  # (the same weights under the same name may do something else than before)
-        text = Path(encoder.rpartition(":")[0]).read_bytes()
-        name = f"{encoder} {hashlib.sha256(text).hexdigest()}"
+    digest = _digest(encoder)
+    network = _network(encoder, digest)
     try:
         with guarded(f"the encoder {encoder} cannot read these images"):
-            return kept_features(network, name, np.stack([one.pixels for one in pictures]))
+            return kept_features(network, f"{encoder} {digest}", np.stack([one.pixels for one in pictures]))
     except ShapeError as error:
         raise ConfigError(f"the encoder {encoder} cannot read these images: {error}") from error
+
+
+def _digest(encoder: str) -> str:
+    """Of the file that holds anybody's function: the same weights may do something else in another text."""
+    path = Path(encoder.rpartition(":")[0])
+    is_there = names_a_model(encoder) and path.is_file()
+    return hashlib.sha256(path.read_bytes()).hexdigest() if is_there else ""
+
+
+@lru_cache(maxsize=1)  # (many images are read in pieces)
+def _network(encoder: str, digest: str) -> nn.Module:
+    del digest
+    return module_of(encoder) if names_a_model(encoder) else encoder_called(encoder)
