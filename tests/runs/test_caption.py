@@ -169,6 +169,8 @@ def test_captions_can_be_drawn(folder, trained):
     with found([data]) as places:
         few = captioned(run.about.spelling, pictures(places, run.about.frame)[:3], LONGEST)
     batch = few.batch(np.arange(3))
+    three, two = (tell(run.model, run.about, few.pick(range(count)), Strategy(2.0)) for count in (3, 2))
+    assert [one.text for (one,) in three[:2]] == [one.text for (one,) in two]
     for row, (one,) in enumerate(tell(run.model, run.about, few, Strategy(2.0))):
         ids = run.about.spelling.ids(one.pieces)
         given = torch.tensor([[len(run.about.spelling)], *([symbol] for symbol in ids.tolist())])

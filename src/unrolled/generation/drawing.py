@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -17,17 +19,17 @@ def draw_sequences(
     memory: Kept,
     most: Tensor,
     strategy: Strategy,
-    generator: torch.Generator,
+    generators: Sequence[torch.Generator],
     banned: tuple[int, ...] = (),
 ) -> list[Written]:
-    """A sequence for each of B examples, symbol by symbol; the same for the same generator.
+    """A sequence for each of B examples, symbol by symbol; the same for the same generator, whatever stands beside it.
 
     Args:
         writer: what writes.
         memory: what is written about, B examples.
         most: `[B]`: after so many symbols a sequence has to end.
         strategy: how a symbol is chosen. The log-probability that is told is the model's own, whatever this is.
-        generator: of the numbers.
+        generators: of the numbers, one for each example.
         banned: symbols that are never written.
 
     Raises:
@@ -41,7 +43,8 @@ def draw_sequences(
     is_over = torch.zeros_like(most, dtype=torch.bool)
     while not bool(is_over.all()):
         logits, state, places = writer.step(last, memory, state)
-        numbers = torch.rand(len(most), generator=generator, dtype=torch.float64).to(logits.device)
+        drawn = [torch.rand((), generator=one, dtype=torch.float64) for one in generators]
+        numbers = torch.stack(drawn).to(logits.device)
         last = strategy.choose(_allowed(logits, writer.boundary, len(ids) >= most, banned), numbers)
         of_last = logits.double().log_softmax(dim=1).gather(1, last[:, None])[:, 0]
         nats += of_last.masked_fill(is_over, 0.0)

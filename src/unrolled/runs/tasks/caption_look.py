@@ -22,6 +22,8 @@ from unrolled.runs.tasks.examples_look import to_be_read, written
 from unrolled.runs.tasks.kind import Asked, Seen
 from unrolled.training.caption_scores import exact_match, word_f1
 
+_LOGITS = 100_000_000  # numbers that are kept at once
+_PIXELS = 1 << 23
 _DRAWN = 16  # images whose attention is drawn
 _RANKED = 400  # images among which the best and the worst are looked for
 _EACH = 10
@@ -44,7 +46,7 @@ def look_at_captions(
 ) -> Seen:
     """Look at a model while it tells the first caption of these images, or of as many as are not too many steps."""
     firsts = Ragged.of(_first(targets, len(about.spelling)) for targets in _rows(examples.targets))
-    read = to_be_read(_with(examples, firsts), asked.most, firsts.lengths + 1)
+    read = _fitting(to_be_read(_with(examples, firsts), asked.most, firsts.lengths + 1), len(about.spelling))
     asked.say("telling")
     ranked = _ranked(model, about, examples.pick(spread(len(examples), _RANKED)), way)
     few = examples.pick(spread(len(examples), _DRAWN))
@@ -63,6 +65,14 @@ def look_at_captions(
     gazes = list(_gazes(model, about, few, told))
     sentences = [*_of_scores(ranked), *_of_gazes(gazes)]
     return Seen(f"{name}, {len(read)} images", sum(lengths), made, sentences, partial(_pictures, gazes, ranked))
+
+
+def _fitting(examples: Captioned, symbols: int) -> Captioned:
+    """The first of them, as many as whose pixels and logits fit into the memory together, with gradients."""
+    longest = np.maximum.accumulate(examples.targets.lengths + 1)
+    logits = longest * np.arange(1, len(examples) + 1) * (symbols + 1)
+    pixels = np.arange(1, len(examples) + 1) * examples.pixels[0].size
+    return examples.pick(np.arange(max(1, int(((logits <= _LOGITS) & (pixels <= _PIXELS)).sum()))))
 
 
 def _rows(ragged: Ragged) -> Iterator[Any]:

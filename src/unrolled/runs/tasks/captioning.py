@@ -14,8 +14,10 @@ from unrolled.generation import Beam, Strategy, Written, beam_or_greedy, draw_se
 from unrolled.models import Captioner, evaluating
 from unrolled.runs.tasks.caption_data import AboutCaptions
 from unrolled.runs.tasks.kind import ShouldStop
+from unrolled.training import seed_of
 
 _SEED = 1
+_NUMBERS = 1 << 22  # of images that are read side by side
 _ROWS = 512  # captions that are written side by side: images times the beam's width
 
 
@@ -42,7 +44,7 @@ def tell(
 ) -> list[list[Told]] | None:
     """The best captions of each image, the best first, no text twice; None if it was told to stop.
 
-    `way`: how they are found: searched for, or one is drawn, always the same for the same images.
+    `way`: how they are found: searched for, or one is drawn, always the same for an image at that place among them.
 
     Raises:
         GenerationError: the model's logits are no finite numbers.
@@ -50,8 +52,8 @@ def tell(
     device = next(model.parameters()).device
     banned = () if about.spelling.unknown is None else (about.spelling.unknown,)
     found: list[list[Told]] = []
-    at_once = _ROWS if isinstance(way, Strategy) else max(1, _ROWS // way.width)
-    generator = torch.Generator().manual_seed(_SEED)
+    fitting = _NUMBERS // max(1, examples.inputs.values[0].size * int(examples.inputs.lengths.max(initial=1)))
+    at_once = max(1, min(fitting, _ROWS if isinstance(way, Strategy) else _ROWS // way.width))
     with evaluating(model), torch.no_grad():
         for start in range(0, len(examples), at_once):
             if should_stop():
@@ -60,7 +62,9 @@ def tell(
             memory = model.read(batch.inputs, batch.lengths)
             most = torch.full_like(batch.lengths, about.longest)
             if isinstance(way, Strategy):
-                drawn = draw_sequences(model.teller, memory, most, way, generator, banned)
+                seeds = (seed_of(_SEED, "sampling", start + row) for row in range(len(most)))
+                generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+                drawn = draw_sequences(model.teller, memory, most, way, generators, banned)
                 written = [[one] for one in drawn]
             else:
                 written = beam_or_greedy(model.teller, memory, most, way, banned)
