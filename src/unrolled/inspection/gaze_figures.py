@@ -124,7 +124,7 @@ def _panels(
         sheet[top + 1 : top + 1 + height, left + 1 : left + 1 + width] = image
     text = go.Scatter(
         x=[column * across + width / 2 for _, column in places],
-        y=[row * down + height for row, _ in places],
+        y=[row * down + round(1.05 * height) + 2 for row, _ in places],
         text=list(labels), mode="text", textposition="bottom center", textfont={"size": 11, "color": list(colours)},
         hoverinfo="skip", showlegend=False,
     )  # fmt: skip
