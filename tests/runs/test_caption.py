@@ -58,7 +58,7 @@ def folder(tmp_path_factory):
 def _config(data, **options):
     settings = {
         "steps": 150, "hidden_size": 24, "embedding_size": 16, "encoder_size": 16, "batch_size": 16, "evaluations": 3,
-        "samples": 2, "learning_rate": 0.01, "dropout": 0.0, "shift": 1,
+        "samples": 2, "learning_rate": 0.01, "dropout": 0.0,
     }  # fmt: skip
     return CaptionConfig(data=[str(data)], **settings | options)
 
@@ -233,6 +233,10 @@ def test_scores_counted_by_hand():
     [
         ({"tokens": "pairs", "lower": True}, "byte pairs have capital letters"),
         ({"image": "both"}, "image"),
+        ({"encoder": "efficientnet-lite0", "encoder_size": 128, "shift": 5}, "stays as it is: leave --shift out"),
+        ({"image": "first", "spread": 2.0}, "nothing is attended to: leave --spread out"),
+        ({"image": "soft", "mixing": 0.2}, "no place is drawn .*: leave --mixing out"),
+        ({"temperature": 1.0, "beam": 7}, "are drawn, not searched for: leave --beam out"),
         ({"cell": "sru"}, "is no state"),
         ({"max_length": 2}, r"shapes\.npz, example \d+: a text has 3 words, at most 2 are allowed"),
         ({"val_frac": 0.001}, "too few to learn some"),
@@ -360,7 +364,7 @@ def test_features_of_another_network_are_learned(folder, tmp_path, monkeypatch, 
     (tmp_path / "mine.py").write_text(ENCODER)
     encoder = f"{tmp_path / 'mine.py'}:{name}"
     events = []
-    config = _config(folder / "shapes.npz", encoder=encoder, image=image, steps=120, samples=0)
+    config = _config(folder / "shapes.npz", encoder=encoder, image=image, steps=120, samples=0, encoder_size=128)
     path = train(config, tmp_path / "run", listen=events.append)
     assert f"through {encoder}" in next(one for one in events if isinstance(one, Prepared)).words
     assert load(path).model.viewer.shape == places
@@ -398,5 +402,5 @@ def test_encoders_that_are_none(folder, tmp_path, monkeypatch, encoder, told):
     monkeypatch.setenv("UNROLLED_CACHE", str(tmp_path / "cache"))
     (tmp_path / "mine.py").write_text(ENCODER)
     with pytest.raises(ConfigError, match=told):
-        train(_config(folder / "shapes.npz", encoder=encoder), tmp_path / "run")
+        train(_config(folder / "shapes.npz", encoder=encoder, encoder_size=128), tmp_path / "run")
     assert not (tmp_path / "run").exists()
