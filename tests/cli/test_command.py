@@ -400,7 +400,7 @@ def test_flow_through_cells(place):
         (("--init", "he"), "--init is not for 'unrolled flow'"),
         (("--depth", 8, "--data", "digits", "--init", "he"), "--init is not for 'unrolled flow --data'"),
         (("--depth", 8, "--measure", "digits"), "--measure is not for 'unrolled flow --depth'"),
-        (("--depth", 8, "--data", "digits"), "name images"),
+        (("--depth", 8, "--data", "digits"), "--data needs --measure"),
         (("--clip", 8, "--data", "digits"), "demonstrations of their own"),
     ],
 )
