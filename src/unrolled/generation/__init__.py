@@ -7,13 +7,5 @@ from unrolled.generation.strategies import Strategy
 from unrolled.generation.writing import generate, writer
 
 __all__ = [
-    "Beam",
-    "Precision",
-    "Strategy",
-    "Written",
-    "beam_or_greedy",
-    "beam_search",
-    "draw_sequences",
-    "generate",
-    "writer",
-]
+    "Beam", "Precision", "Strategy", "Written", "beam_or_greedy", "beam_search", "draw_sequences", "generate", "writer",
+]  # fmt: skip
