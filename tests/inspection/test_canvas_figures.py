@@ -5,7 +5,14 @@ import numpy as np
 from unrolled.inspection.canvas_figures import beside, film
 from unrolled.inspection.canvases import Growing
 
-HEIGHT, WIDTH, GAP = 5, 9, 2  # oblong: who takes one side for the other is found out
+HEIGHT, WIDTH = 5, 9  # oblong: who takes one side for the other is found out
+
+
+def shade(sheet, place):
+    """The one shade of an image whose row and column are given; it is not that of its neighbours."""
+    top, left = 2 + place[0] * (HEIGHT + 2), 2 + place[1] * (WIDTH + 2)
+    (found,) = np.unique(np.array(sheet.z)[top : top + HEIGHT, left : left + WIDTH])
+    return found
 
 
 def growing(name, start):
@@ -20,28 +27,27 @@ def test_images_lie_above_their_canvases_and_boxes_where_they_belong():
     drawn = film([growing("a", 10), growing("b", 50)])
     for step, frame in enumerate(drawn.frames):
         sheet, read, written = frame.data
-        z = np.array(sheet.z)
-        assert z.shape == (2 * HEIGHT + GAP, 2 * WIDTH + GAP)
-        assert (z[:HEIGHT, :WIDTH] == 19).all()
-        assert (z[:HEIGHT, WIDTH + GAP :] == 59).all()
-        assert (z[HEIGHT + GAP :, :WIDTH] == 10 + step).all()
-        assert (z[HEIGHT + GAP :, WIDTH + GAP :] == 50 + step).all()
+        assert [shade(sheet, place) for place in ((0, 0), (0, 1))] == [19, 59]
+        assert [shade(sheet, place) for place in ((1, 0), (1, 1))] == [10 + step, 50 + step]
         if not step:
             assert read.x == written.x == ()
             continue
-        for trace, boxes, down in ((read, growing("a", 0).read, 0), (written, growing("a", 0).written, HEIGHT + GAP)):
+        for trace, boxes, down in ((read, growing("a", 0).read, 0), (written, growing("a", 0).written, HEIGHT + 2)):
             left, top, right, bottom = boxes[step - 1]
-            across = WIDTH + GAP
-            assert list(trace.x[:4]) == [left, right, right, left]
-            assert list(trace.y[:4]) == [top + down, top + down, bottom + down, bottom + down]
-            assert list(trace.x[6:10]) == [left + across, right + across, right + across, left + across]
+            for number, across in enumerate((2, 2 + WIDTH + 2)):
+                x, y = (list(of_axis[6 * number :][:4]) for of_axis in (trace.x, trace.y))
+                assert x == [left + across, right + across, right + across, left + across]
+                assert y == [top + down + 2, top + down + 2, bottom + down + 2, bottom + down + 2]
 
 
 def test_a_sample_stands_above_its_nearest_image():
-    above = [np.full((1, HEIGHT, WIDTH), shade, dtype=np.uint8) for shade in (10, 20)]
-    below = [np.full((1, HEIGHT, WIDTH), shade, dtype=np.uint8) for shade in (30, 40)]
-    z = np.array(beside(above, below, ["x", "y"]).data[0].z)
-    assert (z[:HEIGHT, :WIDTH] == 10).all()
-    assert (z[:HEIGHT, WIDTH + GAP : 2 * WIDTH + GAP] == 20).all()
-    assert (z[HEIGHT + GAP :, :WIDTH] == 30).all()
-    assert (z[HEIGHT + GAP :, WIDTH + GAP : 2 * WIDTH + GAP] == 40).all()
+    above, below = (
+        [np.full((1, HEIGHT, WIDTH), start + number, dtype=np.uint8) for number in range(10)] for start in (10, 30)
+    )
+    sheet, hover = beside(above, below, [f"of {number}" for number in range(10)]).data
+    for number in range(10):  # (eight in a row)
+        row, column = 2 * (number // 8), number % 8
+        assert (shade(sheet, (row, column)), shade(sheet, (row + 1, column))) == (10 + number, 30 + number)
+        assert hover.text[number] == f"of {number}"
+        assert hover.x[number] == 2 + column * (WIDTH + 2) + (WIDTH - 1) / 2
+        assert hover.y[number] == 2 + row * (HEIGHT + 2) + HEIGHT - 0.5

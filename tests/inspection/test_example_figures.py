@@ -192,18 +192,17 @@ def video(count=13, channels=1):
 def test_a_strip_of_frames(channels):
     one = video(channels=channels)
     drawn = strip(one, CLASSES)
-    rows = [np.asarray(drawn.data[row].z) for row in range(2)]
-    assert [row.shape for row in rows] == [(4, 60, 3), (4, 18, 3)]
-    assert [drawn.data[row].y0 for row in range(2)] == pytest.approx([1 / 12, 4 / 6 + 1 + 1 / 12])
+    sheet, labels, line, right, wrong = drawn.data
+    top, left = 2 + (4 + 6 + 2), 2 + (6 + 2)  # of the second frame in the second row, below a label as high as wide
     shown = one.frames[11] if channels == 3 else one.frames[11].mean(axis=0, keepdims=True).repeat(3, axis=0)
     every = one.frames if channels == 3 else one.frames.mean(axis=1)
     wanted = (shown - every.min()) / (every.max() - every.min()) * 255
-    np.testing.assert_allclose(rows[1][:, 6:11].transpose(2, 0, 1), wanted[:, :, :5], atol=0.51)
-    labels = drawn.data[2]
+    np.testing.assert_allclose(sheet.z[top : top + 4, left : left + 6].transpose(2, 0, 1), wanted, atol=0.51)
+    assert labels.x[11] == left + 2.5
+    assert labels.y[11] == top + 4 - 0.5 + 3
     assert list(labels.text[:2]) == ["bad<br> ", "\u2717 good &lt;\u2026<br>is bad"]
     assert len(set(labels.textfont.color)) == 2
     assert labels.customdata[1] == f"frame 1: said good &lt;b&gt; ({one.chances[1]:.2f}), it is bad"
-    line, right, wrong = drawn.data[3:]
     assert list(line.y) == one.chances.round(4).tolist()
     assert (list(right.x), list(wrong.x)) == (list(range(0, 13, 2)), list(range(1, 13, 2)))
 
@@ -216,8 +215,8 @@ def test_of_a_long_video_it_is_said_what_is_shown():
 def test_large_frames_are_shown_in_fewer_pixels():
     frames = np.random.default_rng(0).uniform(size=(3, 1, 100, 150)).astype(np.float32)
     drawn = strip(replace(video(3), frames=frames), CLASSES)
-    picture = np.asarray(drawn.data[0].z)
-    assert picture.shape == (34, 150, 3)
+    picture = np.asarray(drawn.data[0].z)[2:, 2:]
+    assert picture.shape == (34 + 50 + 2, 3 * (50 + 2), 3)
     darkest, lightest = frames[:, :, ::3, ::3].min(), frames[:, :, ::3, ::3].max()
     assert picture[1, 2, 0] == pytest.approx((frames[0, 0, 3, 6] - darkest) / (lightest - darkest) * 255, abs=0.51)
 

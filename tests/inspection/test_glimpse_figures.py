@@ -31,13 +31,12 @@ def test_boxes_and_the_path(shown):
 def test_what_was_seen_stands_below_each_glimpse(shown):
     _, mosaic = (one for one in glimpses(shown).data if one.type == "image")
     pixels = np.array(mosaic.z)
-    assert pixels.shape == (2 * 5, 3 * 5, 3)
+    assert pixels.shape == (2 * 5 + 1, 3 * 5 + 1, 3)
     for step in range(3):
         for scale in range(2):
-            patch = pixels[scale * 5 : scale * 5 + 4, step * 5 : step * 5 + 4]
+            patch = pixels[1 + scale * 5 : scale * 5 + 5, 1 + step * 5 : step * 5 + 5]
             assert (patch == (step * 2 + scale) * 51).all()
-    assert mosaic.dx * pixels.shape[1] == pytest.approx(3)
-    assert mosaic.dy * pixels.shape[0] == pytest.approx(2)
+    assert mosaic.dx * 5 == mosaic.dy * 5 == pytest.approx(1)  # a patch and its line: as wide as a glimpse below
 
 
 def test_the_likeliest_symbols_are_shown_in_their_order(shown):

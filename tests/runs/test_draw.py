@@ -166,7 +166,7 @@ def test_looking_at_colours_without_windows(tmp_path):
     title, figure = next(iter(seen.figures.items()))
     assert title.startswith("Images, and the canvas of each")
     assert figure.data[0].type == "image"
-    assert np.shape(figure.data[0].z) == (2 * 4 + 2, 3 * (5 + 2) - 2, 3)
+    assert np.shape(figure.data[0].z) == (2 * (4 + 2) + 2, 3 * (5 + 2) + 2, 3)
     assert not figure.data[1].x
 
 

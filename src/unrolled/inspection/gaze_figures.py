@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from unrolled.inspection.drawing import BLACK, RIGHT, WRONG, laid_out, shortened, sliding
 from unrolled.inspection.gaze import Gaze
+from unrolled.inspection.sheets import Pixels, Sheet, coloured, thinned
 
 _FINEST = 96  # pixels of an image that is shown, along its longer side
-_GAP = 3  # pixels between two images
+_BELOW, _BESIDE = 0.7, 0.15  # of an image's width: room for up to four lines of text
 _WHITE = 255
-_BELOW = 0.7  # of an image's width: room for lines of text
 _DIM = 0.85  # of what is not looked at, towards white
 _TINT = np.array([213, 94, 0], dtype=np.float64)  # of what is looked at
 _TINTED = 0.6
@@ -25,10 +25,6 @@ _ROW = 175  # pixels of a page that a row of images takes, with what is said of 
 _IN_A_ROW = 5
 _LETTERS = 22  # of a line below an image
 _LINES = 2  # of what is said, and as many of what is right
-_FRAME = 190  # the shade of the line around an image: many are white
-_RGB = 3
-
-Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -59,24 +55,14 @@ def gazes(shown: Sequence[Gaze]) -> go.Figure:
 
 def gallery(shown: Sequence[Captured]) -> go.Figure:
     """Images, several in a row; below each what was said, and what is right where that is another. Not empty."""
-    pixels = [coloured(one.pixels) for one in shown]
+    pixels = coloured(thinned(np.stack([one.pixels for one in shown]), _FINEST))
     labels = [_said(one) for one in shown]
-    drawn = go.Figure(_panels(pixels, labels, [RIGHT if one.is_right else WRONG for one in shown]))
+    places, colours = range(len(shown)), [RIGHT if one.is_right else WRONG for one in shown]
+    drawn = go.Figure(_panels(pixels, places, labels, colours))
     rows = -(-len(shown) // _IN_A_ROW)
     return laid_out(drawn, None, None).update_layout(
-        height=_ROW * rows + 40, margin={"l": 10, "r": 10, "t": 10, "b": 10}, **_axes(pixels[0], rows)
+        height=_ROW * rows + 40, margin={"l": 10, "r": 10, "t": 10, "b": 10}, **_sheet(pixels[0]).axes(rows)
     )
-
-
-def coloured(pixels: Pixels) -> Pixels:
-    """An image `[C, height, width]` as red, green and blue `[height, width, 3]`, every so-many-th pixel of a large one.
-
-    Of other channels than three the mean is shown.
-    """
-    every = -(-max(pixels.shape[1:]) // _FINEST)
-    small = pixels[:, ::every, ::every]
-    shown = small if len(small) == _RGB else small.mean(axis=0, keepdims=True).round().repeat(_RGB, axis=0)
-    return np.ascontiguousarray(shown.astype(np.uint8).transpose(1, 2, 0))
 
 
 def _said(one: Captured) -> str:
@@ -93,12 +79,17 @@ def _wrapped(text: str) -> str:
 
 
 def _of_gaze(one: Gaze) -> list[go.Image | go.Scatter]:
-    """The image, and what was looked at before each piece."""
-    image = coloured(one.pixels)
-    every = -(-max(one.pixels.shape[1:]) // _FINEST)
-    seen = [_lit(image, weight) for weight in one.enlarged()[:, ::every, ::every]]
+    """The image in a row of its own, and below it what was looked at before each piece."""
+    image = _image(one)
+    seen = [_lit(image, weight) for weight in thinned(one.enlarged(), _FINEST)]
     labels = ["", *(html.escape(piece) for piece in one.pieces)]
-    return _panels([image, *seen], labels, [BLACK] * len(labels), first_alone=True)
+    places = [0, *range(_IN_A_ROW, _IN_A_ROW + len(seen))]
+    return _panels([image, *seen], places, labels, [BLACK] * len(labels))
+
+
+def _image(one: Gaze) -> Pixels:
+    image: Pixels = coloured(thinned(one.pixels[None], _FINEST))[0]
+    return image
 
 
 def _lit(image: Pixels, weight: NDArray[np.float32]) -> Pixels:
@@ -110,54 +101,27 @@ def _lit(image: Pixels, weight: NDArray[np.float32]) -> Pixels:
 
 
 def _panels(
-    pixels: Sequence[Pixels], labels: Sequence[str], colours: Sequence[str], *, first_alone: bool = False
+    pixels: Sequence[Pixels] | Pixels, places: Sequence[int], labels: Sequence[str], colours: Sequence[str]
 ) -> list[go.Image | go.Scatter]:
-    """Images of one size in rows, a label below each. One unit is a pixel."""
-    places = _places(len(pixels), first_alone=first_alone)
-    height, width = pixels[0].shape[:2]
-    down, across = _cell(pixels[0])
-    rows = max(row for row, _ in places) + 1
-    sheet = np.full((rows * down, _IN_A_ROW * across, _RGB), _WHITE, dtype=np.uint8)
-    for image, (row, column) in zip(pixels, places, strict=True):
-        top, left = row * down, column * across
-        sheet[top : top + height + 2, left : left + width + 2] = _FRAME
-        sheet[top + 1 : top + 1 + height, left + 1 : left + 1 + width] = image
+    """Images of one size on a sheet, a label below each."""
+    sheet = _sheet(pixels[0])
+    under = [sheet.under(place) for place in places]
     text = go.Scatter(
-        x=[column * across + width / 2 for _, column in places],
-        y=[row * down + round(1.05 * height) + 2 for row, _ in places],
+        x=[across for across, _ in under], y=[down + 0.05 * sheet.height for _, down in under],
         text=list(labels), mode="text", textposition="bottom center", textfont={"size": 11, "color": list(colours)},
         hoverinfo="skip", showlegend=False,
     )  # fmt: skip
-    return [go.Image(z=sheet, hoverinfo="skip"), text]
+    return [sheet.laid(pixels, places), text]
 
 
-def _places(count: int, *, first_alone: bool) -> list[tuple[int, int]]:
-    """Row and column of each image; the first one can have a row of its own."""
-    if first_alone:
-        return [(0, 0), *((1 + number // _IN_A_ROW, number % _IN_A_ROW) for number in range(count - 1))]
-    return [(number // _IN_A_ROW, number % _IN_A_ROW) for number in range(count)]
-
-
-def _cell(image: Pixels) -> tuple[int, int]:
-    """Height and width of an image with the room around it; below it there are up to four lines of text."""
+def _sheet(image: Pixels) -> Sheet:
     height, width = image.shape[:2]
-    return round(height + _BELOW * width) + _GAP, round(1.15 * width) + _GAP
-
-
-def _axes(image: Pixels, rows: int) -> dict[str, object]:
-    down, across = _cell(image)
-    return {
-        "xaxis": {"visible": False, "range": [-0.5, _IN_A_ROW * across - 0.5], "constrain": "domain"},
-        "yaxis": {
-            "visible": False, "range": [rows * down - 0.5, -0.5], "scaleanchor": "x", "constrain": "domain",
-            "constraintoward": "top",
-        },
-    }  # fmt: skip
+    return Sheet(height, width, _IN_A_ROW, below=round(_BELOW * width), beside=round(_BESIDE * width))
 
 
 def _layout(one: Gaze) -> dict[str, object]:
     rows = 1 + -(-len(one.pieces) // _IN_A_ROW)
-    return {"title": {"text": html.escape(one.title), "font": {"size": 14}}, **_axes(coloured(one.pixels), rows)}
+    return {"title": {"text": html.escape(one.title), "font": {"size": 14}}, **_sheet(_image(one)).axes(rows)}
 
 
 def _frame(one: Gaze) -> go.Frame:

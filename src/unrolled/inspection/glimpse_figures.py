@@ -6,17 +6,14 @@ import html
 
 import numpy as np
 import plotly.graph_objects as go
-from numpy.typing import NDArray
 
 from unrolled.inspection.drawing import COLOURS, cycled, laid_out
 from unrolled.inspection.glimpses import Glimpses
-from unrolled.inspection.video_figures import as_colours
+from unrolled.inspection.sheets import Sheet, apart, coloured, thinned
 
 _SHADES = [[0.0, "#ffffff"], [1.0, "#0a3069"]]
 _PATH = "#e69f00"
 _SPLIT = 0.42  # of the width: the image has what lies left of it
-_GAP = 1  # pixels between two glimpses
-_BRIGHTNESS = (0.0, 255.0)  # of images and of glimpses alike: outside of the image there is black
 _LINE = 1.5
 _FINEST = 256  # pixels of an image that is shown, along its longer side
 _MOST_ROWS = 14  # symbols whose probabilities are shown
@@ -57,11 +54,10 @@ def glimpses(shown: Glimpses) -> go.Figure:
 
 
 def _add_image(drawn: go.Figure, shown: Glimpses) -> None:
-    every = -(-max(shown.image.shape[1:]) // _FINEST)
+    every = apart(shown.image, _FINEST)
     middle = (every - 1) / 2  # of the first pixel that is shown, and of those that it stands for
     drawn.add_image(
-        z=as_colours(shown.image[None, :, ::every, ::every], _BRIGHTNESS)[0], x0=middle, y0=middle, dx=every, dy=every,
-        hoverinfo="skip",
+        z=coloured(thinned(shown.image[None], _FINEST))[0], x0=middle, y0=middle, dx=every, dy=every, hoverinfo="skip"
     )  # fmt: skip
     for number, (left, top, side) in enumerate(shown.boxes[:, 0].tolist()):
         _add_box(drawn, left, top, side, cycled(COLOURS, number), "solid")
@@ -86,24 +82,12 @@ def _add_box(drawn: go.Figure, left: float, top: float, side: float, colour: str
 
 
 def _add_seen(drawn: go.Figure, shown: Glimpses) -> None:
-    """All that was seen as one picture, a unit wide for each glimpse."""
-    picture = _mosaic(shown.seen)
-    pixel = len(shown.seen) / picture.shape[1]
-    rows = shown.seen.shape[1]
-    drawn.add_image(
-        z=picture, x0=pixel / 2, y0=rows / len(picture) / 2, dx=pixel, dy=rows / len(picture), hoverinfo="skip",
-        xaxis="x2", yaxis="y2",
-    )  # fmt: skip
-
-
-def _mosaic(seen: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Patches `[T, k, C, g, g]` as one picture `[k (g + gap), T (g + gap), 3]`, white between two."""
-    steps, scales = seen.shape[:2]
-    coloured = as_colours(seen.reshape(steps * scales, *seen.shape[2:]), _BRIGHTNESS)
-    framed = np.pad(coloured, ((0, 0), (0, _GAP), (0, _GAP), (0, 0)), constant_values=255)
-    rows = framed.reshape(steps, scales, *framed.shape[1:]).transpose(1, 2, 0, 3, 4)
-    whole: NDArray[np.uint8] = rows.reshape(scales * rows.shape[1], -1, 3)
-    return whole
+    """All that was seen on one sheet, whose columns are glimpses: as wide as what belongs to them below."""
+    steps, scales, channels, height, width = shown.seen.shape
+    sheet = Sheet(height, width, columns=steps, gap=1)
+    patches = coloured(shown.seen.swapaxes(0, 1).reshape(steps * scales, channels, height, width))
+    across, down = 1 / (width + 1), 1 / (height + 1)  # of a pixel, where a patch and its line are one unit
+    drawn.add_trace(sheet.laid(patches).update(x0=0, y0=0, dx=across, dy=down, xaxis="x2", yaxis="y2"))
 
 
 def _add_chances(drawn: go.Figure, shown: Glimpses) -> None:

@@ -4,57 +4,47 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import plotly.graph_objects as go
-from numpy.typing import NDArray
 
 from unrolled.inspection.drawing import BLACK, RIGHT, WRONG, laid_out, shortened
 from unrolled.inspection.example import Video
+from unrolled.inspection.sheets import Sheet, coloured, thinned
 
 _IN_A_ROW = 10  # frames: so many can be told apart in a window of 400 pixels
 _MOST = 60  # frames that are shown
 _FINEST = 64  # pixels of a frame, along its longer side
-_GAP = 1.0  # of a frame's width: room for a label of two lines below it
 _WIDTH = 480  # pixels that a row of frames has where there is room
 _LINE = 190  # pixels of height for the line
 _LONGEST_LABEL = 7
-
-Picture = NDArray[np.uint8]
 
 
 def strip(video: Video, classes: Sequence[str]) -> go.Figure:
     """The first frames, a label under each: orange, with the right one, where it is wrong; below, how sure it was."""
     count = min(len(video.frames), _MOST)
     columns = min(count, _IN_A_ROW)
-    every = math.ceil(max(video.frames.shape[2:]) / _FINEST)
-    frames = video.frames[:count, :, ::every, ::every]
+    frames = thinned(video.frames[:count], _FINEST)
     height, width = frames.shape[2:]
-    # one unit is a frame's width; frames begin at the upper left, and each has room for its label below it
-    pixel, cell = 1 / width, height / width + _GAP
-    high = cell * math.ceil(count / columns)
-    drawn = go.Figure()
-    for row, picture in enumerate(_rows(frames, columns)):
-        drawn.add_image(z=picture, x0=pixel / 2, y0=row * cell + pixel / 2, dx=pixel, dy=pixel, hoverinfo="skip")
+    sheet, rows = Sheet(height, width, columns, below=width), math.ceil(count / columns)
+    drawn = go.Figure(sheet.laid(coloured(frames, limits=None)))
+    under = [sheet.under(frame) for frame in range(count)]
     hovers = [_hover(video, frame, classes) for frame in range(count)]
     drawn.add_scatter(
-        x=[frame % columns + 0.5 for frame in range(count)],
-        y=[(frame // columns + 1) * cell - _GAP / 2 for frame in range(count)],
+        x=[across for across, _ in under], y=[down + sheet.below / 2 for _, down in under],
         text=[_label(video, frame, classes) for frame in range(count)], mode="text",
         textfont={"size": 10, "color": [BLACK if is_right else WRONG for is_right in video.is_right[:count]]},
         customdata=hovers, hovertemplate="%{customdata}<extra></extra>", showlegend=False,
     )  # fmt: skip
-    pixels = round(_WIDTH * high / columns)
     _add_line(drawn, video, count, hovers)
-    whole = pixels + _LINE
-    hidden = {"visible": False, "fixedrange": True}
-    square = {"scaleanchor": "x", "constrain": "domain", "constraintoward": "top"}
+    whole = sheet.tall(rows, _WIDTH) + _LINE
+    axes = sheet.axes(rows)
     laid_out(drawn, None, None).update_layout(
         height=whole + 60,
         margin={"l": 44, "r": 10, "t": 30, "b": 40, "autoexpand": False},
-        xaxis={**hidden, "range": [0, columns], "domain": [0, 1]},
-        yaxis={**hidden, **square, "range": [high, 0], "domain": [_LINE / whole, 1]},
+        xaxis=axes["xaxis"] | {"fixedrange": True, "domain": [0, 1]},
+        yaxis=axes["yaxis"] | {"fixedrange": True, "domain": [_LINE / whole, 1]},
         xaxis2={"anchor": "y2", "domain": [0, 1], "title": _counted(video, count), "range": [-0.5, count - 0.5]},
         yaxis2={"anchor": "x2", "domain": [0, (_LINE - 30) / whole], "title": "probability", "range": [-0.05, 1.05]},
     )
@@ -81,25 +71,6 @@ def _add_line(drawn: go.Figure, video: Video, count: int, hovers: Sequence[str])
             marker={"color": colour, "symbol": mark, "size": 8}, customdata=[hovers[place] for place in places],
             hovertemplate="%{customdata}<extra></extra>",
         )  # fmt: skip
-
-
-def _rows(frames: NDArray[np.float32], columns: int) -> Iterator[Picture]:
-    """Frames `[T, C, height, width]` side by side, so many in a row, a white line between two: `[height, W, 3]`."""
-    shown = as_colours(frames)
-    shown[:, :, -1] = 255
-    for start in range(0, len(shown), columns):
-        yield np.concatenate(shown[start : start + columns], axis=1)
-
-
-def as_colours(frames: NDArray[np.float32], limits: tuple[float, float] | None = None) -> Picture:
-    """Frames as red, green and blue `[T, height, width, 3]`: as they are with three channels, else grey.
-
-    `limits`: what is shown as black, and as the brightest; None: the least and the greatest number that there is.
-    """
-    shown = frames if frames.shape[1] == 3 else frames.mean(axis=1, keepdims=True).repeat(3, axis=1)
-    low, high = limits or (float(shown.min()), float(shown.max()))
-    scaled = (shown - low) / (high - low or 1.0) * 255
-    return np.ascontiguousarray(scaled.round().astype(np.uint8).transpose(0, 2, 3, 1))
 
 
 def _label(video: Video, frame: int, classes: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 
 from unrolled.data import Examples, FrameShape, Picture, Ragged, found, pictures
 from unrolled.errors import DataError
+from unrolled.runs.tasks.pictured import check_frame, one_each, shape_of
 
 _FRAME = (1, 32, 32)  # to which files of images are brought; those of an .npz stay as they are
 _LISTED = 8  # classes that are named
@@ -38,12 +39,8 @@ class LabelledImages:
                 f"{', '.join(learned)}: all {len(first):,} have the label {classes[0]!r}: there is nothing to learn."
                 " Give images of two or more"
             )
-        frame = first[0].pixels.shape
-        if others[0].pixels.shape != frame:
-            raise DataError(
-                f"{others[0].where} is {others[0].pixels.shape} (channels, height, width), {frame} are learned: give"
-                " images of one size"
-            )
+        frame = shape_of(first)
+        check_frame(others, frame)
         return cls(_examples(first, classes), _examples(others, classes), classes, frame)
 
 
@@ -69,6 +66,6 @@ def _examples(every: Sequence[Picture], classes: tuple[str, ...]) -> Examples:
                 f" {', '.join(classes[:_LISTED])}{more}"
             )
     return Examples(
-        Ragged.of(one.pixels[None] for one in every),
+        one_each(every),
         Ragged.of(np.array([numbers[_label(one)]], dtype=np.int32) for one in every),
     )

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from torch import nn
 
-from unrolled.data import Examples, FrameShape, Picture, Ragged, found, pictures, read_examples, stored_examples
+from unrolled.data import Examples, Picture, Ragged, read_examples, stored_examples
 from unrolled.equations import Graph
 from unrolled.errors import DataError
 from unrolled.models import Drawer, DrawerConfig, evaluating
@@ -25,6 +25,7 @@ from unrolled.runs.tasks.draw_look import imagined_pictures, look_at_drawings
 from unrolled.runs.tasks.draw_score import DrawScore, bounds_of
 from unrolled.runs.tasks.examples import ABOUT, AboutExamples, ExamplesKind
 from unrolled.runs.tasks.kind import Asked, DataFile, Gathered, Prediction, Seen, ShouldStop
+from unrolled.runs.tasks.pictured import one_each, read_pictures, shape_of
 from unrolled.training import Evaluation, ExamplesTask, noise
 
 _IMAGES = "images.safetensors"
@@ -94,13 +95,13 @@ class DrawKind(ExamplesKind[DrawConfig, AboutPictures, Examples]):
         """Read all images; what belongs to them is left alone."""
         if not config.data:
             raise DataError("images of what? Name an .npz of x, a folder of images, or a table that names some")
-        name, every = _read(config, config.data, config.shape)
+        name, every = read_pictures(config, config.data, has_texts=False)
         examples = _examples(every)
         rows = config.rows(len(every))[0]
         if not len(rows):
             raise DataError(f"{name} has {len(every)} images: none is left with --val-frac {config.val_frac:g}")
         mean = _shares(examples.inputs.values[rows], config.threshold).mean(axis=0).round(_DIGITS).reshape(-1)
-        about = AboutPictures(name=name, examples=len(every), shape=every[0].pixels.shape, mean=tuple(mean.tolist()))
+        about = AboutPictures(name=name, examples=len(every), shape=shape_of(every), mean=tuple(mean.tolist()))
         return self.gathered(about, examples)
 
     def stored(self, data: Examples) -> bytes:
@@ -174,8 +175,7 @@ class DrawKind(ExamplesKind[DrawConfig, AboutPictures, Examples]):
 
     def others(self, config: DrawConfig, about: AboutPictures, places: Sequence[str]) -> tuple[str, Examples]:
         """The images in these places."""
-        name, every = _read(config, places, about.shape)
-        _check_shape(every, about.shape)
+        name, every = read_pictures(config, places, about.shape, has_texts=False)
         return name, _examples(every)
 
     def score(self, config: DrawConfig, about: AboutPictures, model: nn.Module, examples: Examples) -> DrawScore:
@@ -190,8 +190,7 @@ class DrawKind(ExamplesKind[DrawConfig, AboutPictures, Examples]):
     ) -> Iterator[Prediction]:
         """How many nats each image costs."""
         assert isinstance(model, Drawer)
-        _, every = _read(config, places, about.shape)
-        _check_shape(every, about.shape)
+        _, every = read_pictures(config, places, about.shape, has_texts=False)
         bounds = bounds_of(model, _examples(every), config.draws)
         assert bounds is not None, "nobody says stop"
         parts = zip(bounds.reconstruction.tolist(), bounds.latent.tolist(), strict=True)
@@ -221,35 +220,12 @@ class DrawKind(ExamplesKind[DrawConfig, AboutPictures, Examples]):
         return look_at_drawings(model, examples, name, asked)
 
 
-def _read(config: DrawConfig, places: Sequence[str], shape: FrameShape) -> tuple[str, list[Picture]]:
-    """What the images in these places are called, and the images; files are brought to that shape."""
-    folder = None if config.image_folder is None else Path(config.image_folder)
-    with found(places) as sources:
-        every = pictures(sources, shape, image=config.image_column, folder=folder, has_texts=False)
-        return ", ".join(place.name for place in sources), every
-
-
 def _shares(pixels: NDArray[np.uint8], threshold: int) -> NDArray[Any]:
     """Images as a drawer sees them, from 0 to 1: see `Drawer.pixels`."""
     return pixels >= threshold if threshold else pixels / np.iinfo(np.uint8).max
 
 
-def _check_shape(every: Sequence[Picture], shape: FrameShape) -> None:
-    """Check that other images are as large as those that were learned.
-
-    Raises:
-        DataError: they are not.
-    """
-    given = every[0]
-    if given.pixels.shape != shape:
-        raise DataError(
-            f"{given.where} is {given.pixels.shape} (channels, height, width), {shape} were learned: give such arrays,"
-            " or files of images, which are brought to that size"
-        )
-
-
 def _examples(every: Sequence[Picture]) -> Examples:
     """Each image is a sequence of one step; nothing else is wanted of it than itself."""
-    ends = np.arange(1, len(every) + 1)
-    pixels = np.stack([one.pixels for one in every])
-    return Examples(Ragged(pixels, ends), Ragged(np.zeros(len(every), dtype=np.int32), ends))
+    images = one_each(every)
+    return Examples(images, Ragged(np.zeros(len(every), dtype=np.int32), images.ends))

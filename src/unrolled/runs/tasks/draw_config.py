@@ -6,18 +6,15 @@ from typing import Literal
 
 from pydantic import Field
 
-from unrolled.data import FrameShape
-from unrolled.runs.tasks.examples import ExamplesConfig
+from unrolled.runs.tasks.pictured import ImagesConfig
 
 
-class DrawConfig(ExamplesConfig):
+class DrawConfig(ImagesConfig):
     """Everything that makes a run on images that are drawn what it is."""
 
     task: Literal["draw"] = Field(default="draw", description="what is learned")
     image_size: int = Field(default=28, ge=1, le=4096, description="height and width that files of images are given")
     image_channels: Literal["grey", "rgb"] = Field(default="grey", description="that files of images are given")
-    image_folder: str | None = Field(default=None, description="where the files lie that a table names")
-    image_column: str | None = Field(default=None, description="of a table: its name, or number from 1")
     threshold: int = Field(
         default=128, ge=0, le=255, description="a pixel so bright is 1, else 0, always the same; 0: brightness / 255"
     )
@@ -32,8 +29,3 @@ class DrawConfig(ExamplesConfig):
     embedding_size: int = Field(default=0, ge=0, le=0, description="images have none")
     batch_size: int = Field(default=50, ge=1, description="images drawn side by side")
     learning_rate: float = Field(default=4e-3, gt=0, le=1e3)
-
-    @property
-    def shape(self) -> FrameShape:
-        """Of files of images: channels, height, width."""
-        return (1 if self.image_channels == "grey" else 3, self.image_size, self.image_size)

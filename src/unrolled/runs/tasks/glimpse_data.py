@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from unrolled.data import Examples, FrameShape, Picture, Ragged
 from unrolled.errors import DataError
 from unrolled.runs.tasks.examples import AboutExamples
+from unrolled.runs.tasks.pictured import one_each, shape_of
 
 MOST_CLASSES = 1_000
 _LISTED = 20
@@ -71,9 +72,8 @@ def about_pictures(name: str, read: Sequence[Picture]) -> AboutGlimpses:
             f"{name}: there are {len(classes):,} different symbols in {len(read):,} images: from 2 to"
             f" {MOST_CLASSES:,} can be learned. Is it the right column?"
         )
-    channels, height, width = read[0].pixels.shape
     return AboutGlimpses(
-        name=name, examples=len(read), classes=classes, frame=(channels, height, width), objects=max(map(len, symbols))
+        name=name, examples=len(read), classes=classes, frame=shape_of(read), objects=max(map(len, symbols))
     )
 
 
@@ -94,8 +94,7 @@ def examples_of(about: AboutGlimpses, read: Sequence[Picture], *, has_texts: boo
         if len(symbols) > about.objects:
             raise DataError(f"{one.where}: it has {len(symbols)} symbols, at most {about.objects} were learned")
         targets.append(np.array([places[symbol] for symbol in symbols], dtype=np.int32))
-    images = np.stack([one.pixels for one in read])
-    return Examples(Ragged(images, np.arange(1, len(images) + 1)), Ragged.of(targets))
+    return Examples(one_each(read), Ragged.of(targets))
 
 
 def check_stored(about: AboutGlimpses, examples: Examples, where: str) -> None:

@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 from pydantic import Field
 
-from unrolled.data import FrameShape, Picture, found, pictures
+from unrolled.data import FrameShape, Picture, Ragged, found, pictures
 from unrolled.errors import DataError
 from unrolled.runs.tasks.examples import ExamplesConfig
 
 
-class PicturesConfig(ExamplesConfig):
+class ImagesConfig(ExamplesConfig):
     """The options of all of them."""
 
     image_column: str | None = Field(default=None, description="of a table: its name, or number from 1")
-    text_column: str | None = Field(default=None, description="of a table: its name, or number from 1")
     image_folder: str | None = Field(
         default=None, description="where the images lie that a table or COCO's .json names; none: beside it"
     )
@@ -34,25 +34,55 @@ class PicturesConfig(ExamplesConfig):
         """Where images lie."""
         return None if self.image_folder is None else Path(self.image_folder)
 
+    @property
+    def columns(self) -> tuple[str | None, str | None]:
+        """Of a table: that of images, and that of texts."""
+        return self.image_column, None
+
+
+class PicturesConfig(ImagesConfig):
+    """The options of those that have a text for each image."""
+
+    text_column: str | None = Field(default=None, description="of a table: its name, or number from 1")
+
+    @property
+    def columns(self) -> tuple[str | None, str | None]:
+        """Of a table: that of images, and that of texts."""
+        return self.image_column, self.text_column
+
 
 def read_pictures(
-    config: PicturesConfig, places: Sequence[str], learned: FrameShape | None = None, *, has_texts: bool = True
+    config: ImagesConfig, places: Sequence[str], learned: FrameShape | None = None, *, has_texts: bool = True
 ) -> tuple[str, list[Picture]]:
     """What images are called that stand in these places, and the images. `learned`: the shape of those that were.
 
     Raises:
         DataError: there are none, or of another shape.
     """
-    columns = config.image_column, config.text_column
     with found(places) as sources:
         name = ", ".join(place.name for place in sources)
-        read = pictures(sources, learned or config.frame, *columns, config.folder, has_texts=has_texts)
-    if learned is not None and shape_of(read) != learned:
+        read = pictures(sources, learned or config.frame, *config.columns, config.folder, has_texts=has_texts)
+    if learned is not None:
+        check_frame(read, learned)
+    return name, read
+
+
+def check_frame(read: Sequence[Picture], learned: FrameShape) -> None:
+    """Check that images are as large as those that were learned.
+
+    Raises:
+        DataError: they are not.
+    """
+    if shape_of(read) != learned:
         raise DataError(
             f"{read[0].where} is {shape_of(read)} (channels, height, width), and {learned} were learned: give such"
             " arrays, or files of images, which are brought to that size"
         )
-    return name, read
+
+
+def one_each(read: Sequence[Picture]) -> Ragged:
+    """Sequences of one image each."""
+    return Ragged(np.stack([one.pixels for one in read]), np.arange(1, len(read) + 1))
 
 
 def shape_of(read: Sequence[Picture]) -> FrameShape:
