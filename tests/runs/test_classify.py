@@ -28,6 +28,7 @@ from unrolled.data import Examples, Ragged, found, labelled
 from unrolled.models import Classifier, ClassifierConfig, FrontConfig
 from unrolled.runs import Prepared, Sampled, Tried, find_learning_rate, resume, tried
 from unrolled.runs.tasks import ClassifyKind
+from unrolled.runs.tasks.classes import AboutClasses
 from unrolled.runs.tasks.examples import scale_of
 from unrolled.training import Evaluated, Evaluation, ExamplesTask, Stepped
 
@@ -357,7 +358,8 @@ def test_class_weights(folder, tmp_path):
     learned = Examples(
         Ragged.of(np.full((6, 2), 1, np.int32)), Ragged.of(np.array([[0], [0], [0], [0], [0], [1]], np.int32))
     )
-    weights = ClassifyKind().weights(_config("x", class_weights="balanced"), learned, 2)
+    about = AboutClasses(name="x", examples=6, classes=("a", "b"), answers=6, mean=(0.0,), deviation=(1.0,))
+    weights = ClassifyKind().weights(_config("x", class_weights="balanced"), about, learned)
     assert weights.tolist() == pytest.approx([6 / (2 * 5), 6 / (2 * 1)])
     model = Classifier(ClassifierConfig(front=FrontConfig(vocab_size=3), classes=2, hidden_size=4), "gru").eval()
     task = ExamplesTask(model, learned, None, 6, seed=1, loss_of_guessing=0.7, measure=lambda _: None, weights=weights)

@@ -19,7 +19,7 @@ from unrolled import (
 )
 from unrolled.data import Examples, Ragged
 from unrolled.runs import KINDS, Prepared, Sampled, resume
-from unrolled.runs.tasks.glimpse_score import answers_of, score_of
+from unrolled.runs.tasks.glimpse_score import score_of
 from unrolled.training import Evaluated, Stepped
 
 MARKS = np.array(
@@ -294,6 +294,5 @@ def test_numbers_that_are_not_finite(folder, trained):
     with torch.no_grad():
         run.model.read_out.bias.fill_(torch.nan)
     examples = KINDS["glimpse"].data(trained[0], run.about).pick(range(3))
-    assert np.isnan(answers_of(run.model, examples, 1)).all()
     with pytest.raises(RunError, match="answers that are no finite numbers"):
         KINDS["glimpse"].score(run.config, run.about, run.model, examples)

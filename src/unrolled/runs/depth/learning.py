@@ -24,8 +24,9 @@ from unrolled.runs.depth.config import DepthConfig, Network
 from unrolled.runs.depth.found import Depth, Learnt
 from unrolled.runs.depth.images import LabelledImages
 from unrolled.runs.reporting import check_place
-from unrolled.runs.tasks.classes_score import probabilities_of, score_of
-from unrolled.training import Evaluated, Evaluation, ExamplesTask, Trainer
+from unrolled.runs.tasks.classes_score import ClassScore, probabilities_of, score_of
+from unrolled.runs.tasks.examples import measuring
+from unrolled.training import Evaluated, ExamplesTask, Trainer
 
 Say = Callable[[str], None]
 
@@ -123,12 +124,11 @@ def _gradients(model: DeepClassifier, batch: Batch) -> list[float]:
 
 
 def _task(model: DeepClassifier, config: DepthConfig, images: LabelledImages) -> ExamplesTask:
-    def measure(should_stop: Callable[[], bool]) -> Evaluation | None:
+    def scored(should_stop: Callable[[], bool]) -> ClassScore | None:
         probabilities = probabilities_of(model, images.measured, should_stop)
         if probabilities is None:
             return None
-        score = score_of(images.measured, probabilities, images.classes, "image")
-        return Evaluation(score.nats, {"accuracy": score.accuracy})
+        return score_of(images.measured, probabilities, images.classes, "image")
 
     return ExamplesTask(
         model,
@@ -137,5 +137,5 @@ def _task(model: DeepClassifier, config: DepthConfig, images: LabelledImages) ->
         config.batch_size,
         seed=config.seed,
         loss_of_guessing=math.log(len(images.classes)),
-        measure=measure,
+        measure=measuring(scored, None),
     )

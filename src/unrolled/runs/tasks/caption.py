@@ -14,7 +14,6 @@ from torch import nn
 from unrolled.data import Picture, spelling_of
 from unrolled.equations import Graph
 from unrolled.errors import ConfigError, DataError
-from unrolled.generation import Beam
 from unrolled.models import Captioner, CaptionerConfig, TellerConfig, ViewerConfig
 from unrolled.runs.tasks.caption_config import CaptionConfig
 from unrolled.runs.tasks.caption_data import (
@@ -28,15 +27,11 @@ from unrolled.runs.tasks.caption_data import (
 from unrolled.runs.tasks.caption_look import look_at_captions
 from unrolled.runs.tasks.caption_score import CaptionScore, check_scorer, score_of
 from unrolled.runs.tasks.captioning import said_of, tell
-from unrolled.runs.tasks.examples import ABOUT, ExamplesKind, measuring, scale_of, spread
+from unrolled.runs.tasks.examples import ABOUT, ExamplesKind, in_parts, scale_of, told
 from unrolled.runs.tasks.image_features import features_by
-from unrolled.runs.tasks.kind import Asked, DataFile, Gathered, Prediction, Seen, ShouldStop
+from unrolled.runs.tasks.kind import Asked, DataFile, Gathered, Prediction, Seen, ShouldStop, go_on
 from unrolled.runs.tasks.pictured import colours, read_pictures, shape_of
-from unrolled.training import ExamplesTask
 
-_SHOWN = 4
-_AT_ONCE = 256  # images that are told of before any is shown
-_LETTERS = 100  # of a text that is shown
 _PICTURES = "pictures.safetensors"
 
 
@@ -66,6 +61,7 @@ class CaptionKind(ExamplesKind[CaptionConfig, AboutCaptions, Captioned]):
     files = (ABOUT, DataFile(_PICTURES, None))
     forgets = frozenset({"image_folder"})
     used_with = frozenset({"beam", "length_penalty", "temperature", "image_folder", "image_column", "text_column"})
+    while_training = MappingProxyType({"beam": 1, "temperature": None})
     uses = MappingProxyType(
         {
             "unrolled predict {run} FILE": "what it says of images",
@@ -152,57 +148,46 @@ class CaptionKind(ExamplesKind[CaptionConfig, AboutCaptions, Captioned]):
         )
         return Captioner(CaptionerConfig(viewer=viewer, teller=teller, label_smoothing=config.label_smoothing), graph)
 
-    def task(self, config: CaptionConfig, about: AboutCaptions, data: Captioned, model: nn.Module) -> ExamplesTask:
-        """All images but those held out."""
-        check_scorer()
-        assert isinstance(model, Captioner)
-        learned, held_out = self.parted(config, about, data)
-        greedy = Beam(1, config.length_penalty)
-
-        def scored(should_stop: ShouldStop) -> CaptionScore | None:
-            assert held_out is not None
-            return score_of(model, about, held_out, greedy, should_stop)
-
-        return ExamplesTask(
-            model,
-            learned,
-            held_out,
-            config.batch_size,
-            seed=config.seed,
-            loss_of_guessing=math.log(len(about.spelling) + 1),
-            measure=measuring(scored, self.chosen_by(config)),
-        )
+    def guessing(self, about: AboutCaptions) -> float:
+        """Any piece, or the end."""
+        return math.log(len(about.spelling) + 1)
 
     def chosen_by(self, config: CaptionConfig) -> str | None:
         """As the options say."""
         return config.score_name
 
-    def show(
-        self, config: CaptionConfig, about: AboutCaptions, task: object, step: int, should_stop: ShouldStop
-    ) -> str | None:
-        """What it says of a few images, and what they are."""
-        del step
-        assert isinstance(task, ExamplesTask)
-        assert isinstance(task.model, Captioner)
-        assert isinstance(task.shown, Captioned)
-        few = task.shown.pick(spread(len(task.shown), _SHOWN))
-        told = tell(task.model, about, few, Beam(1, config.length_penalty), should_stop)
-        if told is None:
+    def lines(
+        self,
+        config: CaptionConfig,
+        about: AboutCaptions,
+        model: nn.Module,
+        examples: Captioned,
+        should_stop: ShouldStop,
+    ) -> list[str] | None:
+        """What it says of each image, and what that is."""
+        assert isinstance(model, Captioner)
+        found = tell(model, about, examples, config.way, should_stop)
+        if found is None:
             return None
-        return "\n".join(_shown(about, texts, said) for texts, said in zip(few.texts, said_of(told), strict=True))
+        return [_told(about, texts, said) for texts, said in zip(examples.texts, said_of(found), strict=True)]
 
     def others(self, config: CaptionConfig, about: AboutCaptions, places: Sequence[str]) -> tuple[str, Captioned]:
         """The images in these places, and their captions."""
         name, read = read_pictures(config, places, about.frame)
         return name, _as_learned(about, read)
 
-    def score(self, config: CaptionConfig, about: AboutCaptions, model: nn.Module, examples: Captioned) -> CaptionScore:
+    def score(
+        self,
+        config: CaptionConfig,
+        about: AboutCaptions,
+        model: nn.Module,
+        examples: Captioned,
+        should_stop: ShouldStop = go_on,
+    ) -> CaptionScore | None:
         """How near its captions are to those of the images."""
         assert isinstance(model, Captioner)
         check_scorer()
-        score = score_of(model, about, examples, config.way)
-        assert score is not None, "nobody says stop"
-        return score
+        return score_of(model, about, examples, config.way, should_stop)
 
     def predict(
         self, config: CaptionConfig, about: AboutCaptions, model: nn.Module, places: Sequence[str]
@@ -210,11 +195,11 @@ class CaptionKind(ExamplesKind[CaptionConfig, AboutCaptions, Captioned]):
         """The best caption of each image, and the next best ones."""
         assert isinstance(model, Captioner)
         _, read = read_pictures(config, places, about.frame, has_texts=False)
-        for start in range(0, len(read), _AT_ONCE):
-            some = _as_learned(about, read[start : start + _AT_ONCE])
-            told = tell(model, about, some, config.way)
-            assert told is not None, "nobody says stop"
-            for where, (best, *rest) in zip(some.wheres, told, strict=True):
+        for rows in in_parts(len(read)):
+            some = _as_learned(about, [read[row] for row in rows])
+            found = tell(model, about, some, config.way)
+            assert found is not None, "nobody says stop"
+            for where, (best, *rest) in zip(some.wheres, found, strict=True):
                 others = tuple((other.text, other.log_probability) for other in rest)
                 yield Caption(where, best.text, best.log_probability, others)
 
@@ -250,8 +235,6 @@ def _as_learned(about: AboutCaptions, read: Sequence[Picture]) -> Captioned:
     return captioned(about.spelling, read, LONGEST, features.values)
 
 
-def _shown(about: AboutCaptions, texts: Sequence[str], said: str) -> str:
-    cut = about.spelling.cut
-    is_right = any(cut(said) == cut(one) for one in texts)
-    first, said = (one if len(one) <= _LETTERS else f"{one[:_LETTERS]}..." for one in (texts[0], said))
-    return f"{'  ' if is_right else 'x '}{said}" + ("" if is_right else f"\n    (is {first})")
+def _told(about: AboutCaptions, texts: Sequence[str], said: str) -> str:
+    is_right = any(about.spelling.cut(said) == about.spelling.cut(one) for one in texts)
+    return told(said, texts[0], is_right=is_right)

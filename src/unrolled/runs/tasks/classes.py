@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
-from torch import Tensor, nn
+from torch import nn
 
 from unrolled.data import (
     Examples,
@@ -31,13 +31,11 @@ from unrolled.runs.tasks.classes_look import look_at_classes
 from unrolled.runs.tasks.classes_score import (
     ClassScore,
     Probabilities,
-    certain_probabilities_of,
     probabilities_of,
     score_of,
 )
-from unrolled.runs.tasks.examples import ABOUT, AboutExamples, ExamplesConfig, ExamplesKind, scale_of, spread
-from unrolled.runs.tasks.kind import Asked, DataFile, Gathered, Prediction, Seen, ShouldStop
-from unrolled.training import Evaluation, ExamplesTask
+from unrolled.runs.tasks.examples import ABOUT, AboutExamples, ExamplesConfig, ExamplesKind, scale_of
+from unrolled.runs.tasks.kind import Asked, DataFile, Gathered, Prediction, Seen, ShouldStop, go_on
 
 _EXAMPLES = "examples.safetensors"
 _MOST_CLASSES = 1_000
@@ -100,7 +98,6 @@ class ClassesKind(ExamplesKind[Config, AboutType, Examples], Generic[Config, Abo
 
     wanted: ClassVar[str]  # what to say where no data are named
     answer: ClassVar[str]  # what a class is called: "class", "label"
-    shown: ClassVar[int]  # examples of which `show` tells
     files = (ABOUT, DataFile(_EXAMPLES, None))
 
     @abstractmethod
@@ -124,11 +121,6 @@ class ClassesKind(ExamplesKind[Config, AboutType, Examples], Generic[Config, Abo
     @abstractmethod
     def line(self, about: AboutType, ids: NDArray[Any], truth: NDArray[Any], probabilities: Probabilities) -> str:
         """The same in a line, beside the truth."""
-
-    def weights(self, config: Config, learned: Examples, classes: int) -> Tensor | None:
-        """Of each class in the loss; None: all count the same."""
-        del config, learned, classes
-        return None
 
     def gather(self, config: Config) -> Gathered[AboutType, Examples]:
         """Read all sequences; the vocabulary and the scale come from those that are learned."""
@@ -223,46 +215,26 @@ class ClassesKind(ExamplesKind[Config, AboutType, Examples], Generic[Config, Abo
             "dropout": config.dropout,
         }
 
-    def task(self, config: Config, about: AboutType, data: Examples, model: nn.Module) -> ExamplesTask:
-        """All examples but those held out."""
-        learned, held_out = self.parted(config, about, data)
-
-        def measure(should_stop: ShouldStop) -> Evaluation | None:
-            assert held_out is not None
-            probabilities = probabilities_of(model, held_out, should_stop)
-            if probabilities is None:
-                return None
-            score = score_of(held_out, probabilities, about.classes, about.unit)
-            by_name = {"accuracy": score.accuracy, "macro F1": score.macro_f1}
-            return Evaluation(score.nats, by_name, self.chosen_by(config))
-
-        return ExamplesTask(
-            model,
-            learned,
-            held_out,
-            config.batch_size,
-            seed=config.seed,
-            loss_of_guessing=math.log(len(about.classes)),
-            measure=measure,
-            weights=self.weights(config, learned, len(about.classes)),
-        )
+    def guessing(self, about: AboutType) -> float:
+        """Any class."""
+        return math.log(len(about.classes))
 
     def chosen_by(self, config: Config) -> str:
         """How many answers are right."""
         del config
         return "accuracy"
 
-    def show(self, config: Config, about: AboutType, task: object, step: int, should_stop: ShouldStop) -> str | None:
-        """What it says of a few examples, and what they are."""
-        del config, step
-        assert isinstance(task, ExamplesTask)
-        few = task.shown.pick(spread(len(task.shown), self.shown))
-        probabilities = probabilities_of(task.model, few, should_stop)
+    def lines(
+        self, config: Config, about: AboutType, model: nn.Module, examples: Examples, should_stop: ShouldStop
+    ) -> list[str] | None:
+        """What it says of each example, and what that is."""
+        del config
+        probabilities = probabilities_of(model, examples, should_stop)
         if probabilities is None:
             return None
-        of_each = Ragged(probabilities, few.targets.ends)
-        rows = range(len(few))
-        return "\n".join(self.line(about, few.inputs[row], few.targets[row], of_each[row]) for row in rows)
+        of_each = Ragged(probabilities, examples.targets.ends)
+        rows = range(len(examples))
+        return [self.line(about, examples.inputs[row], examples.targets[row], of_each[row]) for row in rows]
 
     def others(self, config: Config, about: AboutType, places: Sequence[str]) -> tuple[str, Examples]:
         """The sequences in these places."""
@@ -270,10 +242,18 @@ class ClassesKind(ExamplesKind[Config, AboutType, Examples], Generic[Config, Abo
             every = self.read(config, sources, about.frame, has_labels=True)
             return ", ".join(place.name for place in sources), _examples(about, every)
 
-    def score(self, config: Config, about: AboutType, model: nn.Module, examples: Examples) -> ClassScore:
+    def score(
+        self,
+        config: Config,
+        about: AboutType,
+        model: nn.Module,
+        examples: Examples,
+        should_stop: ShouldStop = go_on,
+    ) -> ClassScore | None:
         """How many answers are right, and more."""
         del config
-        return score_of(examples, certain_probabilities_of(model, examples), about.classes, about.unit)
+        probabilities = probabilities_of(model, examples, should_stop)
+        return None if probabilities is None else score_of(examples, probabilities, about.classes, about.unit)
 
     def predict(
         self, config: Config, about: AboutType, model: nn.Module, places: Sequence[str]
@@ -284,7 +264,9 @@ class ClassesKind(ExamplesKind[Config, AboutType, Examples], Generic[Config, Abo
         inputs = Ragged.of(_numbers(about, one) for one in every)
         answers = [self.answers(length) for length in inputs.lengths.tolist()]
         unknown = Ragged(np.zeros(sum(answers), dtype=np.int32), np.cumsum(answers))
-        of_each = Ragged(certain_probabilities_of(model, Examples(inputs, unknown)), unknown.ends)
+        probabilities = probabilities_of(model, Examples(inputs, unknown))
+        assert probabilities is not None, "nobody says stop"
+        of_each = Ragged(probabilities, unknown.ends)
         for row, one in enumerate(every):
             yield self.predicted(about, one, of_each[row])
 

@@ -17,7 +17,7 @@ from unrolled.inspection.example import Cloud, ExampleRead, Video
 from unrolled.inspection.plane import Plane
 from unrolled.models import SequenceModel, Tagger, evaluating
 from unrolled.runs.tasks.batches import read_all
-from unrolled.runs.tasks.classes_score import Probabilities, certain_probabilities_of, check_finite
+from unrolled.runs.tasks.classes_score import Probabilities, check_finite, probabilities_of
 
 INTEGRATED, LEFT_OUT = "integrated gradients", "leave one out"
 _LONGEST = 120  # steps of an example that is shown, where there is one as short
@@ -56,7 +56,8 @@ def examples_shown(model: SequenceModel, examples: Examples, lexicon: Lexicon | 
     Raises:
         RunError: its states, or what it says, are no finite numbers.
     """
-    probabilities = certain_probabilities_of(model, examples)
+    probabilities = probabilities_of(model, examples)
+    assert probabilities is not None, "nobody says stop"
     with evaluating(model):
         states = _states(model, examples)
         check_finite("states", states.values)

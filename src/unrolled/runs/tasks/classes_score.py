@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from unrolled.data import Batch, Examples
 from unrolled.errors import RunError
 from unrolled.runs.tasks.batches import read_all
+from unrolled.runs.tasks.kind import ShouldStop, go_on
 from unrolled.training import scores
 
 _TOLD = 20  # classes
@@ -37,6 +37,11 @@ class ClassScore:
     classes: tuple[str, ...]
     confusion: tuple[tuple[int, ...], ...]
 
+    @property
+    def by_name(self) -> dict[str, float]:
+        """The scores of which the higher is the better."""
+        return {"accuracy": self.accuracy, "macro F1": self.macro_f1}
+
     def rows(self) -> dict[str, str]:
         """The same for reading."""
         table = np.array(self.confusion)
@@ -55,31 +60,23 @@ class ClassScore:
         return rows
 
 
-def probabilities_of(
-    model: nn.Module, examples: Examples, should_stop: Callable[[], bool] = lambda: False
-) -> Probabilities | None:
+def probabilities_of(model: nn.Module, examples: Examples, should_stop: ShouldStop = go_on) -> Probabilities | None:
     """The probabilities of the classes for every target, `[targets in all, K]`; None if it was told to stop.
 
     The model gives logits `[B, K]` for examples of one target each, or `[U, B, K]`.
+
+    Raises:
+        RunError: they are no finite numbers.
     """
 
     def read(batch: Batch) -> Tensor:
         return F.softmax(model(batch.inputs, batch.lengths).double(), dim=-1)
 
     found = read_all(model, examples, read, examples.targets.ends, should_stop)
-    return None if found is None else found.values
-
-
-def certain_probabilities_of(model: nn.Module, examples: Examples) -> Probabilities:
-    """The same, of a model that is to be used.
-
-    Raises:
-        RunError: they are no finite numbers.
-    """
-    found = probabilities_of(model, examples)
-    assert found is not None, "nobody says stop"
-    check_finite("answers", found)
-    return found
+    if found is None:
+        return None
+    check_finite("answers", found.values)
+    return found.values
 
 
 def check_finite(what: str, numbers: NDArray[np.float64]) -> None:

@@ -89,10 +89,11 @@ class ClassifyKind(ClassesKind[ClassifyConfig, AboutClasses]):
         """A classifier of such sequences."""
         return Classifier(ClassifierConfig(**self.sizes(config, about), pooling=config.pooling), graph)
 
-    def weights(self, config: ClassifyConfig, learned: Examples, classes: int) -> Tensor | None:
+    def weights(self, config: ClassifyConfig, about: AboutClasses, learned: Examples) -> Tensor | None:
         """Balanced: of each class, N / (K n_k)."""
         if config.class_weights == "none":
             return None
+        classes = len(about.classes)
         counts = np.bincount(learned.targets.values, minlength=classes)
         return torch.from_numpy(len(learned) / (classes * np.maximum(counts, 1)))
 

@@ -24,9 +24,9 @@ from unrolled.runs.tasks.draw_config import DrawConfig
 from unrolled.runs.tasks.draw_look import imagined_pictures, look_at_drawings
 from unrolled.runs.tasks.draw_score import DrawScore, bounds_of
 from unrolled.runs.tasks.examples import ABOUT, AboutExamples, ExamplesKind
-from unrolled.runs.tasks.kind import Asked, DataFile, Gathered, Prediction, Seen, ShouldStop
+from unrolled.runs.tasks.kind import Asked, DataFile, Gathered, Prediction, Seen, ShouldStop, go_on
 from unrolled.runs.tasks.pictured import one_each, read_pictures, shape_of
-from unrolled.training import Evaluation, ExamplesTask, noise
+from unrolled.training import ExamplesTask, noise
 
 _IMAGES = "images.safetensors"
 _SHOWN = 3  # images that are imagined
@@ -140,25 +140,9 @@ class DrawKind(ExamplesKind[DrawConfig, AboutPictures, Examples]):
         drawer.begin_with(torch.tensor(about.mean))
         return drawer
 
-    def task(self, config: DrawConfig, about: AboutPictures, data: Examples, model: nn.Module) -> ExamplesTask:
-        """All images but those held out."""
-        assert isinstance(model, Drawer)
-        learned, held_out = self.parted(config, about, data)
-
-        def measure(should_stop: ShouldStop) -> Evaluation | None:
-            assert held_out is not None
-            bounds = bounds_of(model, held_out, config.draws, should_stop)
-            return None if bounds is None else Evaluation(bounds.score(math.prod(about.shape), config.draws).nats)
-
-        return ExamplesTask(
-            model,
-            learned,
-            held_out,
-            config.batch_size,
-            seed=config.seed,
-            loss_of_guessing=math.prod(about.shape) * math.log(2),
-            measure=measure,
-        )
+    def guessing(self, about: AboutPictures) -> float:
+        """Each pixel bright or dark."""
+        return math.prod(about.shape) * math.log(2)
 
     @torch.no_grad()
     def show(
@@ -178,11 +162,19 @@ class DrawKind(ExamplesKind[DrawConfig, AboutPictures, Examples]):
         name, every = read_pictures(config, places, about.shape, has_texts=False)
         return name, _examples(every)
 
-    def score(self, config: DrawConfig, about: AboutPictures, model: nn.Module, examples: Examples) -> DrawScore:
+    def score(
+        self,
+        config: DrawConfig,
+        about: AboutPictures,
+        model: nn.Module,
+        examples: Examples,
+        should_stop: ShouldStop = go_on,
+    ) -> DrawScore | None:
         """How many nats they cost."""
         assert isinstance(model, Drawer)
-        bounds = bounds_of(model, examples, config.draws)
-        assert bounds is not None, "nobody says stop"
+        bounds = bounds_of(model, examples, config.draws, should_stop)
+        if bounds is None:
+            return None
         return bounds.score(math.prod(about.shape), config.draws, is_bound=config.threshold > 0)
 
     def predict(

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from unrolled.data import Examples
 from unrolled.models import Drawer, evaluating
-from unrolled.runs.tasks.kind import ShouldStop
+from unrolled.runs.tasks.kind import ShouldStop, go_on
 from unrolled.training import seed_of
 
 _AT_ONCE = 200  # images that are drawn side by side
@@ -41,6 +41,11 @@ class DrawScore:
         """For each pixel of each channel."""
         return self.nats / self.pixels / float(np.log(2))
 
+    @property
+    def by_name(self) -> dict[str, float]:
+        """None: fewer nats are better."""
+        return {}
+
     def rows(self) -> dict[str, str]:
         """The same for reading."""
         return {
@@ -66,7 +71,7 @@ class Bounds:
 
 
 @torch.no_grad()
-def bounds_of(model: Drawer, examples: Examples, draws: int, should_stop: ShouldStop = lambda: False) -> Bounds | None:
+def bounds_of(model: Drawer, examples: Examples, draws: int, should_stop: ShouldStop = go_on) -> Bounds | None:
     """The bounds of these images; None if it was told to stop.
 
     The noise is a function of an image's place among them and of the number of the draw: always the same, whatever is

@@ -12,17 +12,19 @@ from typing import Any, Generic, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, field_validator
-from torch import nn
+from torch import Tensor, nn
 
 from unrolled.data import Examples
-from unrolled.errors import ConfigError, DataError, GenerationError
+from unrolled.errors import ConfigError, DataError, GenerationError, RunError
 from unrolled.runs.config import RunConfig
 from unrolled.runs.events import Told
-from unrolled.runs.tasks.kind import Asked, Contents, DataFile, Gathered, Kind, Score, Seen, ShouldStop
+from unrolled.runs.tasks.kind import Asked, Contents, DataFile, Gathered, Kind, Score, Seen, ShouldStop, go_on
 from unrolled.training import Evaluation, ExamplesTask
 
 _STILL = 1e-9  # of its mean: a channel that moves by less does not move
 _AT_ONCE = 1_000  # steps, or frames, whose squares are held at once
+_TOLD_AT_ONCE = 256  # examples
+_LETTERS = 100  # of a text that is shown
 ABOUT = DataFile("data.json", 1 << 27, "Give a smaller --vocab-size")
 
 Rows = NDArray[np.int64]
@@ -76,6 +78,11 @@ def spread(count: int, most: int) -> Rows:
     return np.unique(np.linspace(0, count - 1, min(most, count)).astype(np.int64))
 
 
+def in_parts(count: int) -> Iterator[range]:
+    """The rows of so many examples, a few after the other: of the first ones is told before the last ones are read."""
+    return (range(start, min(start + _TOLD_AT_ONCE, count)) for start in range(0, count, _TOLD_AT_ONCE))
+
+
 def scale_of(values: Sequence[NDArray[Any]]) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """The mean and the deviation of each channel of numbers `[T, C]`, or of frames `[T, C, height, width]`.
 
@@ -102,7 +109,17 @@ AboutType = TypeVar("AboutType", bound=AboutExamples)
 Data = TypeVar("Data", bound=Examples)
 
 
-class Scored(Protocol):
+def told(said: str, truth: str, *, is_right: bool, source: str = "") -> str:
+    """What was said (of a source), and where that is wrong what it is: for reading, without what is too long."""
+    *asked, said, truth = (
+        one if len(one) <= _LETTERS else f"{one[:_LETTERS]}..." for one in ([source] if source else []) + [said, truth]
+    )
+    first, *others = [*asked, said]
+    lines = [f"{'  ' if is_right else 'x '}{first}", *(f"    {one}" for one in others)]
+    return "\n".join(lines if is_right else [*lines, f"    (is {truth})"])
+
+
+class Scored(Score, Protocol):
     """A score that says how a training goes on."""
 
     @property
@@ -124,7 +141,7 @@ def measuring(
     def measure(should_stop: ShouldStop) -> Evaluation | None:
         try:
             found = score(should_stop)
-        except GenerationError:
+        except (GenerationError, RunError):
             return Evaluation(math.nan)  # (the trainer says what is wrong)
         return None if found is None else Evaluation(found.nats, found.by_name, chosen_by)
 
@@ -132,9 +149,14 @@ def measuring(
 
 
 class ExamplesKind(Kind[Config, AboutType, Data], Generic[Config, AboutType, Data]):
-    """A kind of work whose data are examples. Of its two files `data.json` says what they are, the other holds them."""
+    """A kind of work whose data are examples. Of its two files `data.json` says what they are, the other holds them.
+
+    while_training: options of use as they are where what is held out is measured. shown: examples of which is told.
+    """
 
     about_type: type[AboutType]
+    while_training: Mapping[str, Any] = MappingProxyType({})
+    shown = 4
     uses = MappingProxyType(
         {
             "unrolled predict {run} FILE": "what it says of other examples",
@@ -162,8 +184,34 @@ class ExamplesKind(Kind[Config, AboutType, Data], Generic[Config, AboutType, Dat
         """
 
     @abstractmethod
-    def score(self, config: Config, about: AboutType, model: nn.Module, examples: Data) -> Score:
-        """How good a model is on these examples."""
+    def score(
+        self, config: Config, about: AboutType, model: nn.Module, examples: Data, should_stop: ShouldStop = go_on
+    ) -> Scored | None:
+        """How good a model is on these examples; None if it was told to stop.
+
+        Raises:
+            GenerationError, RunError: the model's numbers are not finite.
+        """
+
+    @abstractmethod
+    def guessing(self, about: AboutType) -> float:
+        """The loss of a model that knows nothing, in nats for each target."""
+
+    def lines(
+        self, config: Config, about: AboutType, model: nn.Module, examples: Data, should_stop: ShouldStop
+    ) -> Sequence[str] | None:
+        """What it says of each example, and what that is; None if it was told to stop."""
+        raise NotImplementedError(f"{self.name} says nothing of single examples")
+
+    def weights(self, config: Config, about: AboutType, learned: Data) -> Tensor | None:
+        """Of each kind of target in the loss, `[K]`; None: all count the same."""
+        del config, about, learned
+        return None
+
+    def prepare(self, config: Config, model: nn.Module) -> Callable[[int], None] | None:
+        """What is told the number of each step before its loss is computed, if anything."""
+        del config, model
+        return None
 
     @abstractmethod
     def seen(self, config: Config, about: AboutType, model: nn.Module, name: str, examples: Data, asked: Asked) -> Seen:
@@ -197,12 +245,45 @@ class ExamplesKind(Kind[Config, AboutType, Data], Generic[Config, AboutType, Dat
             )
         return data.pick(learned), data.pick(held_out) if len(held_out) else None
 
+    def task(self, config: Config, about: AboutType, data: Data, model: nn.Module) -> ExamplesTask:
+        """All examples but those held out."""
+        learned, held_out = self.parted(config, about, data)
+
+        def scored(should_stop: ShouldStop) -> Scored | None:
+            assert held_out is not None
+            return self.score(self._in_training(config), about, model, held_out, should_stop)
+
+        return ExamplesTask(
+            model,
+            learned,
+            held_out,
+            config.batch_size,
+            seed=config.seed,
+            loss_of_guessing=self.guessing(about),
+            measure=measuring(scored, self.chosen_by(config)),
+            weights=self.weights(config, about, learned),
+            prepare=self.prepare(config, model),
+        )
+
+    def show(self, config: Config, about: AboutType, task: object, step: int, should_stop: ShouldStop) -> str | None:
+        """What it says of a few examples, and what they are."""
+        del step
+        assert isinstance(task, ExamplesTask)
+        few: Any = task.shown.pick(spread(len(task.shown), self.shown))
+        lines = self.lines(self._in_training(config), about, task.model, few, should_stop)
+        return None if lines is None else "\n".join(lines)
+
+    def _in_training(self, config: Config) -> Config:
+        return config.model_copy(update=dict(self.while_training))
+
     def evaluate(
         self, config: Config, about: AboutType, data: Callable[[], Data], model: nn.Module, places: Sequence[str]
     ) -> Score:
         """How good it is on other examples, or on those that were held out."""
         _, examples = self._asked(config, about, data, places)
-        return self.score(config, about, model, examples)
+        score = self.score(config, about, model, examples)
+        assert score is not None, "nobody says stop"
+        return score
 
     def look(self, config: Config, about: AboutType, data: Callable[[], Data], model: nn.Module, asked: Asked) -> Seen:
         """What is seen while it reads other examples, or those that were held out."""

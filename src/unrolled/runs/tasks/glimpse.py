@@ -17,17 +17,15 @@ from unrolled.data import Examples, read_examples, stored_examples
 from unrolled.equations import Graph
 from unrolled.errors import DataError
 from unrolled.models import Glimpser, GlimpserConfig
-from unrolled.runs.tasks.examples import ABOUT, ExamplesKind, measuring, spread
+from unrolled.runs.tasks.examples import ABOUT, ExamplesKind
 from unrolled.runs.tasks.glimpse_config import GlimpseConfig
 from unrolled.runs.tasks.glimpse_data import AboutGlimpses, about_pictures, check_stored, examples_of
 from unrolled.runs.tasks.glimpse_look import look_at_glimpses
-from unrolled.runs.tasks.glimpse_score import GlimpseScore, answers_of, certain_answers_of, said_of, score_of
-from unrolled.runs.tasks.kind import Asked, DataFile, Gathered, Prediction, Seen, ShouldStop
+from unrolled.runs.tasks.glimpse_score import GlimpseScore, answers_of, said_of, score_of
+from unrolled.runs.tasks.kind import Asked, DataFile, Gathered, Prediction, Seen, ShouldStop, go_on
 from unrolled.runs.tasks.pictured import colours, read_pictures
-from unrolled.training import ExamplesTask
 
 _IMAGES = "images.safetensors"
-_SHOWN = 8
 _LISTED = 8
 
 
@@ -53,6 +51,8 @@ class GlimpseKind(ExamplesKind[GlimpseConfig, AboutGlimpses, Examples]):
     files = (ABOUT, DataFile(_IMAGES, None))
     forgets = frozenset({"image_folder"})
     used_with = frozenset({"runs", "image_folder"})
+    while_training = MappingProxyType({"runs": 1})
+    shown = 8
     shows = "what it says of images"
     uses = MappingProxyType(
         {
@@ -120,53 +120,42 @@ class GlimpseKind(ExamplesKind[GlimpseConfig, AboutGlimpses, Examples]):
         )
         return Glimpser(sizes, graph)
 
-    def task(self, config: GlimpseConfig, about: AboutGlimpses, data: Examples, model: nn.Module) -> ExamplesTask:
-        """All images but those held out."""
-        assert isinstance(model, Glimpser)
-        learned, held_out = self.parted(config, about, data)
-
-        def scored(should_stop: ShouldStop) -> GlimpseScore | None:
-            assert held_out is not None
-            answers = answers_of(model, held_out, 1, should_stop)
-            return None if answers is None else score_of(model, held_out, answers, about.unit)
-
-        return ExamplesTask(
-            model,
-            learned,
-            held_out,
-            config.batch_size,
-            seed=config.seed,
-            loss_of_guessing=math.log(model.config.symbols),
-            measure=measuring(scored, self.chosen_by(config)),
-        )
+    def guessing(self, about: AboutGlimpses) -> float:
+        """Any class, or the end."""
+        return math.log(len(about.classes) + about.ends)
 
     def chosen_by(self, config: GlimpseConfig) -> str:
         """How many images are right."""
         del config
         return "accuracy"
 
-    def show(
-        self, config: GlimpseConfig, about: AboutGlimpses, task: object, step: int, should_stop: ShouldStop
-    ) -> str | None:
-        """What it says of a few images, and what they are."""
-        del config, step
-        assert isinstance(task, ExamplesTask)
-        assert isinstance(task.model, Glimpser)
-        few = task.shown.pick(spread(len(task.shown), _SHOWN))
-        answers = answers_of(task.model, few, 1, should_stop)
+    def lines(
+        self, config: GlimpseConfig, about: AboutGlimpses, model: nn.Module, examples: Examples, should_stop: ShouldStop
+    ) -> list[str] | None:
+        """What it says of each image, and what that is."""
+        assert isinstance(model, Glimpser)
+        answers = answers_of(model, examples, config.runs, should_stop)
         if answers is None:
             return None
-        return "\n".join(_told(about, few.targets[row], answers[row]) for row in range(len(few)))
+        return [_told(about, examples.targets[row], of_one) for row, of_one in enumerate(answers)]
 
     def others(self, config: GlimpseConfig, about: AboutGlimpses, places: Sequence[str]) -> tuple[str, Examples]:
         """The images in these places, and what is in them."""
         name, read = read_pictures(config, places, about.frame)
         return name, examples_of(about, read)
 
-    def score(self, config: GlimpseConfig, about: AboutGlimpses, model: nn.Module, examples: Examples) -> GlimpseScore:
+    def score(
+        self,
+        config: GlimpseConfig,
+        about: AboutGlimpses,
+        model: nn.Module,
+        examples: Examples,
+        should_stop: ShouldStop = go_on,
+    ) -> GlimpseScore | None:
         """How many images are right, and more."""
         assert isinstance(model, Glimpser)
-        return score_of(model, examples, certain_answers_of(model, examples, config.runs), about.unit)
+        answers = answers_of(model, examples, config.runs, should_stop)
+        return None if answers is None else score_of(model, examples, answers, about.unit)
 
     def predict(
         self, config: GlimpseConfig, about: AboutGlimpses, model: nn.Module, places: Sequence[str]
@@ -174,7 +163,8 @@ class GlimpseKind(ExamplesKind[GlimpseConfig, AboutGlimpses, Examples]):
         """What is in each image."""
         assert isinstance(model, Glimpser)
         _, read = read_pictures(config, places, about.frame, has_texts=False)
-        answers = certain_answers_of(model, examples_of(about, read, has_texts=False), config.runs)
+        answers = answers_of(model, examples_of(about, read, has_texts=False), config.runs)
+        assert answers is not None, "nobody says stop"
         for one, of_one in zip(read, answers, strict=True):
             said, chances = said_of(about.classes, of_one)
             yield Recognised(one.where, " ".join(said), chances)

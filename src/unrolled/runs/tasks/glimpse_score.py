@@ -14,7 +14,7 @@ from unrolled.data import PADDING, Batch, Examples
 from unrolled.models import Glimpser
 from unrolled.runs.tasks.batches import read_all
 from unrolled.runs.tasks.classes_score import check_finite
-from unrolled.runs.tasks.kind import ShouldStop
+from unrolled.runs.tasks.kind import ShouldStop, go_on
 
 Answers = NDArray[np.float64]  # probabilities of the symbols, [N, S, V]
 
@@ -49,12 +49,13 @@ class GlimpseScore:
         }
 
 
-def answers_of(
-    model: Glimpser, examples: Examples, runs: int, should_stop: ShouldStop = lambda: False
-) -> Answers | None:
+def answers_of(model: Glimpser, examples: Examples, runs: int, should_stop: ShouldStop = go_on) -> Answers | None:
     """The probabilities of the symbols for each object of every image; None if it was told to stop.
 
     `runs`: in how many ways each image is looked at; the probabilities are the mean of theirs.
+
+    Raises:
+        RunError: they are no finite numbers.
     """
 
     def read(batch: Batch) -> Tensor:
@@ -64,19 +65,10 @@ def answers_of(
 
     ends = np.arange(1, len(examples) + 1) * model.config.answers
     found = read_all(model, examples, read, ends, should_stop)
-    return None if found is None else found.values.reshape(len(examples), model.config.answers, -1)
-
-
-def certain_answers_of(model: Glimpser, examples: Examples, runs: int) -> Answers:
-    """The same, of a model that is to be used.
-
-    Raises:
-        RunError: they are no finite numbers.
-    """
-    found = answers_of(model, examples, runs)
-    assert found is not None, "nobody says stop"
-    check_finite("answers", found.reshape(len(found), -1))
-    return found
+    if found is None:
+        return None
+    check_finite("answers", found.values)
+    return found.values.reshape(len(examples), model.config.answers, -1)
 
 
 def wanted_of(model: Glimpser, examples: Examples) -> NDArray[np.int64]:

@@ -22,6 +22,13 @@ from unrolled.runs.events import RunEvent, Told
 from unrolled.training import Task
 
 ShouldStop = Callable[[], bool]
+
+
+def go_on() -> bool:
+    """Nobody says stop."""
+    return False
+
+
 Contents = Mapping[str, Iterable[bytes]]  # of files, by name, each in blocks
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from torch import nn
@@ -13,10 +14,9 @@ from torch import nn
 from unrolled.data import Parallel, Ragged, found, parallel, spelling_of
 from unrolled.equations import Graph
 from unrolled.errors import DataError
-from unrolled.generation import Beam
 from unrolled.models import FrontConfig, Translator, TranslatorConfig, WriterConfig
-from unrolled.runs.tasks.examples import ABOUT, ExamplesKind, measuring, spread
-from unrolled.runs.tasks.kind import Asked, DataFile, Gathered, Prediction, Seen, ShouldStop
+from unrolled.runs.tasks.examples import ABOUT, ExamplesKind, in_parts, told
+from unrolled.runs.tasks.kind import Asked, DataFile, Gathered, Prediction, Seen, ShouldStop, go_on
 from unrolled.runs.tasks.translate_config import TranslateConfig
 from unrolled.runs.tasks.translate_data import (
     LONGEST,
@@ -30,11 +30,7 @@ from unrolled.runs.tasks.translate_data import (
 from unrolled.runs.tasks.translate_look import look_at_translations
 from unrolled.runs.tasks.translate_score import TranslationScore, check_scorers, score_of
 from unrolled.runs.tasks.translating import render
-from unrolled.training import ExamplesTask
 
-_SHOWN = 4
-_AT_ONCE = 256  # sources that are translated before any is told
-_LETTERS = 100  # of a text that is shown
 _PAIRS = "pairs.tsv"
 
 
@@ -63,6 +59,7 @@ class TranslateKind(ExamplesKind[TranslateConfig, AboutTranslation, Translated])
     about_type = AboutTranslation
     files = (ABOUT, DataFile(_PAIRS, None))
     used_with = frozenset({"beam", "length_penalty"})
+    while_training = MappingProxyType({"beam": 1})
 
     def learner(self, about: AboutTranslation) -> str:
         """What learns, in words."""
@@ -130,47 +127,33 @@ class TranslateKind(ExamplesKind[TranslateConfig, AboutTranslation, Translated])
         )
         return Translator(sizes, graph)
 
-    def task(
-        self, config: TranslateConfig, about: AboutTranslation, data: Translated, model: nn.Module
-    ) -> ExamplesTask:
-        """All pairs but those held out."""
-        check_scorers()
+    def guessing(self, about: AboutTranslation) -> float:
+        """Any symbol, or the end."""
+        return math.log(len(about.target) + 1)
+
+    def prepare(self, config: TranslateConfig, model: nn.Module) -> Callable[[int], None] | None:
+        """How likely the writer is to read the truth, with scheduled sampling."""
         assert isinstance(model, Translator)
-        learned, held_out = self.parted(config, about, data)
-        greedy = Beam(1, config.length_penalty)
-
-        def scored(should_stop: ShouldStop) -> TranslationScore | None:
-            assert held_out is not None
-            return score_of(model, about, held_out, greedy, should_stop)
-
-        return ExamplesTask(
-            model,
-            learned,
-            held_out,
-            config.batch_size,
-            seed=config.seed,
-            loss_of_guessing=math.log(len(about.target) + 1),
-            measure=measuring(scored, self.chosen_by(config)),
-            prepare=None if config.truth_decay is None else _inverse_sigmoid(model, config.truth_decay),
-        )
+        return None if config.truth_decay is None else _inverse_sigmoid(model, config.truth_decay)
 
     def chosen_by(self, config: TranslateConfig) -> str | None:
         """As the options say, or the cut of the targets."""
         return config.score_name
 
-    def show(
-        self, config: TranslateConfig, about: AboutTranslation, task: object, step: int, should_stop: ShouldStop
-    ) -> str | None:
-        """What it says of a few sources, and what they are."""
-        del step
-        assert isinstance(task, ExamplesTask)
-        assert isinstance(task.model, Translator)
-        assert isinstance(task.shown, Translated)
-        few = task.shown.pick(spread(len(task.shown), _SHOWN))
-        said = render(task.model, about, few.sources, few.inputs, Beam(1, config.length_penalty), should_stop)
+    def lines(
+        self,
+        config: TranslateConfig,
+        about: AboutTranslation,
+        model: nn.Module,
+        examples: Translated,
+        should_stop: ShouldStop,
+    ) -> list[str] | None:
+        """What it says of each source, and what that is."""
+        assert isinstance(model, Translator)
+        said = render(model, about, examples.sources, examples.inputs, config.way, should_stop)
         if said is None:
             return None
-        return "\n".join(_told(about, one, best[0].text) for one, best in zip(few.texts, said, strict=True))
+        return [_told(about, one, ranked[0].text) for one, ranked in zip(examples.texts, said, strict=True)]
 
     def others(self, config: TranslateConfig, about: AboutTranslation, places: Sequence[str]) -> tuple[str, Translated]:
         """The pairs in these places."""
@@ -178,14 +161,17 @@ class TranslateKind(ExamplesKind[TranslateConfig, AboutTranslation, Translated])
         return name, translated(about.source, about.target, pairs, config.max_length)
 
     def score(
-        self, config: TranslateConfig, about: AboutTranslation, model: nn.Module, examples: Translated
-    ) -> TranslationScore:
+        self,
+        config: TranslateConfig,
+        about: AboutTranslation,
+        model: nn.Module,
+        examples: Translated,
+        should_stop: ShouldStop = go_on,
+    ) -> TranslationScore | None:
         """How near its translations are to those of the pairs."""
         assert isinstance(model, Translator)
         check_scorers()
-        score = score_of(model, about, examples, Beam(config.beam, config.length_penalty))
-        assert score is not None, "nobody says stop"
-        return score
+        return score_of(model, about, examples, config.way, should_stop)
 
     def predict(
         self, config: TranslateConfig, about: AboutTranslation, model: nn.Module, places: Sequence[str]
@@ -195,10 +181,8 @@ class TranslateKind(ExamplesKind[TranslateConfig, AboutTranslation, Translated])
         with found(places) as sources:
             texts = parallel(sources, config.source_column, config.target_column, has_targets=False)
         inputs = Ragged.of(encoded(about.source, one.source, one.where, config.max_length) for one in texts)
-        beam = Beam(config.beam, config.length_penalty)
-        for start in range(0, len(texts), _AT_ONCE):
-            some = range(start, min(start + _AT_ONCE, len(texts)))
-            said = render(model, about, [texts[row].source for row in some], inputs.pick(some), beam)
+        for some in in_parts(len(texts)):
+            said = render(model, about, [texts[row].source for row in some], inputs.pick(some), config.way)
             assert said is not None, "nobody says stop"
             for row, ranked in zip(some, said, strict=True):
                 others = tuple((other.text, other.log_probability) for other in ranked[1:])
@@ -223,8 +207,7 @@ class TranslateKind(ExamplesKind[TranslateConfig, AboutTranslation, Translated])
     ) -> Seen:
         """Where it looks, pieces of the source that its units are about, gates, gradients."""
         assert isinstance(model, Translator)
-        beam = Beam(config.beam, config.length_penalty)
-        return look_at_translations(model, about, examples, beam, name, asked)
+        return look_at_translations(model, about, examples, config.way, name, asked)
 
 
 def _inverse_sigmoid(model: Translator, k: int) -> Callable[[int], None]:
@@ -245,6 +228,4 @@ def _read(config: TranslateConfig, places: Sequence[str]) -> tuple[str, list[Par
 
 def _told(about: AboutTranslation, pair: Parallel, said: str) -> str:
     is_right = about.target.cut(said) == about.target.cut(pair.target)
-    texts = (pair.source, pair.target, said)
-    source, target, said = (one if len(one) <= _LETTERS else f"{one[:_LETTERS]}..." for one in texts)
-    return f"{'  ' if is_right else 'x '}{source}\n    {said}" + ("" if is_right else f"\n    (is {target})")
+    return told(said, pair.target, is_right=is_right, source=pair.source)

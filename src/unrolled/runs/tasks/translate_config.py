@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from unrolled.data import Cut
+from unrolled.generation import Beam
 from unrolled.layers import Scoring
 from unrolled.models import Context
 from unrolled.runs.tasks.examples import ExamplesConfig
@@ -56,6 +57,11 @@ class TranslateConfig(ExamplesConfig):
         if self.lower and "pairs" in self.cuts:
             raise ValueError("byte pairs have capital letters of their own: leave --lower out")
         return self
+
+    @property
+    def way(self) -> Beam:
+        """How translations are looked for."""
+        return Beam(self.beam, self.length_penalty)
 
     @property
     def cuts(self) -> tuple[Cut, Cut]:
