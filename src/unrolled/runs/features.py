@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ from unrolled.data.places import cache_folder
 from unrolled.errors import ShapeError
 from unrolled.models import evaluating
 
-_FORMAT = 1
+_FORMAT = 2
 _AT_ONCE = 32  # images that are read side by side
 _LARGEST = 1 << 36  # bytes of a file
 _GRID = 4  # dimensions of what an encoder makes of a batch: [B, D, rows, columns]
@@ -35,11 +35,13 @@ class Features:
     """What a network made of N images: D numbers for each of S places, `[N, S, D]`, float32.
 
     rows, columns: of the places, which stand row by row; 1 and 1 of an encoder that makes one vector of an image.
+    made_by: the SHA-256 of the encoder's name and weights; none if they were not asked for.
     """
 
     values: NDArray[np.float32]
     rows: int
     columns: int
+    made_by: str = ""
 
 
 def features_of(encoder: nn.Module, images: NDArray[np.uint8], say: Say = lambda _: None) -> Features:
@@ -98,10 +100,11 @@ def kept_features(encoder: nn.Module, name: str, images: NDArray[np.uint8], say:
     Raises:
         ShapeError: see `features_of`. DataError: nobody knows where the cache is.
     """
-    place = cache_folder("features") / f"{_key(encoder, name, images)}.safetensors"
+    made_by = _digest(encoder, name)
+    place = cache_folder("features") / f"{_key(made_by, images)}.safetensors"
     with suppress(OSError, ValueError, KeyError, safetensors.SafetensorError):
-        return _read(place, len(images))
-    made = features_of(encoder, images, say)
+        return replace(_read(place, len(images)), made_by=made_by)
+    made = replace(features_of(encoder, images, say), made_by=made_by)
     grid = np.array([made.rows, made.columns])
     with suppress(OSError):  # (a full disk, or one that cannot be written)
         files.make_parents(place)
@@ -109,14 +112,20 @@ def kept_features(encoder: nn.Module, name: str, images: NDArray[np.uint8], say:
     return made
 
 
-def _key(encoder: nn.Module, name: str, images: NDArray[np.uint8]) -> str:
-    """The SHA-256 of all that the features depend on."""
+def _digest(encoder: nn.Module, name: str) -> str:
+    """The SHA-256 of an encoder's name and weights."""
     weights = {key: one for key, one in sorted(encoder.state_dict().items()) if isinstance(one, Tensor)}
-    told = [name, images.shape, [(key, list(one.shape), str(one.dtype)) for key, one in weights.items()]]
+    told = [name, [(key, list(one.shape), str(one.dtype)) for key, one in weights.items()]]
     digest = hashlib.sha256(f"{_FORMAT} {told!r}".encode("utf-8", "backslashreplace"))
-    digest.update(np.ascontiguousarray(images).data)
     for one in weights.values():
         digest.update(one.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _key(made_by: str, images: NDArray[np.uint8]) -> str:
+    """The SHA-256 of all that the features depend on."""
+    digest = hashlib.sha256(f"{made_by} {images.shape}".encode())
+    digest.update(np.ascontiguousarray(images).data)
     return digest.hexdigest()
 
 

@@ -101,6 +101,7 @@ class CaptionKind(ExamplesKind[CaptionConfig, AboutCaptions, Captioned]):
             mean=mean,
             deviation=deviation,
             encoder=config.encoder,
+            made_by="" if features is None else features.made_by,
             features=0 if features is None else features.values.shape[2],
             grid=None if features is None else (features.rows, features.columns),
         )
@@ -226,11 +227,10 @@ def _as_learned(about: AboutCaptions, read: Sequence[Picture]) -> Captioned:
     features = features_by(about.encoder, read)
     if features is None:
         return captioned(about.spelling, read, LONGEST)
-    made = features.rows, features.columns, features.values.shape[2]
-    if made != (*(about.grid or ()), about.features):
+    if features.made_by != about.made_by:
         raise ConfigError(
-            f"the encoder {about.encoder} made {made} (rows, columns, numbers of each) of an image, and"
-            f" {(*(about.grid or ()), about.features)} were learned: it is another one now"
+            f"the encoder {about.encoder} is another one now than that whose features were learned: its text or its"
+            " weights have changed. Bring the old one back, or train again"
         )
     return captioned(about.spelling, read, LONGEST, features.values)
 

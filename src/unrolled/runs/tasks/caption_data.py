@@ -26,7 +26,8 @@ class AboutCaptions(AboutExamples):
     """The words of the captions, how many the longest has that is learned, and what the images are.
 
     frame: channels, height and width. mean, deviation: of each channel of what is learned. encoder: what made features
-    of the images, if anything; features: how many for each place; grid: rows and columns of places.
+    of the images, if anything; made_by: the SHA-256 of its name, text and weights; features: how many for each place;
+    grid: rows and columns of places.
     """
 
     spelling: Lexicon | Pairs
@@ -35,6 +36,7 @@ class AboutCaptions(AboutExamples):
     mean: tuple[float, ...]
     deviation: tuple[float, ...]
     encoder: str | None = None
+    made_by: str = ""
     features: int = Field(default=0, ge=0)
     grid: tuple[int, int] | None = None
 
