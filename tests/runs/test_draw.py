@@ -96,6 +96,8 @@ def test_the_noise_of_an_image_does_not_depend_on_what_is_drawn_beside_it(monkey
     together = bounds_of(run.model, images, 2)
     monkeypatch.setattr("unrolled.runs.tasks.draw_score._AT_ONCE", 2)
     in_pieces = bounds_of(run.model, images, 2)
+    turned = bounds_of(run.model, images.pick(np.arange(5)[::-1]), 2)
+    np.testing.assert_allclose(turned.latent[::-1], together.latent, rtol=0, atol=1e-4)
     np.testing.assert_allclose(in_pieces.latent, together.latent, rtol=0, atol=1e-4)
     np.testing.assert_allclose(in_pieces.reconstruction, together.reconstruction, rtol=0, atol=1e-4)
     assert bounds_of(run.model, images, 2, should_stop=lambda: True) is None
@@ -173,7 +175,9 @@ def test_looking_at_colours_without_windows(tmp_path):
 def test_the_nearest_image():
     among = np.zeros((3, 1, 2, 2), dtype=np.uint8)
     among[1, 0, 0, 0], among[2] = 200, 255
-    assert nearest([among[2] - 9, among[1], among[0] + 3], among) == [2, 1, 0]
+    asked = [among[2] - 9, among[1], among[0] + 3]
+    for parts in ([among], [among[:1], among[1:]], [among[1:], among[:1]]):
+        assert all((one == among[row]).all() for one, row in zip(nearest(asked, parts), [2, 1, 0], strict=True))
 
 
 def test_costs():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -50,8 +50,14 @@ class Costs:
         return int((self.said.cumsum() < self.said.sum() / 2).sum()) + 1
 
 
-def nearest(images: Sequence[Image], among: NDArray[np.uint8]) -> list[int]:
-    """For each image the row of the one among `[N, C, height, width]` that is nearest to it, by squared differences."""
-    flat = among.reshape(len(among), -1).astype(np.float64)
-    squares = np.square(flat).sum(axis=1)
-    return [int((squares - 2 * flat @ one.reshape(-1).astype(np.float64)).argmin()) for one in images]
+def nearest(images: Sequence[Image], among: Iterable[Image]) -> list[Image]:
+    """For each image the nearest one, by squared differences, of many, which come in parts `[N, C, height, width]`."""
+    flat = np.stack([one.reshape(-1) for one in images]).astype(np.float64)
+    least, found = np.full(len(images), np.inf), list(images)
+    for part in among:
+        others = part.reshape(len(part), -1).astype(np.float64)
+        distances = np.square(others).sum(axis=1) - 2 * flat @ others.T  # (less what is the same for all)
+        for number in np.flatnonzero(distances.min(axis=1) < least):
+            found[number] = part[distances[number].argmin()]
+        least = np.minimum(least, distances.min(axis=1))
+    return found

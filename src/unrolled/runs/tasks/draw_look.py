@@ -24,7 +24,7 @@ from unrolled.training import noise
 _STEPS = 5_000  # of all images together
 _FILMED = 8  # images whose canvases are shown
 _IMAGINED = 16
-_NEAR = 10_000  # images among which the nearest is looked for
+_AT_ONCE = 10_000  # images among which the nearest is looked for
 
 
 def look_at_drawings(model: Drawer, examples: Examples, name: str, asked: Asked) -> Seen:
@@ -32,8 +32,9 @@ def look_at_drawings(model: Drawer, examples: Examples, name: str, asked: Asked)
     strokes = model.config.steps
     examples = to_be_read(examples, min(asked.most, _STEPS), np.full(len(examples), strokes))
     with evaluating(model), torch.no_grad():
-        images = model.pixels(examples.batch(np.arange(len(examples))).inputs[0])
-        drawn_by = noise_of(model, list(range(len(images)))).to(images)
+        given = examples.batch(np.arange(len(examples))).inputs[0]
+        images = model.pixels(given)
+        drawn_by = noise_of(model, given).to(images)
         drawn = model(images, drawn_by)
     asked.say("drawing")
     costs = _costs(drawn, images)
@@ -51,12 +52,11 @@ def imagined_pictures(
     """What it draws out of nothing, beside the nearest images that it has learned: a sentence, and the pictures."""
     with evaluating(model), torch.no_grad(), noise(seed, "sampling", 0, model.blank.device):
         drawn = model.imagined(model.noise(_IMAGINED))
-        known = learned.pick(np.arange(min(len(learned), _NEAR)))
-        pixels = model.pixels(known.batch(np.arange(len(known))).inputs[0])
     samples = [_growing(drawn, row, str(row + 1)) for row in range(_IMAGINED)]
-    ends, among = [one.canvases[-1] for one in samples], _bytes(pixels)
-    rows = nearest(ends, among)
-    found = [among[row] for row in rows]
+    ends = [one.canvases[-1] for one in samples]
+    starts = range(0, len(learned), _AT_ONCE)
+    parts = (learned.batch(np.arange(start, min(start + _AT_ONCE, len(learned)))).inputs[0] for start in starts)
+    found = nearest(ends, (_bytes(model.pixels(one)) for one in parts))
     differences = [_difference(one, other) for one, other in zip(ends, found, strict=True)]
     text = (
         f"{_IMAGINED} samples differ from the nearest images that were learned in {min(differences):.1%} to"

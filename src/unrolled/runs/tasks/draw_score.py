@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,31 +75,32 @@ class Bounds:
 def bounds_of(model: Drawer, examples: Examples, draws: int, should_stop: ShouldStop = go_on) -> Bounds | None:
     """The bounds of these images; None if it was told to stop.
 
-    The noise is a function of an image's place among them and of the number of the draw: always the same, whatever is
-    drawn beside it.
+    The noise is a function of an image and of the number of the draw: always the same, whatever is drawn beside it.
     """
     device = next(model.parameters()).device
     found = []
     with evaluating(model):
         for start in range(0, len(examples), _AT_ONCE):
             rows = np.arange(start, min(start + _AT_ONCE, len(examples)))
-            images = model.pixels(examples.batch(rows).inputs[0].to(device))
+            given = examples.batch(rows).inputs[0]
+            images = model.pixels(given.to(device))
             of_draws = []
             for draw in range(draws):
                 if should_stop():
                     return None
-                drawn = model(images, noise_of(model, rows.tolist(), draw).to(images))
+                drawn = model(images, noise_of(model, given, draw).to(images))
                 of_draws.append(torch.stack([drawn.reconstruction(images), drawn.latent().sum(dim=0)]))
             found.append(torch.stack(of_draws).double().mean(dim=0))
     reconstruction, latent = torch.cat(found, dim=1).cpu().numpy()
     return Bounds(reconstruction, latent)
 
 
-def noise_of(model: Drawer, rows: list[int], draw: int = 0) -> Tensor:
-    """The noise `[T, B, Z]` of images at these places, in the draw of that number."""
+def noise_of(model: Drawer, images: Tensor, draw: int = 0) -> Tensor:
+    """The noise `[T, B, Z]` of images `[B, C, height, width]`, uint8, in the draw of that number."""
     sizes = model.config.steps, model.config.latent_size
     made = []
-    for row in rows:
-        generator = torch.Generator().manual_seed(seed_of(row, "sampling", draw))
+    for image in images.numpy():
+        seed = int.from_bytes(hashlib.sha256(image.tobytes()).digest()[:8], "big")
+        generator = torch.Generator().manual_seed(seed_of(seed, "sampling", draw))
         made.append(torch.randn(sizes, generator=generator))
     return torch.stack(made, dim=1)
