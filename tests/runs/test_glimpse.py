@@ -154,6 +154,8 @@ def test_images_of_one_object_or_of_more_are_learned_together(tmp_path):
     with pytest.raises(DataError, match=r"there is no image .*other/1\.png"):  # (the folder was that of the training)
         list(predict(path, str(tmp_path / "other" / "t.tsv")))
     assert len(list(predict(path, str(tmp_path / "other" / "t.tsv"), image_folder=str(tmp_path)))) == 2
+    (tmp_path / "other" / "t.tsv").write_text("image\tlabel\n" + "".join(lines[:5]))
+    assert look(path, str(tmp_path / "other" / "t.tsv"), image_folder=str(tmp_path)).text.endswith("5 images")
 
 
 @pytest.mark.parametrize("precision", ["bf16", "float64"])

@@ -14,12 +14,14 @@ from typing import Annotated, Any
 import typer
 
 from unrolled.cli.app import AsJson, Average, Best, app, print_json
+from unrolled.cli.options import given, with_use_options
 from unrolled.cli.terminal import complain, printable
 from unrolled.errors import ConfigError
 from unrolled.runs import look
 
 
 @app.command("look")
+@with_use_options
 def look_command(
     run: Annotated[
         str, typer.Argument(metavar="RUN|MODEL", help="a run's folder, or file.py:function", show_default=False)
@@ -44,6 +46,7 @@ def look_command(
     best: Best = False,
     average: Average = 0,
     as_json: AsJson = False,
+    **options: Any,
 ) -> None:
     """Look inside a run while it reads, or inside any PyTorch model, and write what is found into one HTML file.
 
@@ -59,6 +62,7 @@ def look_command(
         average=average,
         say=_say,
         warn=partial(complain, "warning"),
+        **given(options),
     )
     if as_json:
         for one in found.sentences:

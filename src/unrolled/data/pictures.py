@@ -94,6 +94,11 @@ def pictures(
     return found
 
 
+def name_images(places: Sequence[Place]) -> bool:
+    """Whether something in these places names files of images: a table, or COCO's .json."""
+    return any(is_table(one) or ending(one) == ".json" for place in places for one in place.sources)
+
+
 def _of_places(
     places: Sequence[Place], shape: FrameShape, columns: tuple[Wanted, Wanted], folder: Path | None, *, has_texts: bool
 ) -> Iterator[Picture]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
@@ -11,6 +12,7 @@ from unrolled.data import Vocabulary
 from unrolled.errors import ConfigError, RunError
 from unrolled.runs.building import made_model
 from unrolled.runs.checkpoints import Checkpoint, told
+from unrolled.runs.config import RunConfig, validated
 from unrolled.runs.folder import Identity, RunFolder
 from unrolled.runs.place import older_told
 
@@ -47,6 +49,21 @@ class Run:
             raise RunError(f"{self.path} was not trained on text: it has no vocabulary of a text")
         vocabulary: Vocabulary = found
         return vocabulary
+
+    def used(self, options: Mapping[str, Any]) -> RunConfig:
+        """Its options as they hold for other data, some of them replaced.
+
+        Raises:
+            ConfigError: one of them is no option of such a use, or cannot have that value.
+        """
+        kind = self.identity.kind
+        for name in options.keys() - kind.used_with:
+            known = f"has {', '.join(sorted(kind.used_with))}" if kind.used_with else "has none"
+            raise ConfigError(f"{name} is no option of a use of --task {kind.name}, which {known}")
+        found: RunConfig = validated(
+            kind.config, kind.in_use(self.config).model_dump() | options, "the options", ConfigError
+        )
+        return found
 
 
 def load(path: str | PathLike[str], device: str = "cpu", *, best: bool = False, average: int = 0) -> Run:

@@ -89,6 +89,7 @@ def look(
     average: int = 0,
     say: Say = lambda _: None,
     warn: Callable[[str], None] = lambda _: None,
+    **options: Any,
 ) -> Looked:
     """Look inside a run while it reads: cells that track something, gates, gradients, and what it has learned.
 
@@ -104,14 +105,17 @@ def look(
         average: the mean of the weights of so many of the last checkpoints, see `load`.
         say: is told what is going on.
         warn: is told what is to be known of the run.
+        options: in the place of those that a run was trained with, where they say how it is used: `beam=1`.
 
     Raises:
         RunError: not a run, or one whose numbers are not finite. ConfigError: symbols of a text that are no characters,
             nothing was held out and nothing is given, or the function or its model fails. DataError: too little text.
     """
     if names_a_model(path):
-        if places or labels or best or average:
-            raise ConfigError(f"{path} is a model, not a run: a text, labels, --best and --average are for runs")
+        if places or labels or best or average or options:
+            raise ConfigError(
+                f"{path} is a model, not a run: a text, labels, --best, --average and options of a use are for runs"
+            )
         seen, steps = look_at(str(path), say)
         return Looked(str(path), "what it was called with", steps, seen)
     path = Path(path)
@@ -122,7 +126,7 @@ def look(
     asked = Asked(as_names(places), characters, labels, say)
     own = partial(folder.data, run.identity)
     kind = run.identity.kind
-    found = kind.look(kind.in_use(run.config), run.about, own, run.model, asked)
+    found = kind.look(run.used(options), run.about, own, run.model, asked)
     return Looked(
         path.name or str(path), found.name, found.steps, found.account, history_of(run, folder), path,
         found.told, found.pictures,

@@ -15,9 +15,8 @@ from unrolled.errors import ConfigError
 from unrolled.generation import Precision, Strategy, generate
 from unrolled.inspection import Change, intervene
 from unrolled.models import LanguageModel
-from unrolled.runs.config import RunConfig, validated
 from unrolled.runs.folder import RunFolder
-from unrolled.runs.loading import Run, load
+from unrolled.runs.loading import load
 from unrolled.runs.tasks import Prediction, Score
 
 Warn = Callable[[str], None]
@@ -90,7 +89,7 @@ def evaluate(
     for warning in run.warnings:
         warn(warning)
     own = partial(RunFolder.at(run.path).data, run.identity)
-    return run.identity.kind.evaluate(_used(run, options), run.about, own, run.model, as_names(places))
+    return run.identity.kind.evaluate(run.used(options), run.about, own, run.model, as_names(places))
 
 
 def predict(
@@ -116,16 +115,4 @@ def predict(
     run = load(path, best=best, average=average)
     for warning in run.warnings:
         warn(warning)
-    yield from run.identity.kind.predict(_used(run, options), run.about, run.model, names)
-
-
-def _used(run: Run, options: Mapping[str, Any]) -> RunConfig:
-    """The run's options, some of them replaced."""
-    kind = run.identity.kind
-    for name in options.keys() - kind.used_with:
-        known = f"has {', '.join(sorted(kind.used_with))}" if kind.used_with else "has none"
-        raise ConfigError(f"{name} is no option of a use of --task {kind.name}, which {known}")
-    found: RunConfig = validated(
-        kind.config, kind.in_use(run.config).model_dump() | options, "the options", ConfigError
-    )
-    return found
+    yield from run.identity.kind.predict(run.used(options), run.about, run.model, names)

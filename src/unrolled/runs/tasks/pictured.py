@@ -9,8 +9,8 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from unrolled.data import FrameShape, Picture, Ragged, found, pictures
-from unrolled.errors import DataError
+from unrolled.data import FrameShape, Picture, Ragged, found, name_images, pictures
+from unrolled.errors import ConfigError, DataError
 from unrolled.runs.tasks.examples import ExamplesConfig
 
 
@@ -61,10 +61,24 @@ def read_pictures(
     """
     with found(places) as sources:
         name = ", ".join(place.name for place in sources)
+        if learned is None and not name_images(sources):
+            _check_unasked(config, name)
         read = pictures(sources, learned or config.frame, *config.columns, config.folder, has_texts=has_texts)
     if learned is not None:
         check_frame(read, learned)
     return name, read
+
+
+def _check_unasked(config: ImagesConfig, name: str) -> None:
+    """Check that nothing is said of a table where there is none.
+
+    Raises:
+        ConfigError: something is.
+    """
+    columns = zip(("--image-column", "--text-column"), config.columns, strict=True)
+    for option, value in (("--image-folder", config.folder), *columns):
+        if value is not None:
+            raise ConfigError(f"{option} is for a table of images, or COCO's .json, and {name} is none: leave it out")
 
 
 def check_frame(read: Sequence[Picture], learned: FrameShape) -> None:
