@@ -195,8 +195,8 @@ def test_images_as_text():
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"image_folder": "x"}, "--image-folder is for a table .* bars.npz is none: leave it out"),
-        ({"image_column": "2"}, "--image-column is for a table .* bars.npz is none: leave it out"),
+        ({"image_folder": "x"}, "--image-folder is for a table .*bars.npz is none: leave it out"),
+        ({"image_column": "2"}, "--image-column is for a table .*bars.npz is none: leave it out"),
         ({"read_size": 8}, "a window of 8 x 8 filters: give from 1 to 7"),
         ({"strokes": 0}, "strokes"),
         ({"threshold": 256}, "threshold"),
