@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         TagConfig,
         TextConfig,
         TranslateConfig,
+        draw,
         evaluate,
         export,
         load,
@@ -64,7 +65,8 @@ _ROOMS = {
     "models": ("LanguageModel", "LanguageModelConfig"),
     "runs": (
         "runs", "CaptionConfig", "ClassifyConfig", "DrawConfig", "GlimpseConfig", "TagConfig", "TextConfig",
-        "TranslateConfig", "evaluate", "export", "load", "look", "predict", "preset", "resume", "sample", "train",
+        "TranslateConfig", "draw", "evaluate", "export", "load", "look", "predict", "preset", "resume", "sample",
+        "train",
     ),
 }  # fmt: skip
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
@@ -75,8 +77,8 @@ __all__ = [
     "DataError", "DrawConfig", "EquationError", "ExportError", "GenerationError", "GlimpseConfig", "Graph",
     "GraphError", "LanguageModel", "LanguageModelConfig", "Noise", "Recurrent", "RunError", "ShapeError", "Strategy",
     "TagConfig", "TextConfig", "TraceError", "TrainingError", "TranslateConfig", "UnrolledError", "cell", "cells",
-    "evaluate", "export", "generate", "intervene", "load", "look", "ops", "predict", "preset", "resume", "sample",
-    "trace", "train", "use_engine",
+    "draw", "evaluate", "export", "generate", "intervene", "load", "look", "ops", "predict", "preset", "resume",
+    "sample", "trace", "train", "use_engine",
 ]  # fmt: skip
 
 

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from unrolled import ConfigError, DataError, DrawConfig, evaluate, load, look, predict, train, use_engine
+from unrolled import ConfigError, DataError, DrawConfig, draw, evaluate, load, look, predict, train, use_engine
 from unrolled.cells import find as load_cell
 from unrolled.data import Examples, Ragged, read_examples, stored_examples
 from unrolled.inspection.canvases import Costs, nearest
 from unrolled.models import Drawer, DrawerConfig
-from unrolled.runs import KINDS, Prepared, Sampled, resume
+from unrolled.runs import KINDS, Prepared, Sampled, keep, resume
 from unrolled.runs.tasks.blocks import in_blocks
 from unrolled.runs.tasks.draw_score import bounds_of
-from unrolled.training import Evaluated, Stepped
+from unrolled.training import Evaluated, Stepped, seed_of
 
 GUESSING = 42 * math.log(2)  # nats
 WAYS = [
@@ -170,6 +170,30 @@ def test_looking_at_colours_without_windows(tmp_path):
     assert figure.data[0].type == "image"
     assert np.shape(figure.data[0].z) == (2 * (4 + 2) + 2, 3 * (5 + 2) + 2, 3)
     assert not figure.data[1].x
+
+
+def test_images_out_of_nothing(trained, tmp_path):
+    path, _ = trained
+    images = draw(path, 3, seed=2)
+    assert (images.shape, images.dtype) == ((3, 1, 7, 6), np.uint8)
+    assert (draw(path, 1, seed=2)[0] == images[0]).all(), "an image does not depend on how many there are"
+    assert (draw(path, 3, seed=1) != images).any()
+    assert len(np.unique(images)) > 2
+    model = load(path).model
+    generator = torch.Generator().manual_seed(seed_of(2, "sampling", 1))
+    noise = torch.randn((model.config.steps, 1, model.config.latent_size), generator=generator)
+    with torch.no_grad():
+        wanted = model.eval().imagined(noise).canvases[-1, 0].sigmoid() * 255
+    np.testing.assert_allclose(images[1], wanted.round().numpy(), atol=1)
+    keep(images, tmp_path / "new" / "some.npz")
+    assert (np.load(tmp_path / "new" / "some.npz")["x"] == images).all()
+    assert evaluate(path, str(tmp_path / "new" / "some.npz")).count == 3
+    for place, told in (("new/some.npz", "is there already: give another name"), ("some.png", "array x of an .npz")):
+        with pytest.raises(ConfigError, match=told):
+            keep(images, tmp_path / place)
+    for given, told in (({"count": 0}, "count 0: give the number of images"), ({"seed": -1}, "seed -1: give a whole")):
+        with pytest.raises(ConfigError, match=told):
+            draw(path, **given)
 
 
 def test_the_nearest_image():

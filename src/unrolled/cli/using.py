@@ -1,4 +1,4 @@
-"""The commands that use what was trained, and look around: sample, eval, predict, runs, compare, data, cells, doctor.
+"""The commands that use what was trained, and look around: sample, draw, eval, predict, runs, compare, data, ...
 
 Options become verbs, results become text or JSON. No logic.
 """
@@ -23,7 +23,7 @@ from unrolled.data import corpora
 from unrolled.equations import Cell
 from unrolled.errors import ConfigError
 from unrolled.generation import Precision, Strategy
-from unrolled.runs import Group, Tried, compare, doctor, evaluate, predict, sample, tried
+from unrolled.runs import Group, Tried, compare, doctor, draw, evaluate, in_blocks, keep, predict, sample, tried
 
 _data = typer.Typer(no_args_is_help=True, help="Named corpora: what there is, fetching one, looking into it.")
 app.add_typer(_data, name="data")
@@ -74,6 +74,25 @@ def sample_command(
     for piece in chain((prompt, first), pieces, "\n"):
         sys.stdout.write(printable(piece) if is_terminal else piece)
         sys.stdout.flush()
+
+
+@app.command("draw")
+def draw_command(
+    run: RunPath,
+    count: Annotated[int, typer.Option(help="how many images")] = 8,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="an .npz to write them to, as x", show_default=False)
+    ] = None,
+    seed: Annotated[int, typer.Option(help="the same seed draws the same images")] = 1,
+    best: Best = False,
+    average: Average = 0,
+) -> None:
+    """Let a run of --task draw make images out of nothing: told in letters, or written to a file."""
+    images = draw(run, count, seed, best=best, average=average, warn=_warn)
+    if out is None:
+        print(in_blocks(images / 255))
+    else:
+        print(f"{count:,} images: {printable(str(keep(images, out)))}")
 
 
 def _clamped(text: str) -> tuple[str, float]:

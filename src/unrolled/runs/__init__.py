@@ -4,6 +4,7 @@ from unrolled.runs.comparison import Group, Tried, compare, tried
 from unrolled.runs.config import RunConfig, read_config, validated
 from unrolled.runs.depth import Depth, DepthConfig, Learnt, depth_curves
 from unrolled.runs.diagnosis import doctor
+from unrolled.runs.drawing import draw, keep
 from unrolled.runs.encoders import encoder_called
 from unrolled.runs.events import AlreadyDone, Diverged, Listener, Prepared, RunEvent, Sampled, Saved, Warned, named
 from unrolled.runs.exporting import ExportedFile, export
@@ -27,60 +28,16 @@ from unrolled.runs.tasks import (
     TranslateConfig,
     kind_of,
 )
+from unrolled.runs.tasks.blocks import in_blocks
 from unrolled.runs.training import resume, train
 from unrolled.runs.using import evaluate, predict, sample
 
 __all__ = [
-    "DEFAULT",
-    "KINDS",
-    "AlreadyDone",
-    "CaptionConfig",
-    "ClassifyConfig",
-    "Depth",
-    "DepthConfig",
-    "Diverged",
-    "DrawConfig",
-    "ExportedFile",
-    "Features",
-    "FoundRate",
-    "GlimpseConfig",
-    "Group",
-    "Learnt",
-    "Listener",
-    "Looked",
-    "Prediction",
-    "Prepared",
-    "Run",
-    "RunConfig",
-    "RunEvent",
-    "Sampled",
-    "Saved",
-    "Score",
-    "TagConfig",
-    "TextConfig",
-    "TranslateConfig",
-    "Tried",
-    "Warned",
-    "compare",
-    "depth_curves",
-    "doctor",
-    "encoder_called",
-    "evaluate",
-    "export",
-    "features_of",
-    "find_learning_rate",
-    "kept_features",
-    "kind_of",
-    "load",
-    "logging_to",
-    "look",
-    "named",
-    "predict",
-    "preset",
-    "read_config",
-    "resume",
-    "sample",
-    "train",
-    "tried",
-    "validated",
+    "DEFAULT", "KINDS", "AlreadyDone", "CaptionConfig", "ClassifyConfig", "Depth", "DepthConfig", "Diverged",
+    "DrawConfig", "ExportedFile", "Features", "FoundRate", "GlimpseConfig", "Group", "Learnt", "Listener", "Looked",
+    "Prediction", "Prepared", "Run", "RunConfig", "RunEvent", "Sampled", "Saved", "Score", "TagConfig",
+    "TextConfig", "TranslateConfig", "Tried", "Warned", "compare", "depth_curves", "doctor", "draw",
+    "encoder_called", "evaluate", "export", "features_of", "find_learning_rate", "in_blocks", "keep",
+    "kept_features", "kind_of", "load", "logging_to", "look", "named", "predict", "preset", "read_config", "resume",
+    "sample", "train", "tried", "validated",
 ]  # fmt: skip

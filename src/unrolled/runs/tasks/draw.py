@@ -83,6 +83,7 @@ class DrawKind(ExamplesKind[DrawConfig, AboutPictures, Examples]):
         {
             "unrolled predict {run} FILE": "how many nats each of other images costs",
             "unrolled eval {run} FILE": "how many they cost in the mean",
+            "unrolled draw {run}": "images that it makes out of nothing",
             "unrolled look {run}": "how it draws: a report with pictures",
         }
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -97,10 +98,12 @@ def bounds_of(model: Drawer, examples: Examples, draws: int, should_stop: Should
 
 def noise_of(model: Drawer, images: Tensor, draw: int = 0) -> Tensor:
     """The noise `[T, B, Z]` of images `[B, C, height, width]`, uint8, in the draw of that number."""
+    digests = (hashlib.sha256(image.tobytes()).digest() for image in images.numpy())
+    return normal_noise(model, [(int.from_bytes(one[:8], "big"), draw) for one in digests])
+
+
+def normal_noise(model: Drawer, seeds: Sequence[tuple[int, int]]) -> Tensor:
+    """The noise `[T, B, Z]` of B images, each by a seed and a number of its own."""
     sizes = model.config.steps, model.config.latent_size
-    made = []
-    for image in images.numpy():
-        seed = int.from_bytes(hashlib.sha256(image.tobytes()).digest()[:8], "big")
-        generator = torch.Generator().manual_seed(seed_of(seed, "sampling", draw))
-        made.append(torch.randn(sizes, generator=generator))
-    return torch.stack(made, dim=1)
+    generators = (torch.Generator().manual_seed(seed_of(seed, "sampling", number)) for seed, number in seeds)
+    return torch.stack([torch.randn(sizes, generator=one) for one in generators], dim=1)

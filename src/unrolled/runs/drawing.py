@@ -1,0 +1,77 @@
+"""The verb "draw": images that a drawer makes out of nothing. Trains nothing."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from unrolled import files
+from unrolled.errors import ConfigError
+from unrolled.models import Drawer, evaluating
+from unrolled.runs.loading import load
+from unrolled.runs.tasks.draw_score import normal_noise
+
+_AT_ONCE = 200  # images that are drawn side by side
+_MOST = 1_000_000
+
+
+def draw(
+    path: str | PathLike[str],
+    count: int = 16,
+    seed: int = 1,
+    *,
+    best: bool = False,
+    average: int = 0,
+    warn: Callable[[str], None] = lambda _: None,
+) -> NDArray[np.uint8]:
+    """Images that a run of `--task draw` makes out of nothing: uint8 `[count, C, height, width]`.
+
+    How likely a pixel is to be bright, of 255. The same image for the same seed and number, however many are drawn.
+    `best`, `average`: which weights, see `load`.
+
+    Raises:
+        RunError: not a run. ConfigError: one that does not draw, or another count or seed.
+    """
+    if not 1 <= count <= _MOST:
+        raise ConfigError(f"count {count}: give the number of images to draw, from 1 to {_MOST:,}")
+    if not 0 <= seed < 2**63:
+        raise ConfigError(f"seed {seed}: give a whole number, 0 or more, below 2**63")
+    run = load(path, best=best, average=average)
+    for warning in run.warnings:
+        warn(warning)
+    if not isinstance(run.model, Drawer):
+        raise ConfigError(f"{path} does not draw: it was trained with --task {run.config.task}")
+    drawn = []
+    with evaluating(run.model), torch.no_grad():
+        for start in range(0, count, _AT_ONCE):
+            numbers = range(start, min(start + _AT_ONCE, count))
+            made = normal_noise(run.model, [(seed, number) for number in numbers]).to(run.model.blank)
+            drawn.append((run.model.imagined(made).canvases[-1].sigmoid() * 255).round().byte().cpu().numpy())
+    return np.concatenate(drawn)
+
+
+def keep(images: NDArray[np.uint8], path: str | PathLike[str]) -> Path:
+    """Write images `[N, C, height, width]` to an .npz, as `x`, which every task on images reads.
+
+    Raises:
+        ConfigError: another ending, something is there already, or it cannot be written there.
+    """
+    place = Path(path)
+    if place.suffix != ".npz":
+        raise ConfigError(f"{place}: images are written as the array x of an .npz: give such a name")
+    if place.exists():
+        raise ConfigError(f"{place} is there already: give another name")
+    content = io.BytesIO()
+    np.savez_compressed(content, x=images)
+    try:
+        files.make_parents(place)
+        files.replace({place: content.getvalue()})
+    except OSError as error:
+        raise ConfigError(f"{place} cannot be written: {error.strerror}") from error
+    return place
