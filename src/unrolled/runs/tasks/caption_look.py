@@ -129,9 +129,9 @@ def _pictures(gazes: Sequence[Gaze], ranked: _Ranked) -> Mapping[str, Any]:
     ]
     each = min(_EACH, max(1, len(captured) // 2))
     shown = {"Where it looked before each word": figures.gazes(gazes)} if gazes else {}
-    shown["What it told best"] = figures.gallery(captured[:each])
+    shown["What it told best, by F1 of the words, then by likelihood"] = figures.gallery(captured[:each])
     if len(captured) > 1:
-        shown["What it told worst"] = figures.gallery(captured[: -each - 1 : -1])
+        shown["What it told worst, by the same"] = figures.gallery(captured[: -each - 1 : -1])
     return shown
 
 
