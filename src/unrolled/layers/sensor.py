@@ -114,6 +114,12 @@ class Sensor(nn.Module):
         sides = middle.new_tensor([cell * self.size for cell in self.cells])
         return torch.floor(middle[..., None] - sides / 2 + 0.5).long()
 
+    def boxes(self, locations: Tensor, height: int, width: int) -> Tensor:
+        """Left, top and side of each patch, in pixels: whole numbers `[..., k, 3]`, of locations `[..., 2]`."""
+        left, top = (self.starts(locations[..., place], pixels) for place, pixels in enumerate((width, height)))
+        sides = torch.tensor([cell * self.size for cell in self.cells], device=left.device).expand_as(left)
+        return torch.stack([left, top, sides], dim=-1)
+
     def _lines(self, places: Tensor, pixels: int) -> Tensor:
         """The lines between the pixels of each patch, those outside brought to the border: `[..., k, g + 1]`."""
         cells = torch.tensor(self.cells, device=places.device)

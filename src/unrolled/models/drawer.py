@@ -12,10 +12,10 @@ import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from unrolled.engine import Noise, State
 from unrolled.equations import Cell, Graph
 from unrolled.layers import Recurrent, Window, is_watched, wobbled
 from unrolled.models.canvas import Pen, Reader
+from unrolled.models.walk import Walk
 from unrolled.models.whole_drawing import WholeDrawing, can_be_whole
 from unrolled.shapes import check_shape
 
@@ -176,7 +176,7 @@ class Drawer(nn.Module):
         canvas = self.blank.expand(count, *self.config.shape)
         canvases, said, read, written = [canvas], [], list[Window](), list[Window]()
         hidden = noise.new_zeros(count, self.decoder.output_size)
-        encoder, decoder = _Walk(self.encoder), _Walk(self.decoder)
+        encoder, decoder = Walk(self.encoder), Walk(self.decoder)
         for z in noise:
             if images is not None:
                 seen, window = self.reader(images, images - canvas.sigmoid(), hidden)
@@ -192,19 +192,3 @@ class Drawer(nn.Module):
             canvases.append(canvas)
         means, log_deviations = (torch.stack(each) for each in zip(*said, strict=True)) if said else (None, None)
         return Drawing(torch.stack(canvases), means, log_deviations, read, written)
-
-
-class _Walk:
-    """A recurrent stack that goes step by step, from states of zero; all steps are of one run of the cell's noise."""
-
-    def __init__(self, layers: Recurrent) -> None:
-        self._layers = layers
-        self._state: State | None = None
-        self._noise = Noise.fresh() if layers.training and layers.graph.noise else None
-
-    def step(self, x: Tensor) -> Tensor:
-        """The output `[B, width]` for x `[B, D]`."""
-        output: Tensor
-        output, self._state = self._layers(x[None], self._state, noise=self._noise)
-        self._noise = None if self._noise is None else self._noise.at(1)
-        return output[0]

@@ -14,17 +14,16 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from unrolled.engine import Noise, State
 from unrolled.equations import Cell, Graph
 from unrolled.errors import ConfigError
 from unrolled.layers import Recurrent, Sensor
+from unrolled.models.beholder import Beholder, BeholderConfig, Sight
 from unrolled.models.glimpse import GlimpseNetwork, Join, Scaled
 from unrolled.models.policy import Policy
-from unrolled.models.targets import PADDED, ended
 from unrolled.shapes import check_shape
 
 Aim = Literal["learned", "centre", "random"]
@@ -32,38 +31,26 @@ Aim = Literal["learned", "centre", "random"]
 _TABLES = 997  # of random numbers, of which a picture has one, in evaluation
 
 
-class GlimpserConfig(BaseModel):
+class GlimpserConfig(BeholderConfig):
     """The sizes of a glimpser.
 
-    image: channels, height and width. objects: the most that an image has. ends: after the objects comes a symbol for
-    their end. glimpses: for each of these. locator: what chooses the locations: the state of the "core" (RAM), or a
-    recurrent "layer" on it (DRAM). context: that layer starts from the whole image, in so many pixels a side; 0: from
-    zeros. looks: at locations that are "learned", or, to compare, at the "centre" or at "random" ones. samples: runs
-    for each image while training. asked: after which glimpses it has to say what it saw, while training: after an
-    object's "last" one, as in the papers, or after "every" one. reward: 1 if the answer is "right", as in the papers,
-    or how likely the right answer is, its "chance": what that 1 would be in the mean if answers were drawn. weight:
-    of the policy's part in what is minimised, which is a mean over glimpses.
+    locator: what chooses the locations: the state of the "core" (RAM), or a recurrent "layer" on it (DRAM). context:
+    that layer starts from the whole image, in so many pixels a side; 0: from zeros. looks: at locations that are
+    "learned", or, to compare, at the "centre" or at "random" ones. samples: runs for each image while training. asked:
+    as in the papers after an object's "last" glimpse. reward: 1 if the answer is "right", as in the papers, or how
+    likely the right answer is, its "chance": what that 1 would be in the mean if answers were drawn. weight: of the
+    policy's part in what is minimised, which is a mean over glimpses.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    image: tuple[int, int, int]
-    classes: int = Field(ge=2)
-    objects: int = Field(default=1, ge=1, le=1_000)
-    ends: bool = False
-    glimpses: int = Field(default=8, ge=1, le=1_000)
-    size: int = Field(default=12, ge=1, le=1_000)
     scales: int = Field(default=3, ge=1, le=16)
     factor: int = Field(default=2, ge=1, le=16)
     reach: float = Field(default=1.0, gt=0, le=10)
     glimpse_size: int = Field(default=128, ge=1, le=1_000_000)
-    hidden_size: int = Field(default=256, ge=1, le=1_000_000)
     join: Join = "sum"
     locator: Literal["core", "layer"] = "core"
     context: int = Field(default=0, ge=0, le=1_000)
     looks: Aim = "learned"
     deviation: float = Field(default=0.2, gt=0, le=10)
-    asked: Literal["last", "every"] = "last"
     reward: Literal["right", "chance"] = "right"
     weight: float = Field(default=1.0, ge=0, le=1e6)
     samples: int = Field(default=1, ge=1, le=1_000)
@@ -73,21 +60,6 @@ class GlimpserConfig(BaseModel):
         if self.context and self.locator != "layer":
             raise ValueError("the whole image starts the layer that chooses locations: it needs locator 'layer'")
         return self
-
-    @property
-    def symbols(self) -> int:
-        """How many there are to say: the classes, and the end."""
-        return self.classes + self.ends
-
-    @property
-    def answers(self) -> int:
-        """How many symbols are said of an image."""
-        return self.objects + self.ends
-
-    @property
-    def steps(self) -> int:
-        """How many glimpses an image is given."""
-        return self.answers * self.glimpses
 
 
 @dataclass(frozen=True)
@@ -118,11 +90,14 @@ class Understood:
     chosen_in: Tensor
 
 
-class Glimpser(nn.Module):
+class Glimpser(Beholder):
     """Images in, a class for each object out.
 
     Every location is chosen in the state before it, the first one in the state before all.
     """
+
+    config: GlimpserConfig
+    rnn: Recurrent
 
     def __init__(self, config: GlimpserConfig, cell: Cell | Graph | str) -> None:
         super().__init__()
@@ -154,12 +129,25 @@ class Glimpser(nn.Module):
         """
         del lengths
         images = self._images(inputs)
-        looked = self.look(images) if looked is None else looked
+        return self._said(images, self.look(images) if looked is None else looked)
+
+    def answers(self, images: Tensor, runs: int = 1) -> Tensor:
+        """The logits `[S, B, V]` of the symbols, of so many runs."""
+        return self._said(images, self.look(images, runs))
+
+    def _said(self, images: Tensor, looked: Looked) -> Tensor:
+        """The logits `[S, B, V]`, of all runs."""
         logits = self.logits(self.understand(images, looked).hidden)
         of_runs = logits.view(len(logits), -1, len(images), logits.shape[2])
         if of_runs.shape[1] == 1:
             return logits
         return of_runs.log_softmax(dim=3).logsumexp(dim=1) - math.log(of_runs.shape[1])
+
+    def sight(self, images: Tensor) -> Sight:
+        """What one run sees of these images."""
+        looked = self.look(images)
+        logits = self.read_out(self.understand(images, looked).hidden)
+        return Sight(logits, self.sensor.boxes(looked.locations, *self.config.image[1:]), looked.seen, (looked,))
 
     def logits(self, hidden: Tensor) -> Tensor:
         """The logits `[S, R, V]` of the symbols, each after its last glimpse, of states `[T, R, H]`."""
@@ -177,30 +165,9 @@ class Glimpser(nn.Module):
         looked = self.look(images, self.config.samples)
         known = self.understand(images, looked)
         logits = self.read_out(known.hidden)  # [T, R, V]
-        wanted = self.wanted(targets).repeat_interleave(self.config.glimpses, dim=0)
-        wanted = wanted.repeat(1, self.config.samples)
-        nats = F.cross_entropy(logits.movedim(2, 1), wanted, ignore_index=PADDED, reduction="none")
-        told = self._last(nats).view(self.config.answers, -1, len(images)).mean(dim=1)
-        told = told[self._last(wanted)[:, : len(images)] >= 0]
-        asked = self._asked(wanted)
-        earlier = nats[asked].mean() - told.mean()
-        return told, earlier + self._policy_loss(known, looked, self._rewards(logits.detach(), wanted) * asked)
-
-    def wanted(self, targets: Tensor) -> Tensor:
-        """The symbols to be said `[S, B]`, of classes `[U, B]`: the end behind them, and nothing (-1) behind that."""
-        known = targets.masked_fill(targets < 0, PADDED)
-        rows = F.pad(known, (0, 0, 0, self.config.objects - len(targets)), value=PADDED)
-        return ended(rows, self.config.classes) if self.config.ends else rows
-
-    def _last(self, of_glimpses: Tensor) -> Tensor:
-        """Of `[T, ...]` what belongs to the last glimpse of each object, `[S, ...]`."""
-        return of_glimpses[self.config.glimpses - 1 :: self.config.glimpses]
-
-    def _asked(self, wanted: Tensor) -> Tensor:
-        """After which glimpses `[T, R]` it has to say something."""
-        is_last = torch.zeros_like(wanted, dtype=torch.bool)
-        self._last(is_last).fill_(True)
-        return (wanted >= 0) & is_last if self.config.asked == "last" else wanted >= 0
+        judged = self.judged(logits, targets)
+        rewards = self._rewards(logits.detach(), judged.wanted) * judged.asked
+        return judged.told, judged.earlier + self._policy_loss(known, looked, rewards)
 
     def _rewards(self, logits: Tensor, wanted: Tensor) -> Tensor:
         """What an answer after each glimpse earns, `[T, R]`; one object comes to 1 at most."""
@@ -224,7 +191,11 @@ class Glimpser(nn.Module):
 
         While training locations are drawn from torch's default generator. In evaluation they are a function of the
         image alone: the mean of each location where there is one run, else with deviations that the image itself draws.
+
+        Raises:
+            ShapeError: images of another size.
         """
+        check_shape("images", images.shape, ("B", *self.config.image))
         sums = self.sensor.sums(images.to(self.read_out.weight))
         noise = Noise.fresh() if self.training and self.rnn.graph.noise else None
         state, (chosen_in, locating) = None, self._start(images, runs)
@@ -278,11 +249,6 @@ class Glimpser(nn.Module):
         else:
             drawn = _by_image(images, steps, runs, normal=looks == "learned")
         return drawn.to(like)
-
-    def _images(self, inputs: Tensor) -> Tensor:
-        """The images `[B, C, height, width]` of sequences of one each."""
-        check_shape("inputs", inputs.shape, (1, "B", *self.config.image))
-        return inputs[0]
 
 
 def _context(channels: int, size: int, hidden: int, width: int) -> nn.Sequential:
