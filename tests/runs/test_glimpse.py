@@ -31,6 +31,7 @@ WAYS = [
     {"network": "dram", "cell": "gru"},
     {"network": "dram", "overview": False, "asked": "last", "rewarded": "right", "tries": 2},
     {"cell": "rnn(activation='relu')", "looks": "random"},
+    {"network": "draw", "cell": "gru_v3"},
 ]
 
 
@@ -65,6 +66,8 @@ def _config(place, **options):
         "steps": 30, "hidden_size": 20, "feature_size": 12, "glimpse_size": 3, "glimpses": 3, "batch_size": 16,
         "evaluations": 2, "samples": 1, "learning_rate": 0.01, "deviation": 0.2,
     }  # fmt: skip
+    if options.get("network") == "draw":
+        del settings["feature_size"]
     return GlimpseConfig(data=[str(place)], **settings | options)
 
 

@@ -9,11 +9,12 @@ import plotly.graph_objects as go
 
 from unrolled.inspection.drawing import COLOURS, cycled, laid_out
 from unrolled.inspection.glimpses import Glimpses
-from unrolled.inspection.sheets import Sheet, apart, coloured, thinned
+from unrolled.inspection.sheets import BYTES, Sheet, apart, coloured, thinned
 
 _SHADES = [[0.0, "#ffffff"], [1.0, "#0a3069"]]
 _PATH = "#e69f00"
 _SPLIT = 0.42  # of the width: the image has what lies left of it
+_DIGITS = 2  # of a pixel, behind the point
 _LINE = 1.5
 _FINEST = 256  # pixels of an image that is shown, along its longer side
 _MOST_ROWS = 14  # symbols whose probabilities are shown
@@ -59,11 +60,11 @@ def _add_image(drawn: go.Figure, shown: Glimpses) -> None:
     drawn.add_image(
         z=coloured(thinned(shown.image[None], _FINEST))[0], x0=middle, y0=middle, dx=every, dy=every, hoverinfo="skip"
     )  # fmt: skip
-    for number, (left, top, side) in enumerate(shown.boxes[:, 0].tolist()):
+    for number, (left, top, side) in enumerate(shown.boxes[:, 0].round(_DIGITS).tolist()):
         _add_box(drawn, left, top, side, cycled(COLOURS, number), "solid")
-    for left, top, side in shown.boxes[-1, 1:].tolist():
+    for left, top, side in shown.boxes[-1, 1:].round(_DIGITS).tolist():
         _add_box(drawn, left, top, side, cycled(COLOURS, len(shown.boxes) - 1), "dot")
-    across, down = (shown.path - 0.5).T.tolist()
+    across, down = (shown.path - 0.5).round(_DIGITS).T.tolist()
     drawn.add_scatter(
         x=across, y=down, mode="lines+markers+text", text=[str(one + 1) for one in range(len(across))],
         textposition="top center", textfont={"color": _PATH, "size": 11}, line={"color": _PATH, "width": 1},
@@ -82,10 +83,15 @@ def _add_box(drawn: go.Figure, left: float, top: float, side: float, colour: str
 
 
 def _add_seen(drawn: go.Figure, shown: Glimpses) -> None:
-    """All that was seen on one sheet, whose columns are glimpses: as wide as what belongs to them below."""
+    """All that was seen on one sheet, whose columns are glimpses: as wide as what belongs to them below.
+
+    A window may read more brightly than an image is: then the brightest that was seen is white.
+    """
     steps, scales, channels, height, width = shown.seen.shape
     sheet = Sheet(height, width, columns=steps, gap=1)
-    patches = coloured(shown.seen.swapaxes(0, 1).reshape(steps * scales, channels, height, width))
+    black, white = BYTES
+    limits = black, max(white, float(shown.seen.max()))
+    patches = coloured(shown.seen.swapaxes(0, 1).reshape(steps * scales, channels, height, width), limits)
     across, down = 1 / (width + 1), 1 / (height + 1)  # of a pixel, where a patch and its line are one unit
     drawn.add_trace(sheet.laid(patches).update(x0=0, y0=0, dx=across, dy=down, xaxis="x2", yaxis="y2"))
 

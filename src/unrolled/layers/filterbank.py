@@ -93,7 +93,8 @@ class Filterbank(nn.Module):
             ShapeError: a state of another shape.
         """
         check_shape("state", state.shape, ("B", self.place.in_features))
-        return window(self.place(state), self.size, self.height, self.width)
+        placed = self.place(state).to(state.dtype)  # (under autocast in bfloat16, which cannot say 30.5 of 60 pixels)
+        return window(placed, self.size, self.height, self.width)
 
     def extra_repr(self) -> str:
         """The sizes."""

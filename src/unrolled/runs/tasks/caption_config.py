@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -69,24 +68,14 @@ class CaptionConfig(PicturesConfig):
         if self.lower and self.tokens == "pairs":
             raise ValueError("byte pairs have capital letters of their own: leave --lower out")
         if self.encoder is not None:
-            self._leave_out(("encoder_size", "blocks", "shift"), "the network of --encoder stays as it is")
+            self.leave_out(("encoder_size", "blocks", "shift"), "the network of --encoder stays as it is")
         if not self.attends:
-            self._leave_out(("spread",), f"with --image {self.image} nothing is attended to")
+            self.leave_out(("spread",), f"with --image {self.image} nothing is attended to")
         if self.image != "hard":
-            self._leave_out(("reward", "entropy", "mixing"), "no place is drawn but with --image hard")
+            self.leave_out(("reward", "entropy", "mixing"), "no place is drawn but with --image hard")
         if self.temperature is not None:
-            self._leave_out(("beam", "length_penalty"), "with --temperature captions are drawn, not searched for")
+            self.leave_out(("beam", "length_penalty"), "with --temperature captions are drawn, not searched for")
         return self
-
-    def _leave_out(self, names: Sequence[str], why: str) -> None:
-        """Check that options without effect have their defaults.
-
-        Raises:
-            ValueError: one has not.
-        """
-        fields = type(self).model_fields
-        if others := [name for name in names if getattr(self, name) != fields[name].default]:
-            raise ValueError(f"{why}: leave --{others[0].replace('_', '-')} out")
 
     @property
     def way(self) -> Beam | Strategy:

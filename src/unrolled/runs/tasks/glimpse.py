@@ -1,4 +1,4 @@
-"""The kind "glimpse": an image in, what is in it out, from a few small glimpses (RAM and DRAM)."""
+"""The kind "glimpse": an image in, what is in it out, from a few glimpses (RAM, DRAM and DRAW's reader)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from torch import nn
 from unrolled.data import Examples, read_examples, stored_examples
 from unrolled.equations import Graph
 from unrolled.errors import DataError
-from unrolled.models import Glimpser, GlimpserConfig
+from unrolled.models import Beholder, Glimpser, GlimpserConfig, WindowGlimpser, WindowGlimpserConfig
 from unrolled.runs.tasks.examples import ABOUT, ExamplesKind
 from unrolled.runs.tasks.glimpse_config import GlimpseConfig
 from unrolled.runs.tasks.glimpse_data import AboutGlimpses, about_pictures, check_stored, examples_of
@@ -93,32 +93,21 @@ class GlimpseKind(ExamplesKind[GlimpseConfig, AboutGlimpses, Examples]):
         more = " ..." if len(about.classes) > _LISTED else ""
         return f"{colours(about.frame)}, {len(about.classes)} classes ({', '.join(about.classes[:_LISTED])}{more})"
 
-    def model(self, config: GlimpseConfig, about: AboutGlimpses, graph: Graph) -> Glimpser:
-        """A glimpser of such images."""
-        is_ram = config.network == "ram"
-        sizes = GlimpserConfig(
-            image=about.frame,
-            classes=len(about.classes),
-            objects=about.objects,
-            ends=about.ends,
-            glimpses=config.glimpses_each,
-            size=config.glimpse_size,
-            scales=config.scales,
-            factor=config.scale_factor,
-            reach=config.reach,
-            glimpse_size=config.feature_size,
-            hidden_size=config.hidden_size,
-            join="sum" if is_ram else "product",
-            locator="core" if is_ram else "layer",
-            context=config.context_size,
-            looks=config.looks,
-            deviation=config.deviation,
-            asked=config.asked,
-            reward=config.rewarded,
-            weight=config.reward,
-            samples=config.tries,
-        )
-        return Glimpser(sizes, graph)
+    def model(self, config: GlimpseConfig, about: AboutGlimpses, graph: Graph) -> Beholder:
+        """What looks at such images."""
+        sizes: dict[str, Any] = {
+            "image": about.frame,
+            "classes": len(about.classes),
+            "objects": about.objects,
+            "ends": about.ends,
+            "glimpses": config.glimpses_each,
+            "size": config.glimpse_size,
+            "hidden_size": config.hidden_size,
+            "asked": config.asked,
+        }
+        if config.network == "draw":
+            return WindowGlimpser(WindowGlimpserConfig(**sizes), graph)
+        return Glimpser(GlimpserConfig(**sizes, **_of_locations(config)), graph)
 
     def guessing(self, about: AboutGlimpses) -> float:
         """Any class, or the end."""
@@ -133,7 +122,7 @@ class GlimpseKind(ExamplesKind[GlimpseConfig, AboutGlimpses, Examples]):
         self, config: GlimpseConfig, about: AboutGlimpses, model: nn.Module, examples: Examples, should_stop: ShouldStop
     ) -> list[str] | None:
         """What it says of each image, and what that is."""
-        assert isinstance(model, Glimpser)
+        assert isinstance(model, Beholder)
         answers = answers_of(model, examples, config.runs, should_stop)
         if answers is None:
             return None
@@ -153,7 +142,7 @@ class GlimpseKind(ExamplesKind[GlimpseConfig, AboutGlimpses, Examples]):
         should_stop: ShouldStop = go_on,
     ) -> GlimpseScore | None:
         """How many images are right, and more."""
-        assert isinstance(model, Glimpser)
+        assert isinstance(model, Beholder)
         answers = answers_of(model, examples, config.runs, should_stop)
         return None if answers is None else score_of(model, examples, answers, about.unit)
 
@@ -161,7 +150,7 @@ class GlimpseKind(ExamplesKind[GlimpseConfig, AboutGlimpses, Examples]):
         self, config: GlimpseConfig, about: AboutGlimpses, model: nn.Module, places: Sequence[str]
     ) -> Iterator[Prediction]:
         """What is in each image."""
-        assert isinstance(model, Glimpser)
+        assert isinstance(model, Beholder)
         _, read = read_pictures(config, places, about.frame, has_texts=False)
         answers = answers_of(model, examples_of(about, read, has_texts=False), config.runs)
         assert answers is not None, "nobody says stop"
@@ -184,8 +173,27 @@ class GlimpseKind(ExamplesKind[GlimpseConfig, AboutGlimpses, Examples]):
     ) -> Seen:
         """Where it looks, what it sees there, what it then thinks; gates and gradients."""
         del config
-        assert isinstance(model, Glimpser)
+        assert isinstance(model, Beholder)
         return look_at_glimpses(model, about, examples, name, asked)
+
+
+def _of_locations(config: GlimpseConfig) -> dict[str, Any]:
+    """What a network has beside that chooses locations, and sees patches there."""
+    is_ram = config.network == "ram"
+    return {
+        "scales": config.scales,
+        "factor": config.scale_factor,
+        "reach": config.reach,
+        "glimpse_size": config.feature_size,
+        "join": "sum" if is_ram else "product",
+        "locator": "core" if is_ram else "layer",
+        "context": config.context_size,
+        "looks": config.looks,
+        "deviation": config.deviation,
+        "reward": config.rewarded,
+        "weight": config.reward,
+        "samples": config.tries,
+    }
 
 
 def _told(about: AboutGlimpses, truth: NDArray[Any], answers: NDArray[np.float64]) -> str:

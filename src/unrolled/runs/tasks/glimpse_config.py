@@ -9,8 +9,10 @@ from pydantic import Field, model_validator
 from unrolled.models import Aim
 from unrolled.runs.tasks.pictured import PicturesConfig
 
-_RAM_GLIMPSES, _DRAM_GLIMPSES = 8, 4
+_GLIMPSES = {"ram": 8, "dram": 4, "draw": 8}
 _CONTEXT = 12  # pixels of a side of what the whole image becomes
+_OF_PATCHES = ("scales", "scale_factor", "reach", "feature_size")
+_OF_CHANCE = ("looks", "deviation", "rewarded", "reward", "tries", "runs")
 
 
 class GlimpseConfig(PicturesConfig):
@@ -18,17 +20,19 @@ class GlimpseConfig(PicturesConfig):
 
     task: Literal["glimpse"] = Field(default="glimpse", description="what is learned")
     image_channels: Literal["grey", "rgb"] = Field(default="grey", description="that files of images are given")
-    network: Literal["ram", "dram"] = Field(
+    network: Literal["ram", "dram", "draw"] = Field(
         default="ram",
         description="ram: one recurrent layer (Mnih et al. 2014); dram: a second one chooses where to look (Ba et al."
-        " 2015)",
+        " 2015); draw: one layer reads through a window of Gaussian filters, learned by gradient (Gregor et al. 2015)",
     )
     overview: bool | None = Field(default=None, description="dram: the whole image, made small, says where to begin")
     looks: Aim = Field(default="learned", description="where it looks; centre and random to compare with")
     glimpses: int | None = Field(
         default=None, ge=1, le=1_000, description="for each object; none: 8, with --network dram 4"
     )
-    glimpse_size: int = Field(default=12, ge=1, le=1_000, description="pixels of a side of what is seen")
+    glimpse_size: int = Field(
+        default=12, ge=1, le=1_000, description="pixels of a side of what is seen; of draw, filters"
+    )
     scales: int = Field(default=3, ge=1, le=16, description="patches around a place, each wider than the one before")
     scale_factor: int = Field(default=2, ge=1, le=16, description="how many times as wide")
     reach: float = Field(default=1.0, gt=0, le=10, description="of a half side: how far from the middle it can look")
@@ -59,6 +63,13 @@ class GlimpseConfig(PicturesConfig):
             raise ValueError("--overview is for --network dram, whose second layer it starts")
         return self
 
+    @model_validator(mode="after")
+    def _a_window_is_one_and_moves_by_itself(self) -> GlimpseConfig:
+        if self.network == "draw":
+            self.leave_out(_OF_PATCHES, "with --network draw the recurrent layer reads one patch, through a window")
+            self.leave_out(_OF_CHANCE, "with --network draw no place is drawn, and none is learned by reward")
+        return self
+
     @property
     def context_size(self) -> int:
         """Pixels of a side of what the whole image becomes; 0: it is not used."""
@@ -67,4 +78,4 @@ class GlimpseConfig(PicturesConfig):
     @property
     def glimpses_each(self) -> int:
         """Glimpses for each object."""
-        return self.glimpses or (_RAM_GLIMPSES if self.network == "ram" else _DRAM_GLIMPSES)
+        return self.glimpses or _GLIMPSES[self.network]

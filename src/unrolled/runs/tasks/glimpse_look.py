@@ -1,4 +1,4 @@
-"""What is seen in a glimpser while it looks at images: where, what it makes of it, units, gates, gradients."""
+"""What is seen in a beholder while it looks at images: where, what it makes of it, units, gates, gradients."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from unrolled.data import Examples
 from unrolled.inspection import Label, Sentence, account_of
 from unrolled.inspection import open as opened
-from unrolled.inspection.glimpses import Glimpses
-from unrolled.models import Glimpser, Looked, evaluating
+from unrolled.inspection.glimpses import Glimpses, middles
+from unrolled.models import Beholder, Sight, evaluating
 from unrolled.runs.tasks.classes_score import check_finite
 from unrolled.runs.tasks.examples_look import to_be_read
 from unrolled.runs.tasks.glimpse_data import AboutGlimpses
@@ -27,34 +27,35 @@ _EACH = 2  # images that are shown of each sort
 _END = "(end)"
 
 
-def look_at_glimpses(model: Glimpser, about: AboutGlimpses, examples: Examples, name: str, asked: Asked) -> Seen:
+def look_at_glimpses(model: Beholder, about: AboutGlimpses, examples: Examples, name: str, asked: Asked) -> Seen:
     """Look at a model while it looks at these images, or as many as do not become too many glimpses."""
     steps = model.config.steps
     examples = to_be_read(examples, asked.most, np.full(len(examples), steps))
     batch = examples.batch(np.arange(len(examples)))
     asked.say("looking at images")
     with evaluating(model), torch.no_grad():
-        looked = model.look(batch.inputs[0])
-        known = model.understand(batch.inputs[0], looked)
-        chances = model.read_out(known.hidden).double().softmax(dim=2).numpy()  # [T, B, V]
+        sight = model.sight(batch.inputs[0])
+        chances = sight.logits.double().softmax(dim=2).numpy()  # [T, B, V]
     check_finite("answers", chances.reshape(-1, chances.shape[2]))
-    labels = _labels(about, examples, looked)
-    inputs = (batch.inputs, batch.lengths, looked)
+    boxes = sight.boxes.double().numpy()
+    labels = _labels(about, examples, boxes)
+    inputs = (batch.inputs, batch.lengths, *sight.given)
     made = account_of(opened(model), *inputs, labels=labels, lengths=[steps] * len(examples), say=asked.say)
     wanted = wanted_of(model, examples)
-    shown = list(_shown(model, about, batch.inputs[0].numpy(), looked, chances, wanted))
-    told = [_told_of_all(model, about, looked, chances, wanted), *(_told(one) for one in shown)]
+    shown = list(_shown(model, about, batch.inputs[0].numpy(), sight, chances, wanted))
+    told = [_told_of_all(model, about, boxes, chances, wanted), *(_told(one) for one in shown)]
     return Seen(f"{name}, {len(examples)} images", steps * len(examples), made, told, partial(_pictures, shown))
 
 
-def _labels(about: AboutGlimpses, examples: Examples, looked: Looked) -> list[Label]:
+def _labels(about: AboutGlimpses, examples: Examples, boxes: NDArray[np.float64]) -> list[Label]:
     """Of each glimpse: which it is, where, and, of images with one object, what that is."""
-    steps, count = looked.drawn.shape[:2]
-    places = looked.locations.transpose(0, 1).reshape(-1, 2).double().numpy()
+    steps, count = boxes.shape[:2]
+    across, down = middles(boxes).transpose(1, 0, 2).reshape(-1, 2).T
     found = [
         Label("glimpse", "how many glimpses came before", np.tile(np.arange(steps), count).astype(np.float64)),
-        Label("across", "how far right the glimpse is", places[:, 0]),
-        Label("down", "how far down the glimpse is", places[:, 1]),
+        Label("across", "how far right the glimpse is", across),
+        Label("down", "how far down the glimpse is", down),
+        Label("side", "how wide what it sees is", boxes[:, :, 0, 2].T.reshape(-1)),
     ]
     if not about.ends:
         truth = np.repeat(examples.targets.values, steps)
@@ -66,10 +67,10 @@ def _labels(about: AboutGlimpses, examples: Examples, looked: Looked) -> list[La
 
 
 def _shown(
-    model: Glimpser,
+    model: Beholder,
     about: AboutGlimpses,
     images: NDArray[np.float32],
-    looked: Looked,
+    sight: Sight,
     chances: NDArray[np.float64],
     wanted: NDArray[np.int64],
 ) -> Iterator[Glimpses]:
@@ -80,7 +81,7 @@ def _shown(
     truth = [_spelled(symbols, one) for one in wanted]
     is_right = np.array([" ".join(words) == one for (words, _), one in zip(said, truth, strict=True)])
     sure = np.array([math.prod(each) for _, each in said])
-    boxes = _boxes(model, looked)
+    boxes, patches = sight.boxes.double().numpy(), sight.seen.numpy()
     taken: set[int] = set()
     for sort, rows, order in (
         ("surest, and right", is_right, -sure), ("surest, and wrong", ~is_right, -sure),
@@ -91,47 +92,46 @@ def _shown(
             words = " ".join(said[row][0]) or "(nothing)"
             judged = "which is right" if is_right[row] else f"it is {truth[row]}"
             verdict = f"{sort}: said {words} ({sure[row]:.2f}), {judged}"
-            seen = looked.seen[:, row].numpy()
-            yield Glimpses(f"{sort}, image {row}", verdict, images[row], boxes[:, row], seen, symbols, chances[:, row])
+            which = f"{sort}, image {row}"
+            yield Glimpses(which, verdict, images[row], boxes[:, row], patches[:, row], symbols, chances[:, row])
 
 
 def _spelled(symbols: Sequence[str], numbers: NDArray[np.int64]) -> str:
     return " ".join(symbols[one] for one in numbers.tolist() if one >= 0 and symbols[one] != _END)
 
 
-def _boxes(model: Glimpser, looked: Looked) -> NDArray[np.int64]:
-    """Left, top and side of each patch, `[T, B, k, 3]`."""
-    _, height, width = model.config.image
-    left, top = (
-        model.sensor.starts(looked.locations[..., place], pixels) for place, pixels in enumerate((width, height))
-    )
-    sides = torch.tensor([cell * model.sensor.size for cell in model.sensor.cells]).expand_as(left)
-    boxes: NDArray[np.int64] = torch.stack([left, top, sides], dim=-1).numpy()
-    return boxes
-
-
 def _told_of_all(
-    model: Glimpser, about: AboutGlimpses, looked: Looked, chances: NDArray[np.float64], wanted: NDArray[np.int64]
+    model: Beholder,
+    about: AboutGlimpses,
+    boxes: NDArray[np.float64],
+    chances: NDArray[np.float64],
+    wanted: NDArray[np.int64],
 ) -> Sentence:
-    """How much is right after each glimpse of an object, and how far it goes from one to the next."""
+    """How much is right after each glimpse of an object, how far it goes from one to the next, how wide it looks."""
     each = model.config.glimpses
     of_steps = np.repeat(wanted, each, axis=1).T  # [T, B]
     is_right = (chances.argmax(axis=2) == of_steps).reshape(-1, each, len(wanted))
     real = (of_steps >= 0).reshape(is_right.shape)
     after = [float(is_right[:, step][real[:, step]].mean()) for step in range(each)]
-    moved = _boxes(model, looked)[:, :, 0, :2]
-    far = float(np.linalg.norm(np.diff(moved, axis=0), axis=2).mean()) if len(moved) > 1 else 0.0
+    moved = np.diff(middles(boxes), axis=0)
+    far = float(np.linalg.norm(moved, axis=2).mean()) if len(moved) else 0.0
     what = "objects and ends" if about.ends else "images"
     text = (
         f"{after[0]:.0%} of {int(real[:, 0].sum()):,} {what} are right after the first glimpse of them, {after[-1]:.0%}"
         f" after the last of {each}; from a glimpse to the next it goes {far:.1f} pixels in the mean"
     )
-    return Sentence("glimpses", text, {"right": [round(one, 4) for one in after], "pixels": round(far, 2)})
+    figures: dict[str, Any] = {"right": [round(one, 4) for one in after], "pixels": round(far, 2)}
+    sides = boxes[:, :, 0, 2].mean(axis=1)
+    if np.ptp(boxes[..., 0, 2]):
+        text += f", and what it sees is {sides[0]:.1f} pixels wide at first, {sides[-1]:.1f} at last"
+        figures["sides"] = sides.round(2).tolist()
+    return Sentence("glimpses", text, figures)
 
 
 def _told(one: Glimpses) -> Sentence:
     figures = {
-        "path": one.path.tolist(), "symbols": list(one.symbols), "probabilities": one.chances.round(4).tolist(),
+        "path": one.path.round(2).tolist(), "symbols": list(one.symbols),
+        "probabilities": one.chances.round(4).tolist(),
     }  # fmt: skip
     return Sentence("images", one.verdict, figures)
 

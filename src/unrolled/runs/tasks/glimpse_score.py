@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled.data import PADDING, Batch, Examples
-from unrolled.models import Glimpser
+from unrolled.models import Beholder
 from unrolled.runs.tasks.batches import read_all
 from unrolled.runs.tasks.classes_score import check_finite
 from unrolled.runs.tasks.kind import ShouldStop, go_on
@@ -49,7 +49,7 @@ class GlimpseScore:
         }
 
 
-def answers_of(model: Glimpser, examples: Examples, runs: int, should_stop: ShouldStop = go_on) -> Answers | None:
+def answers_of(model: Beholder, examples: Examples, runs: int, should_stop: ShouldStop = go_on) -> Answers | None:
     """The probabilities of the symbols for each object of every image; None if it was told to stop.
 
     `runs`: in how many ways each image is looked at; the probabilities are the mean of theirs.
@@ -59,9 +59,7 @@ def answers_of(model: Glimpser, examples: Examples, runs: int, should_stop: Shou
     """
 
     def read(batch: Batch) -> Tensor:
-        looked = model.look(batch.inputs[0], runs)
-        logits: Tensor = model(batch.inputs, batch.lengths, looked)
-        return logits.double().softmax(dim=-1)
+        return model.answers(batch.inputs[0], runs).double().softmax(dim=-1)
 
     ends = np.arange(1, len(examples) + 1) * model.config.answers
     found = read_all(model, examples, read, ends, should_stop)
@@ -71,14 +69,14 @@ def answers_of(model: Glimpser, examples: Examples, runs: int, should_stop: Shou
     return found.values.reshape(len(examples), model.config.answers, -1)
 
 
-def wanted_of(model: Glimpser, examples: Examples) -> NDArray[np.int64]:
+def wanted_of(model: Beholder, examples: Examples) -> NDArray[np.int64]:
     """The symbols that are right, `[N, S]`, below 0 where nothing is asked."""
     targets = torch.from_numpy(examples.targets.padded(np.arange(len(examples)), PADDING)).long()
     found: NDArray[np.int64] = model.wanted(targets).T.numpy()
     return found
 
 
-def score_of(model: Glimpser, examples: Examples, answers: Answers, unit: str) -> GlimpseScore:
+def score_of(model: Beholder, examples: Examples, answers: Answers, unit: str) -> GlimpseScore:
     """How good these answers are."""
     wanted = wanted_of(model, examples)
     real = wanted >= 0

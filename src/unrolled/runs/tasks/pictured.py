@@ -29,6 +29,16 @@ class ImagesConfig(ExamplesConfig):
         """Of files of images."""
         return (1 if self.image_channels == "grey" else 3, self.image_size, self.image_size)
 
+    def leave_out(self, names: Sequence[str], why: str) -> None:
+        """Check that options without effect have their defaults.
+
+        Raises:
+            ValueError: one has not.
+        """
+        fields = type(self).model_fields
+        if others := [name for name in names if getattr(self, name) != fields[name].default]:
+            raise ValueError(f"{why}: leave --{others[0].replace('_', '-')} out")
+
     @property
     def folder(self) -> Path | None:
         """Where images lie."""
