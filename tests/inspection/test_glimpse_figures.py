@@ -1,5 +1,7 @@
 """Glimpses as a picture: boxes and the path lie where the sensor looked, what was seen stands in its order."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -26,6 +28,28 @@ def test_boxes_and_the_path(shown):
     assert all(max(one.y) - min(one.y) == max(one.x) - min(one.x) for one in boxes)
     (path,) = (one for one in figure.data if one.type == "scatter" and "markers" in one.mode)
     assert np.array([path.x, path.y]).T.tolist() == (shown.path - 0.5).tolist() == [[3.5, 4.5], [0.5, 6.5], [7.5, 1.5]]
+
+
+def test_a_window_lies_between_pixels(shown):
+    """One patch a glimpse, at places that are no whole numbers: in an image of 10 x 12, and beyond it."""
+    boxes = np.array([[[0.75, -0.25, 10.5]], [[3.128, 4.5, 2.0]], [[11.0, -1.5, 0.0]]])
+    figure = glimpses(replace(shown, boxes=boxes, seen=shown.seen[:, :1]))
+    first, second, last = (one for one in figure.data if one.type == "scatter" and one.mode == "lines")
+    assert (list(first.x), list(first.y)) == ([0.25, 10.75, 10.75, 0.25, 0.25], [-0.75, -0.75, 9.75, 9.75, -0.75])
+    assert (list(second.x)[:2], list(second.y)[1:3]) == ([2.63, 4.63], [4.0, 6.0])
+    assert (set(last.x), set(last.y)) == ({10.5}, {-2.0})
+    (path,) = (one for one in figure.data if one.type == "scatter" and "markers" in one.mode)
+    assert np.array([path.x, path.y]).T.tolist() == [[5.5, 4.5], [3.63, 5.0], [10.5, -2.0]]
+    assert (figure.layout.xaxis.range, figure.layout.yaxis.range) == ((-0.5, 11.5), (9.5, -0.5))
+
+
+def test_what_is_brighter_than_an_image_is_white(shown):
+    _, mosaic = (one for one in glimpses(replace(shown, seen=shown.seen * 4)).data if one.type == "image")
+    pixels = np.array(mosaic.z)
+    brightness = [pixels[1 + scale * 5, 1 + step * 5, 0] for step in range(3) for scale in range(2)]
+    assert brightness == [0, 51, 102, 153, 204, 255]
+    _, dark = (one for one in glimpses(replace(shown, seen=shown.seen / 2)).data if one.type == "image")
+    assert np.array(dark.z)[6, 11, 0] == 128, "and what is darker stays so"
 
 
 def test_what_was_seen_stands_below_each_glimpse(shown):

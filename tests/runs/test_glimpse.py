@@ -10,6 +10,7 @@ from unrolled import (
     DataError,
     GlimpseConfig,
     RunError,
+    ShapeError,
     evaluate,
     load,
     look,
@@ -162,15 +163,16 @@ def test_images_of_one_object_or_of_more_are_learned_together(tmp_path):
 
 
 @pytest.mark.parametrize("precision", ["bf16", "float64"])
-@pytest.mark.parametrize("way", WAYS[1:3])
+@pytest.mark.parametrize("way", [*WAYS[1:3], WAYS[4]])
 def test_other_precisions(folder, tmp_path, precision, way):
     path = train(_config(folder / "two.npz", samples=0, steps=4, precision=precision, **way), tmp_path / "run")
     assert np.isfinite(evaluate(path).nats)
     assert look(path).account.behaviours
 
 
-def test_several_objects(folder, tmp_path):
-    run = load(train(_config(folder / "two.npz", network="dram"), tmp_path / "run"))
+@pytest.mark.parametrize("network", ["dram", "draw"])
+def test_several_objects(folder, tmp_path, network):
+    run = load(train(_config(folder / "two.npz", network=network), tmp_path / "run"))
     assert (run.about.objects, run.about.ends, run.model.config.steps) == (2, True, 9)
     assert set(evaluate(run.path, str(folder / "two.npz")).rows()) == {
         "accuracy", "of objects and ends", "nats per object", "images",
@@ -211,6 +213,61 @@ def test_looking_into_one(folder, tmp_path, trained, data):
     assert paths == ({"rnn"} if data == "one.npz" else {"rnn", "locator"})
     with pytest.raises(ConfigError, match=r"labels of one.s own are for text"):
         look(path, labels={"x": "y"})
+
+
+@pytest.fixture(scope="module")
+def windowed(tmp_path_factory):
+    """A run that reads through a window, on images of 12 x 18 with one mark somewhere."""
+    place = tmp_path_factory.mktemp("windowed")
+    numbers = np.random.default_rng(2)
+    marks = numbers.integers(3, size=400)
+    wide = np.stack([np.concatenate([np.zeros((12, 6), np.uint8), _laid([one], 12)], axis=1) for one in marks])
+    wide = np.stack([np.roll(one, -numbers.integers(7), axis=1) for one in wide])
+    np.savez(place / "wide.npz", x=wide, y=np.array(NAMES)[marks])
+    options = {"network": "draw", "glimpse_size": 6, "glimpses": 3, "hidden_size": 32, "steps": 250, "samples": 1}
+    return train(_config(place / "wide.npz", **options), place / "run"), place / "wide.npz"
+
+
+def test_a_window_learns_where_to_look(windowed):
+    path, data = windowed
+    score = evaluate(path)
+    assert score.accuracy > 0.9
+    assert [one.text for one in predict(path, str(data))].count("dot") > 50
+    with use_engine("reference"):
+        reference = evaluate(path)
+    assert (reference.accuracy, reference.nats) == (score.accuracy, pytest.approx(score.nats, abs=1e-5))
+
+
+def test_looking_into_a_window(windowed):
+    """Boxes, path and patches are those of the model, counted as plotly counts: the first pixel's centre is 0."""
+    path, data = windowed
+    seen, model = look(path, [str(data)]), load(path).model
+    (told,) = [one for one in seen.sentences if one.about == "glimpses"]
+    assert told.text.endswith("pixels wide at first, {:.1f} at last".format(told.figures["sides"][-1]))
+    left, _, right, _ = model.filters(torch.zeros(1, 32)).boxes()[0].tolist()
+    assert told.figures["sides"][0] == pytest.approx(right - left, abs=0.01), "the first window is that of all images"
+    assert seen.account.behaviours[0].signals, "a gradient goes back through all glimpses"
+    assert {"across", "down", "side"} <= {one.name for one in seen.account.labels}
+    figures = {title: made for title, made in seen.figures.items() if title.startswith("Where it looked")}
+    for title, figure in figures.items():
+        row = int(title.rpartition(" ")[2])
+        with torch.no_grad():
+            found = model.read(torch.from_numpy(np.load(data)["x"][row])[None, None].float())
+        boxes = np.stack([one.boxes()[0].numpy() for one in found.windows])
+        lines = [one for one in figure.data if one.type == "scatter" and one.mode == "lines"]
+        drawn = [[min(one.x), min(one.y), max(one.x), max(one.y)] for one in lines]
+        np.testing.assert_allclose(drawn, boxes, atol=0.02)
+        (line,) = (one for one in figure.data if one.type == "scatter" and "markers" in one.mode)
+        centres = np.stack([one.centre[0].numpy() for one in found.windows]) - 1
+        np.testing.assert_allclose(np.array([line.x, line.y]).T, centres, atol=0.02)
+        assert figure.layout.xaxis.range == (-0.5, 17.5)
+        image, mosaic = (np.array(one.z) for one in figure.data if one.type == "image")
+        assert image.shape == (12, 18, 3)
+        patches = found.seen[:, 0, 0].numpy()
+        shades = np.concatenate(list(patches), axis=1) / max(255.0, patches.max()) * 255
+        framed = mosaic[1:7, [column for column in range(22) if column % 7], 0]  # (a line between two patches)
+        np.testing.assert_allclose(framed, shades, atol=1)
+    assert len(figures) >= 3
 
 
 def test_the_trace_is_that_of_the_reference(folder, trained):
@@ -270,6 +327,31 @@ def test_data_that_cannot_be_learned(tmp_path):
 def test_options_that_do_not_fit(folder):
     with pytest.raises(ValueError, match="--overview is for --network dram"):
         _config(folder / "one.npz", overview=True)
+
+
+@pytest.mark.parametrize(
+    "option",
+    [{"scales": 2}, {"scale_factor": 3}, {"reach": 0.5}, {"feature_size": 12}, {"looks": "random"},
+     {"looks": "centre"}, {"deviation": 0.1}, {"rewarded": "right"}, {"reward": 0.5}, {"tries": 2}, {"runs": 2},
+     {"overview": True}],
+)  # fmt: skip
+def test_a_window_has_no_use_for(option):
+    ((name, _),) = option.items()
+    told = "for --network dram" if name == "overview" else f": leave --{name.replace('_', '-')} out"
+    with pytest.raises(ValueError, match=told):
+        GlimpseConfig(data="x.npz", network="draw", **option)
+
+
+def test_a_window_is_read_in_one_way(windowed):
+    path, data = windowed
+    with pytest.raises(ConfigError, match=r"with --network draw no place is drawn.*: leave --runs out"):
+        evaluate(path, str(data), runs=4)
+
+
+def test_more_filters_than_pixels(folder, tmp_path):
+    with pytest.raises(ShapeError, match="a window of 15 x 15 filters: give from 1 to 14"):
+        train(_config(folder / "one.npz", network="draw", glimpse_size=15), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_images_that_were_changed(tmp_path, trained):
