@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from unrolled.errors import ShapeError
 from unrolled.shapes import check_shape
 
+_FAR = 50.0  # nats
 _PLACED_BY = 5  # numbers: g_X, g_Y, log sigma^2, log delta, log gamma
 
 
@@ -118,10 +119,13 @@ def window(placed: Tensor, size: int, height: int, width: int) -> Window:
 def _filters(centre: Tensor, stride: Tensor, variance: Tensor, size: int, pixels: int) -> Tensor:
     """F `[B, N, pixels]`: exp(-(a - mu_i)^2 / 2 sigma^2) over its sum over a, with mu_i = g + (i - N / 2 - 0.5) delta.
 
-    The sum never vanishes, however far from the image a filter lies: this is a softmax.
+    The sum never vanishes, however far from the image a filter lies: this is a softmax. What is less than e^-50 of the
+    most is 0: it is nothing beside it in any precision, and as denormal numbers it would be slow.
     """
     numbers = torch.arange(1, size + 1, device=centre.device, dtype=centre.dtype)
     places = torch.arange(1, pixels + 1, device=centre.device, dtype=centre.dtype)
     means = centre[:, None] + (numbers - size / 2 - 0.5) * stride[:, None]  # [B, N]
     squares = (places - means[..., None]).square()  # [B, N, pixels]
-    return (-squares / (2 * variance[:, None, None])).softmax(dim=2)
+    logs = -squares / (2 * variance[:, None, None])
+    is_far = logs < logs.amax(dim=2, keepdim=True) - _FAR
+    return logs.masked_fill(is_far, -torch.inf).softmax(dim=2)
