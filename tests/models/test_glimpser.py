@@ -20,15 +20,15 @@ def forgetful(x, h):
     return h
 
 
-RAM = {"samples": 2}
+RAM = {"tries": 2}
 DRAM = {"join": "product", "locator": "layer", "context": 3, "objects": 2, "ends": True, "glimpses": 2}
-WAYS = [RAM, DRAM, {"locator": "layer", "scales": 3, "looks": "random"}, {"looks": "centre", "factor": 3}]
+WAYS = [RAM, DRAM, {"locator": "layer", "scales": 3, "looks": "random"}, {"looks": "centre", "scale_factor": 3}]
 LENGTHS = torch.ones(4, dtype=torch.long)
 TARGETS = torch.tensor([[2, 0, 1, 2], [1, -1, 0, 2]])
 
 
 def _model(cell_name="lstm", way=RAM, **options):
-    sizes = {"image": (2, 9, 7), "classes": 3, "glimpses": 3, "size": 2, "scales": 2, "glimpse_size": 5,
+    sizes = {"image": (2, 9, 7), "classes": 3, "glimpses": 3, "glimpse_size": 2, "scales": 2, "feature_size": 5,
              "hidden_size": 6, "deviation": 0.3}  # fmt: skip
     model = Glimpser(GlimpserConfig(**sizes | way | options), cell_name)
     with torch.no_grad():
@@ -97,16 +97,18 @@ def test_the_noise_of_a_cell_is_the_same_in_both_readings():
     assert not torch.equal(drawn, model.policy.means(model.understand(images[0], model.look(images[0])).chosen_in))
 
 
-@pytest.mark.parametrize("way", [DRAM, RAM | {"samples": 3}])
+@pytest.mark.parametrize("way", [DRAM, RAM | {"tries": 3}])
 @pytest.mark.parametrize("asked", ["last", "every"])
-@pytest.mark.parametrize("reward", ["right", "chance"])
-def test_the_losses_by_hand(way, asked, reward):
-    model, images = _model("gru", way, asked=asked, reward=reward, weight=0.7).train(), _images()
+@pytest.mark.parametrize("rewarded", ["right", "chance"])
+@pytest.mark.parametrize("explore", [0.0, 0.5, 1.0])
+def test_the_losses_by_hand(way, asked, rewarded, explore):
+    model = _model("gru", way, asked=asked, rewarded=rewarded, reward=0.7, explore=explore).train()
+    images = _images()
     targets = TARGETS if way is DRAM else TARGETS[:1]
-    torch.manual_seed(5)
+    torch.manual_seed(6)
     losses, beside = model.losses(images, LENGTHS, targets)
-    torch.manual_seed(5)
-    looked = model.look(images[0], model.config.samples)
+    torch.manual_seed(6)
+    looked = model.look(images[0], model.config.tries)
     known = model.understand(images[0], looked)
     wanted = [[2, 1, 3], [0, 3], [1, 0, 3], [2, 2, 3]] if way is DRAM else [[2], [0], [1], [2]]
     each, told, every, policy, baseline = model.config.glimpses, {}, [], [], []
@@ -118,19 +120,25 @@ def test_the_losses_by_hand(way, asked, reward):
             if number < len(wanted[row]) and (is_last or asked == "every"):
                 logits, symbol = model.read_out(known.hidden[step, place]), wanted[row][number]
                 every.append(-logits.log_softmax(0)[symbol])
-                worth = float(logits.argmax() == symbol) if reward == "right" else logits.softmax(0)[symbol].item()
+                worth = float(logits.argmax() == symbol) if rewarded == "right" else logits.softmax(0)[symbol].item()
                 earned[-1] = worth / (each if asked == "every" else 1)
                 if is_last:
                     told.setdefault((number, row), []).append(every[-1])
         for step in range(model.config.steps):
-            state = known.chosen_in[step, place]
+            if looked.aimless[place]:
+                continue
+            state, to_come = known.chosen_in[step, place], sum(earned[step : (step // each + 1) * each])
             mean, expected = torch.tanh(model.policy.mean(state)), model.policy.baseline(state)[0]
             density = torch.distributions.Normal(mean, 0.3).log_prob(looked.drawn[step, place]).sum()
-            policy.append(-density * (sum(earned[step:]) - expected.detach()))
-            baseline.append((sum(earned[step:]) - expected) ** 2)
+            policy.append(-density * (to_come - expected.detach()))
+            baseline.append((to_come - expected) ** 2)
     of_each = torch.stack([torch.stack(told[key]).mean() for key in sorted(told)])
     torch.testing.assert_close(losses, of_each)
-    minimised = torch.stack(every).mean() + 0.7 * torch.stack(policy).mean() + torch.stack(baseline).mean()
+    assert bool(looked.aimless.all()) or explore < 1
+    assert not bool(looked.aimless.any()) or explore > 0
+    minimised = torch.stack(every).mean()
+    if policy:
+        minimised = minimised + 0.7 * torch.stack(policy).mean() + torch.stack(baseline).mean()
     torch.testing.assert_close(losses.mean() + beside, minimised)
 
 
@@ -193,20 +201,21 @@ def _cells(means, deviation, pixels, size):
     return below[..., 1:] - below[..., :-1], [(start + size / 2) * 2 / pixels - 1 for start in range(first, last + 1)]
 
 
-def _enumerable(seed):
+def _enumerable(seed, **options):
     """A model whose reward depends on nothing but the pixels at which its glimpses begin."""
     torch.manual_seed(seed)
-    model = _model("rnn", {"image": (1, 4, 4), "glimpses": 2, "scales": 1, "deviation": 0.4}).double().train()
+    model = _model("rnn", {"image": (1, 4, 4), "glimpses": 2, "scales": 1, "deviation": 0.4} | options)
+    model = model.double().train()
     nn.init.zeros_(model.glimpse.where[2].weight)
     with torch.no_grad():
         model.policy.mean.weight.mul_(2.0)
         model.policy.mean.bias.copy_(torch.tensor([0.2, -0.3]))
-        model.read_out.weight.mul_(3.0)
+        model.read_out.weight.mul_(9.0)
     return model, torch.randint(256, (1, 1, 1, 4, 4)).double()
 
 
 def _expected_reward(model, images, wanted):
-    """The sum over all pairs of glimpses: their probability times whether what is said then is right."""
+    """The sum over all pairs of glimpses: their probability times what is earned by what is said then."""
     (across, down), places = _cells(model.policy.means(torch.zeros(1, 6).double())[0], 0.4, 4, 2)
     grid = torch.tensor(list(itertools.product(places, places))).double()  # [N, 2], x and y
     chance = (across[:, None] * down[None]).flatten()
@@ -214,17 +223,22 @@ def _expected_reward(model, images, wanted):
     both = torch.stack([grid.repeat_interleave(count, dim=0), grid.repeat(count, 1)])  # [2, N * N, 2]
     pictures = images[0].expand(count * count, -1, -1, -1)
     known = model.understand(pictures, Looked(both, model.sensor(pictures, both)))
-    is_right = (model.logits(known.hidden)[0].argmax(dim=-1) == wanted).double()
+    logits = model.read_out(known.hidden)  # [2, N * N, V]
+    if model.config.rewarded == "right":
+        earned = (logits[1].argmax(dim=-1) == wanted).double()
+    else:
+        earned = logits.softmax(dim=-1)[..., wanted].mean(dim=0).detach()
     second, _ = _cells(model.policy.means(known.chosen_in[1]), 0.4, 4, 2)  # [N * N, 2, cells]
     of_second = (second[:, 0, :, None] * second[:, 1, None, :]).flatten(1)
     of_second = of_second.gather(1, torch.arange(count).repeat(count)[:, None])[:, 0]
-    return (chance.repeat_interleave(count) * of_second * is_right).sum()
+    return (chance.repeat_interleave(count) * of_second * earned).sum()
 
 
-def test_the_gradient_of_the_policy_is_that_of_the_expected_reward():
+@pytest.mark.parametrize("options", [{}, {"rewarded": "chance", "asked": "every", "explore": 0.25}])
+def test_the_gradient_of_the_policy_is_that_of_the_expected_reward(options):
     """REINFORCE, in the mean over many runs, against the sum over all pairs of glimpses that there are."""
     for seed in range(20):  # the first whose answer depends on where it looks
-        model, images = _enumerable(seed)
+        model, images = _enumerable(seed, **options)
         of_each = [_expected_reward(model, images, wanted) for wanted in range(3)]
         assert sum(one.item() for one in of_each) == pytest.approx(1.0, abs=1e-12)
         worth = min(of_each, key=lambda one: abs(one.item() - 0.5))

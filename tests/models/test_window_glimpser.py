@@ -14,7 +14,7 @@ from unrolled.ops import affine, tanh, zoneout
 SHAPE = (2, 5, 8)
 ONE = {"glimpses": 3}
 SEVERAL = {"objects": 2, "ends": True, "glimpses": 2}
-WAYS = [ONE, SEVERAL, {"size": 1, "glimpses": 1}]
+WAYS = [ONE, SEVERAL, {"glimpse_size": 1, "glimpses": 1}]
 LENGTHS = torch.ones(4, dtype=torch.long)
 TARGETS = torch.tensor([[2, 0, 1, 2], [1, -1, 0, 2]])
 
@@ -27,7 +27,7 @@ def forgetful(x, h):
 
 
 def _model(cell_name="lstm", way=ONE, **options):
-    sizes = {"image": SHAPE, "classes": 3, "size": 3, "hidden_size": 6} | way | options
+    sizes = {"image": SHAPE, "classes": 3, "glimpse_size": 3, "hidden_size": 6} | way | options
     model = WindowGlimpser(WindowGlimpserConfig(**sizes), cell_name)
     with torch.no_grad():
         for value in (model.filters.place.weight, model.read_out.weight):
@@ -71,7 +71,7 @@ def _by_hand(model, image, step):
     weights = {name.split(".")[-1]: value.detach().numpy() for name, value in model.rnn.named_parameters()}
     place, bias = model.filters.place.weight.detach().numpy(), model.filters.place.bias.detach().numpy()
     out, beside = model.read_out.weight.detach().numpy(), model.read_out.bias.detach().numpy()
-    size, (_, height, width) = model.config.size, SHAPE
+    size, (_, height, width) = model.config.glimpse_size, SHAPE
     h = c = np.zeros(6)
     told, boxes, patches = [], [], []
     for _ in range(model.config.steps):
@@ -111,7 +111,7 @@ def test_by_hand(cell_name, step, way, engine):
 @pytest.mark.parametrize("size", [2, 4])
 def test_at_first_the_window_has_the_whole_image(size):
     with torch.no_grad():
-        boxes = _model(size=size).sight(_images()[0]).boxes[0, :, 0]
+        boxes = _model(glimpse_size=size).sight(_images()[0]).boxes[0, :, 0]
     cell = 8 / size  # pixels of the longer side for each filter
     wanted = torch.tensor([cell / 2, (5 - 8) / 2 + cell / 2, 8 - cell])
     torch.testing.assert_close(boxes, wanted.expand(4, 3))
@@ -253,4 +253,4 @@ def test_what_it_cannot_be():
     with pytest.raises(ShapeError, match=r"images has shape \(4, 2, 5, 9\)"):
         _model().sight(torch.zeros(4, 2, 5, 9))
     with pytest.raises(ShapeError, match="a window of 9 x 9 filters: give from 1 to 8"):
-        _model(size=9)
+        _model(glimpse_size=9)

@@ -22,8 +22,8 @@ class BeholderConfig(BaseModel):
     """The sizes that all of them have.
 
     image: channels, height and width. objects: the most that an image has. ends: after the objects comes a symbol for
-    their end. glimpses: for each of these. size: of a side of what is seen, in pixels or in filters. asked: after which
-    glimpses it has to say what it saw, while training: after an object's "last" one, or after "every" one.
+    their end. glimpses: for each of these. glimpse_size: of a side of what is seen, in pixels or in filters. asked:
+    after which glimpses it has to say what it saw, while training: after an object's "last" one, or after "every" one.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -33,7 +33,7 @@ class BeholderConfig(BaseModel):
     objects: int = Field(default=1, ge=1, le=1_000)
     ends: bool = False
     glimpses: int = Field(default=8, ge=1, le=1_000)
-    size: int = Field(default=12, ge=1, le=1_000)
+    glimpse_size: int = Field(default=12, ge=1, le=1_000)
     hidden_size: int = Field(default=256, ge=1, le=1_000_000)
     asked: Literal["last", "every"] = "last"
 

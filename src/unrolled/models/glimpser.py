@@ -36,24 +36,26 @@ class GlimpserConfig(BeholderConfig):
 
     locator: what chooses the locations: the state of the "core" (RAM), or a recurrent "layer" on it (DRAM). context:
     that layer starts from the whole image, in so many pixels a side; 0: from zeros. looks: at locations that are
-    "learned", or, to compare, at the "centre" or at "random" ones. samples: runs for each image while training. asked:
-    as in the papers after an object's "last" glimpse. reward: 1 if the answer is "right", as in the papers, or how
-    likely the right answer is, its "chance": what that 1 would be in the mean if answers were drawn. weight: of the
-    policy's part in what is minimised, which is a mean over glimpses.
+    "learned", or, to compare, at the "centre" or at "random" ones. tries: runs for each image while training. asked:
+    as in the papers after an object's "last" glimpse. rewarded: 1 if the answer is "right", as in the papers, or how
+    likely the right answer is, its "chance": what that 1 would be in the mean if answers were drawn. reward: of the
+    policy's part in what is minimised, which is a mean over glimpses. explore: the share of runs, while training, that
+    look at random: of them it learns to say what it sees wherever it looks, of the others where to look.
     """
 
     scales: int = Field(default=3, ge=1, le=16)
-    factor: int = Field(default=2, ge=1, le=16)
+    scale_factor: int = Field(default=2, ge=1, le=16)
     reach: float = Field(default=1.0, gt=0, le=10)
-    glimpse_size: int = Field(default=128, ge=1, le=1_000_000)
+    feature_size: int = Field(default=128, ge=1, le=1_000_000)
     join: Join = "sum"
     locator: Literal["core", "layer"] = "core"
     context: int = Field(default=0, ge=0, le=1_000)
     looks: Aim = "learned"
     deviation: float = Field(default=0.2, gt=0, le=10)
-    reward: Literal["right", "chance"] = "right"
-    weight: float = Field(default=1.0, ge=0, le=1e6)
-    samples: int = Field(default=1, ge=1, le=1_000)
+    rewarded: Literal["right", "chance"] = "right"
+    reward: float = Field(default=1.0, ge=0, le=1e6)
+    tries: int = Field(default=1, ge=1, le=1_000)
+    explore: float = Field(default=0.0, ge=0, le=1)
 
     @model_validator(mode="after")
     def _context_has_a_layer(self) -> GlimpserConfig:
@@ -66,11 +68,13 @@ class GlimpserConfig(BeholderConfig):
 class Looked:
     """Where R = M * B runs have looked, T times one after the other, and what they saw; each image once, M times over.
 
-    drawn: the locations `[T, R, 2]` as they were drawn. seen: the glimpses `[T, R, k, C, g, g]`. noise: of the cells.
+    drawn: the locations `[T, R, 2]` as they were drawn. seen: the glimpses `[T, R, k, C, g, g]`. aimless: which runs
+    looked at what nobody had chosen, `[R]`; None: none did. noise: of the cells.
     """
 
     drawn: Tensor
     seen: Tensor
+    aimless: Tensor | None = None
     noise: Noise | None = None
 
     @property
@@ -103,9 +107,9 @@ class Glimpser(Beholder):
         super().__init__()
         self.config = config
         channels, *_ = config.image
-        self.sensor = Sensor(config.size, config.scales, config.factor, config.reach)
-        pixels = config.scales * channels * config.size**2
-        self.glimpse = GlimpseNetwork(pixels, config.glimpse_size, config.hidden_size, config.join)
+        self.sensor = Sensor(config.glimpse_size, config.scales, config.scale_factor, config.reach)
+        pixels = config.scales * channels * config.glimpse_size**2
+        self.glimpse = GlimpseNetwork(pixels, config.feature_size, config.hidden_size, config.join)
         self.rnn = Recurrent(cell, config.hidden_size, config.hidden_size)
         width = self.rnn.output_size
         self.locator = Recurrent(cell, width, config.hidden_size) if config.locator == "layer" else None
@@ -115,7 +119,7 @@ class Glimpser(Beholder):
                 " another cell, or --no-overview"
             )
         self.policy = Policy(width, config.deviation)
-        self.begin_with = _context(channels, config.context, config.glimpse_size, width) if config.context else None
+        self.begin_with = _context(channels, config.context, config.feature_size, width) if config.context else None
         self.read_out = nn.Linear(width, config.symbols)
 
     def forward(self, inputs: Tensor, lengths: Tensor, looked: Looked | None = None) -> Tensor:
@@ -157,12 +161,12 @@ class Glimpser(Beholder):
     def losses(self, inputs: Tensor, lengths: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Nats for each object of the targets `[U, B]`, and the end if there is one: `[n]`; and what else is minimised.
 
-        The nats are those after an object's last glimpse, in the mean of an image's `samples` runs. Beside them stand
+        The nats are those after an object's last glimpse, in the mean of an image's `tries`. Beside them stand
         those after earlier ones, if they are asked for, and what the policy learns by.
         """
         del lengths
         images = self._images(inputs)
-        looked = self.look(images, self.config.samples)
+        looked = self.look(images, self.config.tries)
         known = self.understand(images, looked)
         logits = self.read_out(known.hidden)  # [T, R, V]
         judged = self.judged(logits, targets)
@@ -171,19 +175,24 @@ class Glimpser(Beholder):
 
     def _rewards(self, logits: Tensor, wanted: Tensor) -> Tensor:
         """What an answer after each glimpse earns, `[T, R]`; one object comes to 1 at most."""
-        if self.config.reward == "right":
+        if self.config.rewarded == "right":
             earned = (logits.argmax(dim=2) == wanted).to(logits.dtype)
         else:
             earned = logits.softmax(dim=2).gather(2, wanted.clamp(min=0)[..., None])[..., 0]
         return earned if self.config.asked == "last" else earned / self.config.glimpses
 
     def _policy_loss(self, known: Understood, looked: Looked, rewards: Tensor) -> Tensor:
-        """What teaches it where to look, for rewards `[T, R]`: in the mean over runs, and over glimpses."""
-        if self.config.looks != "learned":
-            return rewards.new_zeros(())
-        to_come = rewards.flip(0).cumsum(dim=0).flip(0)
-        chosen, expected = self.policy.losses(known.chosen_in, looked.drawn, to_come)
-        return self.config.weight * chosen.mean() + expected.mean()
+        """What teaches it where to look, for rewards `[T, R]`: in the mean over runs that chose, and over glimpses.
+
+        A glimpse is worth what is earned from there on with its own object. With all that is to come an eye that has
+        found one of two objects stays there: looking for the other one, it would lose sight of the one that it knows.
+        """
+        of_objects = rewards.view(self.config.answers, self.config.glimpses, -1)
+        to_come = of_objects.flip(1).cumsum(dim=1).flip(1).flatten(0, 1)
+        each = self.policy.losses(known.chosen_in, looked.drawn, to_come)
+        aimed = torch.ones_like(rewards[0]) if looked.aimless is None else (~looked.aimless).to(rewards)
+        chosen, expected = ((one * aimed).mean(dim=0).sum() / aimed.sum().clamp(min=1) for one in each)
+        return self.config.reward * chosen + expected
 
     @torch.no_grad()
     def look(self, images: Tensor, runs: int = 1) -> Looked:
@@ -200,15 +209,17 @@ class Glimpser(Beholder):
         noise = Noise.fresh() if self.training and self.rnn.graph.noise else None
         state, (chosen_in, locating) = None, self._start(images, runs)
         drawn, seen = [], []
-        for step, draw in enumerate(self._draws(images, runs)):
-            drawn.append(self._chosen(chosen_in, draw))
+        draws, aimless = self._draws(images, runs)
+        for step, draw in enumerate(draws):
+            chosen = self.policy.means(chosen_in) + self.config.deviation * draw
+            drawn.append(torch.where(aimless[:, None], draw, chosen))
             location = _within(drawn[-1])
             seen.append(self.sensor.at(sums, location.view(runs, -1, 2)).flatten(0, 1))
             vector = self.glimpse(seen[-1], location)
             chosen_in, state = self.rnn.step(vector, state, noise and noise.at(step))
             if self.locator is not None:
                 chosen_in, locating = self.locator.step(chosen_in, locating, _other(noise and noise.at(step)))
-        return Looked(torch.stack(drawn), torch.stack(seen), noise)
+        return Looked(torch.stack(drawn), torch.stack(seen), aimless, noise)
 
     def understand(self, images: Tensor, looked: Looked) -> Understood:
         """What it makes of all glimpses of these images, as one sequence."""
@@ -231,24 +242,21 @@ class Glimpser(Beholder):
         state = self.locator.zero_state(count)
         return first, state | {str(self.locator.graph.output_state): first[None]}
 
-    def _chosen(self, state: Tensor, draw: Tensor) -> Tensor:
-        """The locations `[R, 2]` that are chosen in a state `[R, W]`, for the numbers that were drawn."""
-        if self.config.looks != "learned":
-            return draw
-        means: Tensor = self.policy.means(state)
-        return means + self.config.deviation * draw
+    def _draws(self, images: Tensor, runs: int) -> tuple[Tensor, Tensor]:
+        """Numbers `[T, R, 2]`, and which runs `[R]` look at them, without a choice: at even ones from -1 to 1.
 
-    def _draws(self, images: Tensor, runs: int) -> Tensor:
-        """Numbers `[T, R, 2]`: normal ones; even ones from -1 to 1 for random locations; zeros for no chance at all."""
-        steps, like, looks = self.config.steps, self.read_out.weight, self.config.looks
+        For the others they are normal ones, or zeros for no chance at all.
+        """
+        steps, count, looks, like = self.config.steps, runs * len(images), self.config.looks, self.read_out.weight
+        aimless = torch.full((count,), looks != "learned")
         if looks == "centre" or (looks == "learned" and runs == 1 and not self.training):
-            return like.new_zeros(steps, runs * len(images), 2)
-        shape = (steps, runs * len(images), 2)
-        if self.training:
-            drawn = torch.randn(shape) if looks == "learned" else torch.rand(shape) * 2 - 1
+            drawn = torch.zeros(steps, count, 2)
+        elif self.training:
+            aimless |= torch.rand(count) < self.config.explore
+            drawn = torch.where(aimless[:, None], torch.rand(steps, count, 2) * 2 - 1, torch.randn(steps, count, 2))
         else:
             drawn = _by_image(images, steps, runs, normal=looks == "learned")
-        return drawn.to(like)
+        return drawn.to(like), aimless.to(like.device)
 
 
 def _context(channels: int, size: int, hidden: int, width: int) -> nn.Sequential:

@@ -22,7 +22,7 @@ _EDGE = 0.5  # pixels: windows are counted from the middle of the first pixel, b
 
 
 class WindowGlimpserConfig(BeholderConfig):
-    """The sizes of a glimpser with a window; `size`: N of its N x N filters."""
+    """The sizes of a glimpser with a window; `glimpse_size`: N of its N x N filters."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,8 @@ class WindowGlimpser(Beholder):
         self.config = config
         channels, height, width = config.image
         self.scaled = Scaled()
-        self.rnn = Recurrent(cell, channels * config.size**2, config.hidden_size)
-        self.filters = Filterbank(self.rnn.output_size, config.size, height, width)
+        self.rnn = Recurrent(cell, channels * config.glimpse_size**2, config.hidden_size)
+        self.filters = Filterbank(self.rnn.output_size, config.glimpse_size, height, width)
         self.read_out = nn.Linear(self.rnn.output_size, config.symbols)
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from unrolled.equations import Graph
 from unrolled.errors import DataError
 from unrolled.models import Beholder, Glimpser, GlimpserConfig, WindowGlimpser, WindowGlimpserConfig
 from unrolled.runs.tasks.examples import ABOUT, ExamplesKind
-from unrolled.runs.tasks.glimpse_config import GlimpseConfig
+from unrolled.runs.tasks.glimpse_config import OF_CHANCE, OF_PATCHES, GlimpseConfig
 from unrolled.runs.tasks.glimpse_data import AboutGlimpses, about_pictures, check_stored, examples_of
 from unrolled.runs.tasks.glimpse_look import look_at_glimpses
 from unrolled.runs.tasks.glimpse_score import GlimpseScore, answers_of, said_of, score_of
@@ -101,7 +101,7 @@ class GlimpseKind(ExamplesKind[GlimpseConfig, AboutGlimpses, Examples]):
             "objects": about.objects,
             "ends": about.ends,
             "glimpses": config.glimpses_each,
-            "size": config.glimpse_size,
+            "glimpse_size": config.glimpse_size,
             "hidden_size": config.hidden_size,
             "asked": config.asked,
         }
@@ -181,18 +181,10 @@ def _of_locations(config: GlimpseConfig) -> dict[str, Any]:
     """What a network has beside that chooses locations, and sees patches there."""
     is_ram = config.network == "ram"
     return {
-        "scales": config.scales,
-        "factor": config.scale_factor,
-        "reach": config.reach,
-        "glimpse_size": config.feature_size,
+        **{name: getattr(config, name) for name in OF_PATCHES + OF_CHANCE},
         "join": "sum" if is_ram else "product",
         "locator": "core" if is_ram else "layer",
         "context": config.context_size,
-        "looks": config.looks,
-        "deviation": config.deviation,
-        "reward": config.rewarded,
-        "weight": config.reward,
-        "samples": config.tries,
     }
 
 

@@ -11,8 +11,8 @@ from unrolled.runs.tasks.pictured import PicturesConfig
 
 _GLIMPSES = {"ram": 8, "dram": 4, "draw": 8}
 _CONTEXT = 12  # pixels of a side of what the whole image becomes
-_OF_PATCHES = ("scales", "scale_factor", "reach", "feature_size")
-_OF_CHANCE = ("looks", "deviation", "rewarded", "reward", "tries", "runs")
+OF_PATCHES = ("scales", "scale_factor", "reach", "feature_size")
+OF_CHANCE = ("looks", "deviation", "rewarded", "reward", "tries", "explore")
 
 
 class GlimpseConfig(PicturesConfig):
@@ -47,6 +47,9 @@ class GlimpseConfig(PicturesConfig):
         default="chance", description="1 if the answer is right, or the probability of the right one"
     )
     reward: float = Field(default=1.0, ge=0, le=1e6, description="how much the reward counts beside the loss")
+    explore: float = Field(
+        default=0.25, ge=0, le=1, description="share of the ways in which it looks at random while training"
+    )
     tries: int = Field(default=1, ge=1, le=1_000, description="ways in which an image is looked at while training")
     runs: int = Field(default=1, ge=1, le=1_000, description="ways in which it is looked at in use; 1: no chance in it")
     cell: str = "lstm"
@@ -66,8 +69,8 @@ class GlimpseConfig(PicturesConfig):
     @model_validator(mode="after")
     def _a_window_is_one_and_moves_by_itself(self) -> GlimpseConfig:
         if self.network == "draw":
-            self.leave_out(_OF_PATCHES, "with --network draw the recurrent layer reads one patch, through a window")
-            self.leave_out(_OF_CHANCE, "with --network draw no place is drawn, and none is learned by reward")
+            self.leave_out(OF_PATCHES, "with --network draw the recurrent layer reads one patch, through a window")
+            self.leave_out((*OF_CHANCE, "runs"), "with --network draw no place is drawn, and none is learned by reward")
         return self
 
     @property
