@@ -75,6 +75,23 @@ def test_all_glimpses_at_once_are_what_was_seen_one_by_one(cell_name, way):
     assert torch.equal(seen, looked.seen)
 
 
+def test_an_overview_is_where_the_layer_begins_that_chooses():
+    model, images = _model("rnn", DRAM), _images()
+    with torch.no_grad():
+        looked = model.look(images[0])
+        known = model.understand(images[0], looked)
+        coarse = nn.functional.adaptive_avg_pool2d(images[0] / 255, 3).flatten(1)
+        _, _, _, widen, _, onto = model.begin_with
+        first = torch.tanh(onto(torch.relu(widen(coarse))))
+        second, _ = model.locator.step(known.hidden[0], {"h": first[None]})
+    torch.testing.assert_close(known.chosen_in[0], first)
+    torch.testing.assert_close(looked.drawn[0], torch.tanh(model.policy.mean(first)))
+    torch.testing.assert_close(known.chosen_in[1], second)
+    with torch.no_grad():
+        blind = _model("rnn", DRAM | {"context": 0}).look(images[0]).drawn[0]
+    assert (blind == blind[0]).all()
+
+
 def test_looking_again_is_looking_the_same_and_learning_is_not():
     model, images = _model(), _images()
     assert torch.equal(model.look(images[0], 3).drawn, model.look(images[0], 3).drawn)
