@@ -182,6 +182,12 @@ class TestCoco:
         assert set(found) == {("a dog", "one dog"), ("a cat",)}
         assert np.array_equal(found[("a cat",)], np.asarray(drawn(0)).transpose(2, 0, 1))
 
+    @pytest.mark.parametrize("annotations", [None, [], [{"image_id": 8, "caption": "a dog"}]])
+    def test_images_that_are_told_of_need_no_captions(self, folder, annotations):
+        found = read(self.file(folder, annotations=annotations), has_texts=False)
+        assert [one.texts for one in found] == [(), ()]
+        assert np.array_equal(found[0].pixels, np.asarray(drawn(0)).transpose(2, 0, 1))
+
     def test_images_lie_in_a_folder_beside_that_of_the_captions(self, tmp_path):
         (tmp_path / "annotations").mkdir()
         (tmp_path / "val").mkdir()

@@ -15,8 +15,8 @@ from unrolled.errors import DataError
 _WANTED = "COCO's captions: images with id and file_name, annotations with image_id and caption"
 
 
-def captions_of(source: Source) -> Iterator[tuple[str, tuple[str, ...], str]]:
-    """The file name of each image that has captions, these, and where they stand.
+def captions_of(source: Source, *, has_texts: bool = True) -> Iterator[tuple[str, tuple[str, ...], str]]:
+    """The file name of each image that has captions, these, and where they stand; without `has_texts` of every image.
 
     Raises:
         DataError: other JSON, with the place where it differs.
@@ -25,7 +25,8 @@ def captions_of(source: Source) -> Iterator[tuple[str, tuple[str, ...], str]]:
         found = json.loads("".join(characters(source.blocks(), source.name)))
     except (ValueError, RecursionError) as error:
         raise DataError(f"{source.name} is no JSON ({error}): wanted {_WANTED}") from error
-    if not isinstance(found, dict) or not all(isinstance(found.get(one), list) for one in ("images", "annotations")):
+    parts = ("images", "annotations") if has_texts else ("images",)
+    if not isinstance(found, dict) or not all(isinstance(found.get(one), list) for one in parts):
         raise DataError(f"{source.name}: wanted {_WANTED}")
     names: dict[Any, tuple[str, str]] = {}
     for number, image in enumerate(found["images"]):
@@ -34,6 +35,9 @@ def captions_of(source: Source) -> Iterator[tuple[str, tuple[str, ...], str]]:
         if key in names:
             raise DataError(f"{where}: its id {key!r} is that of another image: give each its own")
         names[key] = _field(image, "file_name", str, where), where
+    if not has_texts:
+        yield from ((name, (), where) for name, where in names.values())
+        return
     captions: dict[Any, list[str]] = {}
     for number, one in enumerate(found["annotations"]):
         where = f"{source.name}, annotations[{number}]"

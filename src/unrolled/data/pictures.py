@@ -133,9 +133,8 @@ def _listed(
 ) -> Iterator[_Listed]:
     """The images that a file names; an image names itself."""
     if ending(source) == ".json":
-        for name, texts, where in captions_of(source):
-            path = _existing(image_beside(source, folder, name), where)
-            yield _Listed(path, texts if has_texts else (), where)
+        for name, texts, where in captions_of(source, has_texts=has_texts):
+            yield _Listed(_existing(image_beside(source, folder, name), where), texts, where)
     elif is_table(source):
         yield from _table(source, columns, folder, has_texts=has_texts)
     elif not has_texts:
