@@ -17,7 +17,7 @@ def shown():
     boxes = np.array([[[2, 3, 4], [0, 1, 8]], [[-1, 5, 4], [-3, 3, 8]], [[6, 0, 4], [4, -2, 8]]])
     seen = np.arange(6, dtype=np.float32).reshape(3, 2, 1, 1, 1) * 51 * np.ones((3, 2, 1, 4, 4), np.float32)
     chances = np.random.default_rng(0).dirichlet(np.ones(20), size=3)
-    return Glimpses("one", "said <b>", np.zeros((1, 10, 12), np.float32), boxes, seen, SYMBOLS, chances)
+    return Glimpses("one", "said <b>", np.zeros((1, 10, 12), np.float32), boxes, seen, SYMBOLS, chances, 3)
 
 
 def test_boxes_and_the_path(shown):
@@ -69,6 +69,17 @@ def test_the_likeliest_symbols_are_shown_in_their_order(shown):
     assert list(chances.y) == [f"&lt;{one}&gt;" for one in likeliest]
     np.testing.assert_allclose(np.array(chances.z), shown.chances.T[likeliest], atol=6e-4)
     assert list(chances.x) == [1, 2, 3]
+
+
+def test_several_objects_are_told_apart(shown):
+    assert not glimpses(shown).layout.shapes
+    figure = glimpses(replace(shown, each=2))
+    assert [(one.x0, one.x1, one.xref, one.yref) for one in figure.layout.shapes] == [
+        (2, 2, "x2", "y2 domain"), (2.5, 2.5, "x3", "y3 domain"),
+    ]  # fmt: skip
+    first, second, third, *of_last = (one.line.color for one in figure.data if getattr(one, "mode", "") == "lines")
+    assert first == second != third
+    assert {third} == {*of_last}
 
 
 def test_names_of_strangers_are_no_html(shown):

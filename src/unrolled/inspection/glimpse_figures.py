@@ -23,12 +23,15 @@ _MOST_ROWS = 14  # symbols whose probabilities are shown
 def glimpses(shown: Glimpses) -> go.Figure:
     """The image, with the finest patch of each glimpse as a box, and all patches of the last one.
 
+    Boxes differ in colour; where there are several objects, those of different objects do, and lines part these.
+
     Right of it what was seen, a column a glimpse, a row a patch; below, how likely each symbol was after each glimpse.
     """
     drawn = go.Figure()
     _add_image(drawn, shown)
     _add_seen(drawn, shown)
     _add_chances(drawn, shown)
+    _add_ends(drawn, shown)
     count, height, width = len(shown.boxes), *shown.image.shape[1:]
     hidden = {"showticklabels": False, "showgrid": False, "zeroline": False}
     square = {"scaleanchor": "x", "constrain": "domain", "constraintoward": "top"}
@@ -61,9 +64,9 @@ def _add_image(drawn: go.Figure, shown: Glimpses) -> None:
         z=coloured(thinned(shown.image[None], _FINEST))[0], x0=middle, y0=middle, dx=every, dy=every, hoverinfo="skip"
     )  # fmt: skip
     for number, (left, top, side) in enumerate(shown.boxes[:, 0].round(_DIGITS).tolist()):
-        _add_box(drawn, left, top, side, cycled(COLOURS, number), "solid")
+        _add_box(drawn, left, top, side, _colour(shown, number), "solid")
     for left, top, side in shown.boxes[-1, 1:].round(_DIGITS).tolist():
-        _add_box(drawn, left, top, side, cycled(COLOURS, len(shown.boxes) - 1), "dot")
+        _add_box(drawn, left, top, side, _colour(shown, len(shown.boxes) - 1), "dot")
     across, down = (shown.path - 0.5).round(_DIGITS).T.tolist()
     drawn.add_scatter(
         x=across, y=down, mode="lines+markers+text", text=[str(one + 1) for one in range(len(across))],
@@ -71,6 +74,20 @@ def _add_image(drawn: go.Figure, shown: Glimpses) -> None:
         marker={"color": _PATH, "size": 5},
         hovertemplate="glimpse %{text}: %{x:.1f} across, %{y:.1f} down<extra></extra>",
     )  # fmt: skip
+
+
+def _colour(shown: Glimpses, number: int) -> str:
+    return cycled(COLOURS, number if shown.each >= len(shown.boxes) else number // shown.each)
+
+
+def _add_ends(drawn: go.Figure, shown: Glimpses) -> None:
+    """Lines between the glimpses of two objects: what is seen begins at 0, the glimpses below it are counted from 1."""
+    for place in range(shown.each, len(shown.boxes), shown.each):
+        for axes, shift in (("2", 0.0), ("3", 0.5)):
+            drawn.add_shape(
+                type="line", x0=place + shift, x1=place + shift, y0=0, y1=1, xref=f"x{axes}", yref=f"y{axes} domain",
+                line={"color": _PATH, "width": 2},
+            )  # fmt: skip
 
 
 def _add_box(drawn: go.Figure, left: float, top: float, side: float, colour: str, dash: str) -> None:

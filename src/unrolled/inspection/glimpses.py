@@ -23,6 +23,7 @@ class Glimpses:
         seen: what was read there, `[T, k, C, g, g]`: 255 is as bright as the image is at most.
         symbols: the names of what can be said.
         chances: the probability of each of them after each glimpse, `[T, V]`.
+        each: how many glimpses one object is given.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Glimpses:
     seen: NDArray[np.float32]
     symbols: Sequence[str]
     chances: Numbers
+    each: int
 
     @property
     def path(self) -> Numbers:

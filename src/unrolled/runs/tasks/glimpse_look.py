@@ -93,7 +93,8 @@ def _shown(
             judged = "which is right" if is_right[row] else f"it is {truth[row]}"
             verdict = f"{sort}: said {words} ({sure[row]:.2f}), {judged}"
             which = f"{sort}, image {row}"
-            yield Glimpses(which, verdict, images[row], boxes[:, row], patches[:, row], symbols, chances[:, row])
+            seen = boxes[:, row], patches[:, row]
+            yield Glimpses(which, verdict, images[row], *seen, symbols, chances[:, row], model.config.glimpses)
 
 
 def _spelled(symbols: Sequence[str], numbers: NDArray[np.int64]) -> str:
