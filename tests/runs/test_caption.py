@@ -7,14 +7,15 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.runs.cut import resumed_as_never_cut
 from unrolled import CaptionConfig, ConfigError, DataError, evaluate, load, look, predict, train, use_engine
 from unrolled.data import Lexicon, Picture, found, pictures
 from unrolled.generation import Beam, Strategy
-from unrolled.runs import KINDS, Prepared, Sampled, resume
+from unrolled.runs import KINDS, Prepared, Sampled
 from unrolled.runs.tasks.caption_data import LONGEST, captioned
 from unrolled.runs.tasks.caption_score import score_of_texts
 from unrolled.runs.tasks.captioning import tell
-from unrolled.training import Evaluated, Stepped
+from unrolled.training import Evaluated
 
 WAYS = ["first", "every", "state", "word", "soft", "hard"]
 COLOURS = {"dark": 40, "light": 200}
@@ -118,18 +119,10 @@ def test_the_reference_reads_what_the_engine_trained(trained):
 @pytest.mark.parametrize("engine", ["auto", "reference"])
 @pytest.mark.parametrize("image", WAYS)
 def test_resume_is_exact(folder, tmp_path, image, engine):
-    def config():
-        options = {"dropout": 0.3, "shift": 2, "samples": 0, "steps": 16, "evaluations": 2, "image": image}
-        return _config(folder / "shapes.npz", **options)
-
+    options = {"dropout": 0.3, "shift": 2, "samples": 0, "steps": 16, "evaluations": 2, "image": image}
+    config = _config(folder / "shapes.npz", **options)
     with use_engine(engine):
-        whole = load(train(config(), tmp_path / "whole")).model.state_dict()
-        events = []
-        stop = lambda: any(isinstance(one, Stepped) and one.step == 9 for one in events)
-        path = train(config(), tmp_path / "cut", listen=events.append, should_stop=stop)
-        assert load(path).step == 9
-        resumed = load(resume(path)).model.state_dict()
-    assert all(torch.equal(value, resumed[key]) for key, value in whole.items())
+        whole = resumed_as_never_cut(config, tmp_path, at=9)
     assert image != "hard" or float(whole["teller.baseline"]) > 0
 
 

@@ -11,6 +11,7 @@ import pytest
 import safetensors.numpy
 import torch
 
+from tests.runs.cut import resumed_as_never_cut
 from unrolled import (
     ClassifyConfig,
     ConfigError,
@@ -30,7 +31,7 @@ from unrolled.runs import Prepared, Sampled, Tried, find_learning_rate, resume, 
 from unrolled.runs.tasks import ClassifyKind
 from unrolled.runs.tasks.classes import AboutClasses
 from unrolled.runs.tasks.examples import scale_of
-from unrolled.training import Evaluated, Evaluation, ExamplesTask, Stepped
+from unrolled.training import Evaluated, Evaluation, ExamplesTask
 
 GOOD, BAD = ["lovely", "fine", "bright", "warm"], ["awful", "dull", "grey", "cold"]
 
@@ -147,17 +148,9 @@ def test_what_is_held_out_is_not_learned(folder, tmp_path):
 
 @pytest.mark.parametrize("name", ["days.tsv", "waves.ts"])
 def test_resume_is_exact(folder, tmp_path, name):
-    def config():
-        more = {"dropout": 0.3, "token_dropout": 0.1, "noise": 0.2, "class_weights": "balanced", "patience": 9}
-        return _config(folder / name, num_layers=2, samples=0, **more)
-
-    whole = load(train(config(), tmp_path / "whole")).model.state_dict()
-    events = []
-    stop = lambda: any(isinstance(one, Stepped) and one.step == 23 for one in events)
-    path = train(config(), tmp_path / "cut", listen=events.append, should_stop=stop)
-    assert load(path).step == 23
-    resumed = load(resume(path)).model.state_dict()
-    assert all(torch.equal(value, resumed[key]) for key, value in whole.items())
+    more = {"dropout": 0.3, "token_dropout": 0.1, "noise": 0.2, "class_weights": "balanced", "patience": 9}
+    config = _config(folder / name, num_layers=2, samples=0, **more)
+    resumed_as_never_cut(config, tmp_path, at=23)
 
 
 def test_the_best_is_chosen_by_accuracy(folder, tmp_path, monkeypatch):

@@ -7,15 +7,16 @@ import numpy as np
 import pytest
 import torch
 
+from tests.runs.cut import resumed_as_never_cut
 from unrolled import ConfigError, DataError, DrawConfig, draw, evaluate, load, look, predict, train, use_engine
 from unrolled.cells import find as load_cell
 from unrolled.data import Examples, Ragged, read_examples, stored_examples
 from unrolled.inspection.canvases import Costs, nearest
 from unrolled.models import Drawer, DrawerConfig
-from unrolled.runs import KINDS, Prepared, Sampled, keep, resume
+from unrolled.runs import KINDS, Prepared, Sampled, keep
 from unrolled.runs.tasks.blocks import in_blocks
 from unrolled.runs.tasks.draw_score import bounds_of
-from unrolled.training import Evaluated, Stepped, seed_of
+from unrolled.training import Evaluated, seed_of
 
 GUESSING = 42 * math.log(2)  # nats
 WAYS = [
@@ -114,17 +115,9 @@ def test_the_reference_reads_what_the_engine_trained(trained):
 @pytest.mark.parametrize("engine", ["auto", "reference"])
 @pytest.mark.parametrize("way", WAYS)
 def test_resume_is_exact(folder, tmp_path, way, engine):
-    def config():
-        return _config(folder, samples=0, steps=8, shift=1.0, turn=5.0, **way)
-
+    config = _config(folder, samples=0, steps=8, shift=1.0, turn=5.0, **way)
     with use_engine(engine):
-        whole = load(train(config(), tmp_path / "whole")).model.state_dict()
-        events = []
-        stop = lambda: any(isinstance(one, Stepped) and one.step == 5 for one in events)
-        path = train(config(), tmp_path / "cut", listen=events.append, should_stop=stop)
-        assert load(path).step == 5
-        resumed = load(resume(path)).model.state_dict()
-    assert all(torch.equal(value, resumed[key]) for key, value in whole.items())
+        resumed_as_never_cut(config, tmp_path, at=5)
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.runs.cut import resumed_as_never_cut
 from unrolled import (
     ConfigError,
     DataError,
@@ -22,7 +23,7 @@ from unrolled import (
     use_engine,
 )
 from unrolled.data import Examples, Ragged
-from unrolled.runs import KINDS, Prepared, Sampled, resume
+from unrolled.runs import KINDS, Prepared, Sampled
 from unrolled.runs.tasks.glimpse_score import score_of
 from unrolled.training import Evaluated, Stepped
 
@@ -114,17 +115,9 @@ def test_what_was_held_out_is_what_a_run_is_measured_by(trained):
 @pytest.mark.parametrize("engine", ["auto", "reference"])
 @pytest.mark.parametrize("way", WAYS)
 def test_resume_is_exact(folder, tmp_path, way, engine):
-    def config():
-        return _config(folder / "two.npz", samples=0, steps=12, **way)
-
+    config = _config(folder / "two.npz", samples=0, steps=12, **way)
     with use_engine(engine):
-        whole = load(train(config(), tmp_path / "whole")).model.state_dict()
-        events = []
-        stop = lambda: any(isinstance(one, Stepped) and one.step == 7 for one in events)
-        path = train(config(), tmp_path / "cut", listen=events.append, should_stop=stop)
-        assert load(path).step == 7
-        resumed = load(resume(path)).model.state_dict()
-    assert all(torch.equal(value, resumed[key]) for key, value in whole.items())
+        resumed_as_never_cut(config, tmp_path, at=7)
 
 
 def test_the_reference_reads_what_the_engine_trained(folder, trained):

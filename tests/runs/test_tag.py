@@ -8,11 +8,12 @@ import pytest
 import torch
 
 from tests.data.test_video import encoded
+from tests.runs.cut import resumed_as_never_cut
 from unrolled import ConfigError, DataError, TagConfig, evaluate, load, look, predict, train, use_engine
 from unrolled.data import moving_digits
 from unrolled.data.moving_digits import varied, videos
-from unrolled.runs import Prepared, Sampled, resume
-from unrolled.training import Evaluated, Stepped
+from unrolled.runs import Prepared, Sampled
+from unrolled.training import Evaluated
 
 
 @pytest.fixture(scope="module")
@@ -104,16 +105,8 @@ def test_frame_by_frame_it_says_the_same(folder, tmp_path):
 
 @pytest.mark.parametrize("name", ["words.tsv", "lights.npz"])
 def test_resume_is_exact(folder, tmp_path, name):
-    def config():
-        return _config(folder / name, dropout=0.3, samples=0, steps=30)
-
-    whole = load(train(config(), tmp_path / "whole")).model.state_dict()
-    events = []
-    stop = lambda: any(isinstance(one, Stepped) and one.step == 13 for one in events)
-    path = train(config(), tmp_path / "cut", listen=events.append, should_stop=stop)
-    assert load(path).step == 13
-    resumed = load(resume(path)).model.state_dict()
-    assert all(torch.equal(value, resumed[key]) for key, value in whole.items())
+    config = _config(folder / name, dropout=0.3, samples=0, steps=30)
+    resumed_as_never_cut(config, tmp_path, at=13)
 
 
 @pytest.mark.parametrize("name", ["words.tsv", "lights.npz"])

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.runs.cut import resumed_as_never_cut
 from unrolled import (
     ConfigError,
     DataError,
@@ -26,7 +27,7 @@ from unrolled.generation import Beam
 from unrolled.runs import KINDS, Prepared, Sampled, resume
 from unrolled.runs.tasks.translate_score import score_of_texts
 from unrolled.runs.tasks.translating import render
-from unrolled.training import Evaluated, Stepped
+from unrolled.training import Evaluated
 
 WORDS = {"sea": "mer", "day": "jour", "sun": "soleil", "sand": "sable", "wind": "vent"}
 WAYS = [
@@ -108,17 +109,9 @@ def test_the_reference_reads_what_the_engine_trained(folder, trained):
 @pytest.mark.parametrize("engine", ["auto", "reference"])
 @pytest.mark.parametrize("way", WAYS)
 def test_resume_is_exact(folder, tmp_path, way, engine):
-    def config():
-        return _config(folder, dropout=0.3, samples=0, steps=24, evaluations=2, **way)
-
+    config = _config(folder, dropout=0.3, samples=0, steps=24, evaluations=2, **way)
     with use_engine(engine):
-        whole = load(train(config(), tmp_path / "whole")).model.state_dict()
-        events = []
-        stop = lambda: any(isinstance(one, Stepped) and one.step == 13 for one in events)
-        path = train(config(), tmp_path / "cut", listen=events.append, should_stop=stop)
-        assert load(path).step == 13
-        resumed = load(resume(path)).model.state_dict()
-    assert all(torch.equal(value, resumed[key]) for key, value in whole.items())
+        resumed_as_never_cut(config, tmp_path, at=13)
 
 
 @pytest.mark.parametrize("way", WAYS[1:])
