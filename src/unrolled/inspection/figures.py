@@ -62,7 +62,7 @@ def activity(units: Sequence[Telling], step: str = "step", most: int = 500) -> g
     scaled = [(one / one.abs().max().clamp(min=1e-6)).numpy().round(3).tolist() for one in values]
     names = [html.escape(one.unit) for one in units]
     drawn = go.Figure(go.Heatmap(z=scaled, y=names, zmin=-1, zmax=1, colorscale=DIVERGING, showscale=False))
-    return laid_out(drawn, step, None).update_yaxes(type="category", showticklabels=False)
+    return laid_out(drawn, step, "units: red below 0, blue above").update_yaxes(type="category", showticklabels=False)
 
 
 def saturation(layers: Sequence[Behaviour]) -> go.Figure | None:
