@@ -28,7 +28,7 @@ from unrolled import evaluate, load, train
 from unrolled.runs import GlimpseConfig
 from unrolled.runs.tasks.glimpse_score import GlimpseScore
 
-_TRIES = 8  # ways in which an image is looked at where locations are drawn
+_RUNS = 8  # ways in which an image is looked at where locations are drawn
 
 
 @dataclass(frozen=True)
@@ -38,17 +38,17 @@ class Variant:
     data: str
     minutes: float
     options: dict[str, Any] = field(default_factory=dict)
-    tries: int = _TRIES
+    runs: int = _RUNS
 
 
 _PAIRS: dict[str, Any] = {"network": "dram"}
 
 VARIANTS = {
     "ram": Variant("translated-digits", 20.0),
-    "ram-centre": Variant("translated-digits", 20.0, {"looks": "centre"}),
+    "ram-centre": Variant("translated-digits", 20.0, {"looks": "centre"}, runs=1),
     "ram-random": Variant("translated-digits", 20.0, {"looks": "random"}),
     "ram-paper": Variant("translated-digits", 20.0, {"asked": "last", "rewarded": "right"}),
-    "draw-reader": Variant("translated-digits", 20.0, {"network": "draw"}, tries=1),
+    "draw-reader": Variant("translated-digits", 20.0, {"network": "draw"}, runs=1),
     "dram": Variant("digit-pairs", 30.0, _PAIRS),
     "dram-no-overview": Variant("digit-pairs", 30.0, _PAIRS | {"overview": False}),
 }
@@ -62,7 +62,7 @@ def main() -> None:
     made.add_argument("--steps", type=int, help="so many steps, however long they take")
     made.add_argument("--runs", type=Path, help="keep the runs here")
     asked = made.parse_args()
-    print(f"{'':<18}{'accuracy':>9}{f'of {_TRIES} ways':>11}{'nats':>8}{'steps':>9}{'ms a step':>11}")
+    print(f"{'':<18}{'accuracy':>9}{f'of {_RUNS} ways':>11}{'nats':>8}{'steps':>9}{'ms a step':>11}")
     for name in asked.only:
         print_variant(name, asked.seeds, asked.minutes, asked.steps, asked.runs)
 
@@ -82,7 +82,7 @@ def _measured(one: Variant, seed: int, length: dict[str, Any], place: Path) -> d
     started = time.monotonic()
     path = train(GlimpseConfig(data=(one.data,), seed=seed, samples=0, **one.options, **length), place)
     seconds, steps = time.monotonic() - started, load(path).step
-    once, often = (evaluate(path, f"{one.data}-test", best=True, runs=runs) for runs in (1, one.tries))
+    once, often = (evaluate(path, f"{one.data}-test", best=True, runs=runs) for runs in (1, one.runs))
     assert isinstance(once, GlimpseScore)
     assert isinstance(often, GlimpseScore)
     return {

@@ -155,6 +155,24 @@ def test_eval(place):
     assert "never seen, left out 2 ('\u03b1' x 2)" in unrolled("eval", "run", "greek.txt", cwd=place).stdout
 
 
+def test_draw(place):
+    images = np.zeros((20, 6, 9), dtype=np.uint8)
+    images[:, :, ::2] = 255
+    np.savez(place / "stripes.npz", x=images)
+    small = ["--steps", "2", "--hidden-size", "4", "--latent-size", "2", "--strokes", "2", "--samples", "0"]
+    assert unrolled("train", "stripes.npz", "--task", "draw", *small, "-o", "drawer", cwd=place).returncode == 0
+    told = unrolled("draw", "drawer", cwd=place)
+    assert told.returncode == 0
+    assert 0 < max(map(len, told.stdout.splitlines())) <= 200
+    told = unrolled("draw", "drawer", "--count", "3", "-o", "made.npz", cwd=place)
+    assert (told.returncode, told.stdout.strip()) == (0, "3 images: made.npz")
+    assert np.load(place / "made.npz")["x"].shape == (3, 1, 6, 9)
+    for options in (["-o", "made.npz"], ["-o", "made.png"], ["--count", "0"]):
+        told = unrolled("draw", "drawer", *options, cwd=place)
+        assert told.returncode == 1
+        assert "error: " in told.stderr
+
+
 def test_cells(place):
     listed = unrolled("cells", cwd=place).stdout
     named = [line.split()[0] for line in listed.splitlines()]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from unrolled.data import found, pictures
+from unrolled.data import found, name_images, pictures
 from unrolled.data.images import image_of
 from unrolled.errors import ConfigError, DataError
 
@@ -181,6 +181,12 @@ class TestCoco:
         found = {one.texts: one.pixels for one in read(self.file(folder))}
         assert set(found) == {("a dog", "one dog"), ("a cat",)}
         assert np.array_equal(found[("a cat",)], np.asarray(drawn(0)).transpose(2, 0, 1))
+
+    def test_it_names_images(self, folder):
+        with found([str(self.file(folder))]) as places:
+            assert name_images(places)
+        with found([str(folder / "0.png")]) as places:
+            assert not name_images(places)
 
     @pytest.mark.parametrize("annotations", [None, [], [{"image_id": 8, "caption": "a dog"}]])
     def test_images_that_are_told_of_need_no_captions(self, folder, annotations):

@@ -120,3 +120,14 @@ def test_at_first_the_filters_tile_the_image(size, height, width):
     torch.testing.assert_close(reads.read(torch.ones(1, 1, height, width)), torch.ones(1, 1, size, size))
     written = writes.write(torch.ones(1, 1, size, size))
     assert written.sum().item() == pytest.approx(longest**2, rel=1e-4), "1 in the mean over a square of that side"
+
+
+def test_a_place_is_the_same_under_autocast():
+    filters = Filterbank(6, 3, 200, 150)
+    state = torch.randn(4, 6)
+    with torch.no_grad():
+        wanted = filters(state)
+        with torch.autocast("cpu", torch.bfloat16):
+            found = filters(state)
+    assert torch.equal(found.centre, wanted.centre)
+    assert torch.equal(found.rows, wanted.rows)

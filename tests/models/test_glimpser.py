@@ -179,6 +179,17 @@ def test_without_a_choice_there_is_nothing_beside(looks):
     assert float(spread.abs().max()) == 0.0 if looks == "centre" else 0.9 < float(spread.abs().max()) <= 1.0
 
 
+def test_so_many_runs_look_anywhere():
+    model = _model(explore=0.25).train()
+    looked = model.look(_images()[0], 1_000)
+    assert looked.aimless.float().mean().item() == pytest.approx(0.25, abs=0.03)
+    anywhere = looked.drawn[:, looked.aimless]
+    assert anywhere.mean().abs() < 0.03
+    assert anywhere.std().item() == pytest.approx(1 / math.sqrt(3), abs=0.02)
+    assert 0.99 < float(anywhere.abs().max()) <= 1.0
+    assert not model.eval().look(_images()[0], 1_000).aimless.any()
+
+
 def test_numeric_gradients_of_what_was_seen():
     model, images = _model("gru", DRAM).double(), _images().double()
     looked = model.look(images[0])

@@ -226,6 +226,7 @@ def test_scores_counted_by_hand():
     ("options", "told"),
     [
         ({"tokens": "pairs", "lower": True}, "byte pairs have capital letters"),
+        ({"text_column": "2"}, "--text-column is for a table of images"),
         ({"image": "both"}, "image"),
         ({"encoder": "efficientnet-lite0", "encoder_size": 128, "shift": 5}, "stays as it is: leave --shift out"),
         ({"image": "first", "spread": 2.0}, "nothing is attended to: leave --spread out"),
@@ -252,6 +253,9 @@ def test_using_it_wrongly(folder, tmp_path, trained):
         train(CaptionConfig(), tmp_path / "none")
     with pytest.raises(ConfigError, match="beam = 0"):
         evaluate(path, str(folder / "shapes.npz"), beam=0)
+    with pytest.raises(ConfigError, match="--image-folder is for a table of images"):
+        evaluate(path, str(folder / "shapes.npz"), image_folder=str(tmp_path))
+    assert evaluate(path, str(folder / "shapes.npz"), text_column="2").count, "a run may have learned from a table"
     np.savez(tmp_path / "large.npz", x=np.zeros((2, 13, 12), dtype=np.uint8), y=np.array(["a", "b"]))
     with pytest.raises(DataError, match=r"large\.npz, example 0 is \(1, 13, 12\).*\(1, 12, 12\) were learned"):
         evaluate(path, str(tmp_path / "large.npz"))

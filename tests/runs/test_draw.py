@@ -2,20 +2,34 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from tests.runs.cut import resumed_as_never_cut
-from unrolled import ConfigError, DataError, DrawConfig, draw, evaluate, load, look, predict, train, use_engine
+from unrolled import (
+    ConfigError,
+    DataError,
+    DrawConfig,
+    RunError,
+    draw,
+    evaluate,
+    load,
+    look,
+    predict,
+    train,
+    use_engine,
+)
 from unrolled.cells import find as load_cell
 from unrolled.data import Examples, Ragged, read_examples, stored_examples
 from unrolled.inspection.canvases import Costs, nearest
 from unrolled.models import Drawer, DrawerConfig
-from unrolled.runs import KINDS, Prepared, Sampled, keep
+from unrolled.runs import KINDS, Prepared, Sampled, save_images
 from unrolled.runs.tasks.blocks import in_blocks
-from unrolled.runs.tasks.draw_score import bounds_of
+from unrolled.runs.tasks.draw_look import imagined_pictures
+from unrolled.runs.tasks.draw_score import bounds_of, noise_of
 from unrolled.training import Evaluated, seed_of
 
 GUESSING = 42 * math.log(2)  # nats
@@ -165,7 +179,7 @@ def test_looking_at_colours_without_windows(tmp_path):
     assert not figure.data[1].x
 
 
-def test_images_out_of_nothing(trained, tmp_path):
+def test_images_out_of_nothing(trained, tmp_path, monkeypatch):
     path, _ = trained
     images = draw(path, 3, seed=2)
     assert (images.shape, images.dtype) == ((3, 1, 7, 6), np.uint8)
@@ -178,15 +192,57 @@ def test_images_out_of_nothing(trained, tmp_path):
     with torch.no_grad():
         wanted = model.eval().imagined(noise).canvases[-1, 0].sigmoid() * 255
     np.testing.assert_allclose(images[1], wanted.round().numpy(), atol=1)
-    keep(images, tmp_path / "new" / "some.npz")
+    monkeypatch.setattr("unrolled.runs.drawing._AT_ONCE", 2)
+    assert np.abs(draw(path, 3, seed=2).astype(int) - images).max() <= 1, "the third is not the first again"
+    assert (images[2] != images[0]).any()
+    save_images(images, tmp_path / "new" / "some.npz")
     assert (np.load(tmp_path / "new" / "some.npz")["x"] == images).all()
     assert evaluate(path, str(tmp_path / "new" / "some.npz")).count == 3
     for place, told in (("new/some.npz", "is there already: give another name"), ("some.png", "array x of an .npz")):
         with pytest.raises(ConfigError, match=told):
-            keep(images, tmp_path / place)
+            save_images(images, tmp_path / place)
     for given, told in (({"count": 0}, "count 0: give the number of images"), ({"seed": -1}, "seed -1: give a whole")):
         with pytest.raises(ConfigError, match=told):
             draw(path, **given)
+
+
+def test_only_a_drawer_draws_and_none_whose_numbers_are_not_finite(trained, tmp_path, monkeypatch):
+    run = load(trained[0])
+    monkeypatch.setattr("unrolled.runs.drawing.load", lambda *_, **__: run)
+    with torch.no_grad():
+        run.model.blank[0, 0, 0] = torch.nan
+    with pytest.raises(RunError, match="images that are no finite numbers at 8 of 8 places"):
+        draw("it")
+    monkeypatch.setattr("unrolled.runs.drawing.load", lambda *_, **__: replace(run, model=torch.nn.Linear(1, 1)))
+    with pytest.raises(ConfigError, match="it does not draw: it was trained with --task draw"):
+        draw("it")
+
+
+@pytest.mark.parametrize("weights", [{"best": True}, {"average": 2}, {}])
+def test_the_weights_that_draw(trained, monkeypatch, weights):
+    asked = []
+    monkeypatch.setattr("unrolled.runs.drawing.load", lambda *_, **given: asked.append(given) or load(trained[0]))
+    draw(trained[0], 1, **weights)
+    assert asked == [{"best": False, "average": 0} | weights]
+
+
+def test_every_image_has_its_own_noise(trained):
+    model = load(trained[0]).model
+    images = torch.arange(3).float().view(3, 1, 1, 1).expand(3, 1, 7, 6)
+    made = noise_of(model, images)
+    assert made.shape == (model.config.steps, 3, model.config.latent_size)
+    assert not torch.equal(made[:, 0], made[:, 1])
+    assert torch.equal(noise_of(model, images[[2, 0]].to(torch.uint8)), made[:, [2, 0]])
+    assert not torch.equal(noise_of(model, images, 1), made)
+
+
+def test_the_nearest_image_is_looked_for_among_all(folder, trained, monkeypatch):
+    run = load(trained[0])
+    learned = KINDS["draw"].others(run.config, run.about, [str(folder / "few.npz")])[1]
+    whole = imagined_pictures(run.model, learned, 1)[0][0].figures
+    monkeypatch.setattr("unrolled.runs.tasks.draw_look._AT_ONCE", 2)
+    assert imagined_pictures(run.model, learned, 1)[0][0].figures == whole
+    assert imagined_pictures(run.model, learned.pick(range(2)), 1)[0][0].figures != whole
 
 
 def test_the_nearest_image():
@@ -206,6 +262,8 @@ def test_images_as_text():
     images = np.zeros((2, 1, 3, 2))
     images[0, 0, 0, 0] = images[0, 0, 1, 1] = images[0, 0, 2, 0] = images[1, 0, :2] = 0.9
     assert in_blocks(images) == "▀▄  ██\n▀"
+    assert in_blocks(images, 6) == "▀▄  ██\n▀"
+    assert in_blocks(images, 5) == in_blocks(images, 1) == "▀▄\n▀\n\n██\n"
     assert max(map(len, in_blocks(np.ones((1, 3, 100, 100))).split("\n"))) <= 32
 
 

@@ -329,13 +329,29 @@ def test_options_that_do_not_fit(folder):
     "option",
     [{"scales": 2}, {"scale_factor": 3}, {"reach": 0.5}, {"feature_size": 12}, {"looks": "random"},
      {"looks": "centre"}, {"deviation": 0.1}, {"rewarded": "right"}, {"reward": 0.5}, {"tries": 2}, {"runs": 2},
-     {"overview": True}],
+     {"explore": 0.5}, {"overview": True}],
 )  # fmt: skip
 def test_a_window_has_no_use_for(option):
     ((name, _),) = option.items()
     told = "for --network dram" if name == "overview" else f": leave --{name.replace('_', '-')} out"
     with pytest.raises(ValueError, match=told):
         GlimpseConfig(data="x.npz", network="draw", **option)
+
+
+@pytest.mark.parametrize(
+    ("looks", "option"),
+    [("random", {"deviation": 0.1}), ("random", {"rewarded": "right"}), ("random", {"reward": 0.5}),
+     ("random", {"explore": 0.5}), ("centre", {"tries": 2}), ("centre", {"runs": 2}), ("centre", {"explore": 0.1})],
+)  # fmt: skip
+def test_places_that_are_not_chosen_have_no_use_for(looks, option):
+    ((name, _),) = option.items()
+    with pytest.raises(ValueError, match=f"with --looks {looks} no place is chosen: leave --{name} out"):
+        GlimpseConfig(data="x.npz", looks=looks, **option)
+
+
+def test_looking_into_one_takes_the_options_that_it_has_a_use_for(trained):
+    with pytest.raises(ConfigError, match="runs is no option of a look into --task glimpse, which has image_column"):
+        look(trained[0], runs=8)
 
 
 def test_a_window_is_read_in_one_way(windowed):

@@ -293,6 +293,8 @@ def test_models_that_cannot_be_looked_at(name, why, made):
 def test_options_that_are_for_runs(made):
     with pytest.raises(ConfigError, match="are for runs"):
         look(f"{made}:model", labels={"a": "b"})
+    with pytest.raises(ConfigError, match="options of a use are for runs"):
+        look(f"{made}:model", beam=3)
     with pytest.raises(ConfigError, match="no file"):
         look(f"{made.parent}/other.py:model")
 

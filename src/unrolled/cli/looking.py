@@ -14,14 +14,14 @@ from typing import Annotated, Any
 import typer
 
 from unrolled.cli.app import AsJson, Average, Best, app, print_json
-from unrolled.cli.options import given, with_use_options
+from unrolled.cli.options import given, with_look_options
 from unrolled.cli.terminal import complain, printable
 from unrolled.errors import ConfigError
 from unrolled.runs import look
 
 
 @app.command("look")
-@with_use_options
+@with_look_options
 def look_command(
     run: Annotated[
         str, typer.Argument(metavar="RUN|MODEL", help="a run's folder, or file.py:function", show_default=False)

@@ -58,7 +58,16 @@ def with_use_options(command: Callable[..., None]) -> Callable[..., None]:
 
     An option that was not given is None: what the run was trained with holds.
     """
-    fields = _fields(lambda kind: sorted(kind.used_with))
+    return _with_options_of(command, lambda kind: kind.used_with)
+
+
+def with_look_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The same, for a command that looks into a run."""
+    return _with_options_of(command, lambda kind: kind.looked_with)
+
+
+def _with_options_of(command: Callable[..., None], names: Callable[[AnyKind], Iterable[str]]) -> Callable[..., None]:
+    fields = _fields(lambda kind: sorted(names(kind)))
     made = [_parameter(name, of_kinds, is_use=True) for name, of_kinds in fields.items()]
     return _with(command, lambda own: [*own, *made])
 

@@ -6,6 +6,7 @@ Options become verbs, results become text or JSON. No logic.
 from __future__ import annotations
 
 import math
+import shutil
 import sys
 from dataclasses import asdict
 from itertools import chain
@@ -23,7 +24,20 @@ from unrolled.data import corpora
 from unrolled.equations import Cell
 from unrolled.errors import ConfigError
 from unrolled.generation import Precision, Strategy
-from unrolled.runs import Group, Tried, compare, doctor, draw, evaluate, in_blocks, keep, predict, sample, tried
+from unrolled.runs import (
+    Group,
+    Tried,
+    check_images_place,
+    compare,
+    doctor,
+    draw,
+    evaluate,
+    in_blocks,
+    predict,
+    sample,
+    save_images,
+    tried,
+)
 
 _data = typer.Typer(no_args_is_help=True, help="Named corpora: what there is, fetching one, looking into it.")
 app.add_typer(_data, name="data")
@@ -88,11 +102,13 @@ def draw_command(
     average: Average = 0,
 ) -> None:
     """Let a run of --task draw make images out of nothing: told in letters, or written to a file."""
+    if out is not None:
+        check_images_place(out)  # (before they are drawn)
     images = draw(run, count, seed, best=best, average=average, warn=_warn)
     if out is None:
-        print(in_blocks(images / 255))
+        print(in_blocks(images / 255, shutil.get_terminal_size().columns))
     else:
-        print(f"{count:,} images: {printable(str(keep(images, out)))}")
+        print(f"{count:,} images: {printable(str(save_images(images, out)))}")
 
 
 def _clamped(text: str) -> tuple[str, float]:

@@ -12,7 +12,7 @@ from unrolled.data.decoding import characters
 from unrolled.data.sources import Source
 from unrolled.errors import DataError
 
-_WANTED = "COCO's captions: images with id and file_name, annotations with image_id and caption"
+_WANTED = "COCO's captions: images with id and file_name, annotations with image_id and caption (to predict: images)"
 
 
 def captions_of(source: Source, *, has_texts: bool = True) -> Iterator[tuple[str, tuple[str, ...], str]]:

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8]
-Numbers = TypeVar("Numbers", bound=np.generic)
+Number = TypeVar("Number", bound=np.generic)
 
 BYTES = (0.0, 255.0)  # the brightness of what is black, and of what is white
 _WHITE = 255
@@ -19,7 +19,7 @@ _LINE = 190  # the shade of the line around an image: many are white
 _COLOURS = 3  # channels: red, green, blue
 
 
-def thinned(images: NDArray[Numbers], finest: int) -> NDArray[Numbers]:
+def thinned(images: NDArray[Number], finest: int) -> NDArray[Number]:
     """Images `[..., height, width]`, every so-many-th pixel of large ones: along no side more than `finest`."""
     every = apart(images, finest)
     return images[..., ::every, ::every]

@@ -43,14 +43,14 @@ class BeholderConfig(BaseModel):
         return self.classes + self.ends
 
     @property
-    def answers(self) -> int:
+    def said(self) -> int:
         """How many symbols are said of an image."""
         return self.objects + self.ends
 
     @property
     def steps(self) -> int:
         """How many glimpses an image is given."""
-        return self.answers * self.glimpses
+        return self.said * self.glimpses
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ class Beholder(nn.Module, ABC):
         wanted = self.wanted(targets).repeat_interleave(self.config.glimpses, dim=0)
         wanted = wanted.repeat(1, logits.shape[1] // count)
         nats = F.cross_entropy(logits.movedim(2, 1), wanted, ignore_index=PADDED, reduction="none")
-        told = self._last(nats).view(self.config.answers, -1, count).mean(dim=1)
+        told = self._last(nats).view(self.config.said, -1, count).mean(dim=1)
         told = told[self._last(wanted)[:, :count] >= 0]
         asked = self._asked(wanted)
         return Judged(told, nats[asked].mean() - told.mean(), wanted, asked)

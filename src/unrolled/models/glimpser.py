@@ -187,11 +187,12 @@ class Glimpser(Beholder):
         A glimpse is worth what is earned from there on with its own object. With all that is to come an eye that has
         found one of two objects stays there: looking for the other one, it would lose sight of the one that it knows.
         """
-        of_objects = rewards.view(self.config.answers, self.config.glimpses, -1)
+        of_objects = rewards.view(self.config.said, self.config.glimpses, -1)
         to_come = of_objects.flip(1).cumsum(dim=1).flip(1).flatten(0, 1)
         each = self.policy.losses(known.chosen_in, looked.drawn, to_come)
-        aimed = torch.ones_like(rewards[0]) if looked.aimless is None else (~looked.aimless).to(rewards)
-        chosen, expected = ((one * aimed).mean(dim=0).sum() / aimed.sum().clamp(min=1) for one in each)
+        aimless = torch.zeros_like(rewards[0], dtype=torch.bool) if looked.aimless is None else looked.aimless
+        count = (~aimless).sum().clamp(min=1)
+        chosen, expected = (one.masked_fill(aimless, 0.0).mean(dim=0).sum() / count for one in each)
         return self.config.reward * chosen + expected
 
     @torch.no_grad()

@@ -4,7 +4,7 @@ from unrolled.runs.comparison import Group, Tried, compare, tried
 from unrolled.runs.config import RunConfig, read_config, validated
 from unrolled.runs.depth import Depth, DepthConfig, Learnt, depth_curves
 from unrolled.runs.diagnosis import doctor
-from unrolled.runs.drawing import draw, keep
+from unrolled.runs.drawing import check_images_place, draw, save_images
 from unrolled.runs.encoders import encoder_called
 from unrolled.runs.events import AlreadyDone, Diverged, Listener, Prepared, RunEvent, Sampled, Saved, Warned, named
 from unrolled.runs.exporting import ExportedFile, export
@@ -36,8 +36,8 @@ __all__ = [
     "DEFAULT", "KINDS", "AlreadyDone", "CaptionConfig", "ClassifyConfig", "Depth", "DepthConfig", "Diverged",
     "DrawConfig", "ExportedFile", "Features", "FoundRate", "GlimpseConfig", "Group", "Learnt", "Listener", "Looked",
     "Prediction", "Prepared", "Run", "RunConfig", "RunEvent", "Sampled", "Saved", "Score", "TagConfig",
-    "TextConfig", "TranslateConfig", "Tried", "Warned", "compare", "depth_curves", "doctor", "draw",
-    "encoder_called", "evaluate", "export", "features_of", "find_learning_rate", "in_blocks", "keep",
+    "TextConfig", "TranslateConfig", "Tried", "Warned", "check_images_place", "compare", "depth_curves", "doctor",
+    "draw", "encoder_called", "evaluate", "export", "features_of", "find_learning_rate", "in_blocks",
     "kept_features", "kind_of", "load", "logging_to", "look", "named", "predict", "preset", "read_config", "resume",
-    "sample", "train", "tried", "validated",
+    "sample", "save_images", "train", "tried", "validated",
 ]  # fmt: skip

@@ -15,6 +15,7 @@ from unrolled import files
 from unrolled.errors import ConfigError
 from unrolled.models import Drawer, evaluating
 from unrolled.runs.loading import load
+from unrolled.runs.tasks.classes_score import check_finite
 from unrolled.runs.tasks.draw_score import normal_noise
 
 _AT_ONCE = 200  # images that are drawn side by side
@@ -23,7 +24,7 @@ _MOST = 1_000_000
 
 def draw(
     path: str | PathLike[str],
-    count: int = 16,
+    count: int = 8,
     seed: int = 1,
     *,
     best: bool = False,
@@ -36,7 +37,8 @@ def draw(
     `best`, `average`: which weights, see `load`.
 
     Raises:
-        RunError: not a run. ConfigError: one that does not draw, or another count or seed.
+        RunError: not a run, or one whose numbers are not finite. ConfigError: one that does not draw, or another count
+            or seed.
     """
     if not 1 <= count <= _MOST:
         raise ConfigError(f"count {count}: give the number of images to draw, from 1 to {_MOST:,}")
@@ -52,21 +54,32 @@ def draw(
         for start in range(0, count, _AT_ONCE):
             numbers = range(start, min(start + _AT_ONCE, count))
             made = normal_noise(run.model, [(seed, number) for number in numbers]).to(run.model.blank)
-            drawn.append((run.model.imagined(made).canvases[-1].sigmoid() * 255).round().byte().cpu().numpy())
+            bright = run.model.imagined(made).canvases[-1].sigmoid().cpu()
+            check_finite("images", bright.flatten(1).double().numpy())
+            drawn.append((bright * 255).round().byte().numpy())
     return np.concatenate(drawn)
 
 
-def keep(images: NDArray[np.uint8], path: str | PathLike[str]) -> Path:
-    """Write images `[N, C, height, width]` to an .npz, as `x`, which every task on images reads.
+def check_images_place(place: Path) -> None:
+    """Check that images may be written there.
+
+    Raises:
+        ConfigError: it has another ending than .npz, or something is there already.
+    """
+    if place.suffix != ".npz":
+        raise ConfigError(f"{place}: images are written as the array x of an .npz: give such a name")
+    if place.exists():
+        raise ConfigError(f"{place} is there already: give another name")
+
+
+def save_images(images: NDArray[np.uint8], path: str | PathLike[str]) -> Path:
+    """Write images `[N, C, height, width]` to an .npz, as `x`, which `--task draw` learns and `predict` reads.
 
     Raises:
         ConfigError: another ending, something is there already, or it cannot be written there.
     """
     place = Path(path)
-    if place.suffix != ".npz":
-        raise ConfigError(f"{place}: images are written as the array x of an .npz: give such a name")
-    if place.exists():
-        raise ConfigError(f"{place} is there already: give another name")
+    check_images_place(place)
     content = io.BytesIO()
     np.savez_compressed(content, x=images)
     try:

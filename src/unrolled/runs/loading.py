@@ -50,16 +50,17 @@ class Run:
         vocabulary: Vocabulary = found
         return vocabulary
 
-    def used(self, options: Mapping[str, Any]) -> RunConfig:
+    def used(self, options: Mapping[str, Any], *, to_look: bool = False) -> RunConfig:
         """Its options as they hold for other data, some of them replaced.
 
         Raises:
             ConfigError: one of them is no option of such a use, or cannot have that value.
         """
         kind = self.identity.kind
-        for name in options.keys() - kind.used_with:
-            known = f"has {', '.join(sorted(kind.used_with))}" if kind.used_with else "has none"
-            raise ConfigError(f"{name} is no option of a use of --task {kind.name}, which {known}")
+        names, use = (kind.looked_with, "a look into") if to_look else (kind.used_with, "a use of")
+        for name in options.keys() - names:
+            known = f"has {', '.join(sorted(names))}" if names else "has none"
+            raise ConfigError(f"{name} is no option of {use} --task {kind.name}, which {known}")
         found: RunConfig = validated(
             kind.config, kind.in_use(self.config).model_dump() | options, "the options", ConfigError
         )

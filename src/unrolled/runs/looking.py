@@ -109,7 +109,8 @@ def look(
 
     Raises:
         RunError: not a run, or one whose numbers are not finite. ConfigError: symbols of a text that are no characters,
-            nothing was held out and nothing is given, or the function or its model fails. DataError: too little text.
+            nothing was held out and nothing is given, an option that is none of such a look, or the function or its
+            model fails. DataError: too little text.
     """
     if names_a_model(path):
         if places or labels or best or average or options:
@@ -126,7 +127,7 @@ def look(
     asked = Asked(as_names(places), characters, labels, say)
     own = partial(folder.data, run.identity)
     kind = run.identity.kind
-    found = kind.look(run.used(options), run.about, own, run.model, asked)
+    found = kind.look(run.used(options, to_look=True), run.about, own, run.model, asked)
     return Looked(
         path.name or str(path), found.name, found.steps, found.account, history_of(run, folder), path,
         found.told, found.pictures,

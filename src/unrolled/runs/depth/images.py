@@ -32,7 +32,8 @@ class LabelledImages:
             DataError: there are none, or of other sizes, of one class only, without a label or with several, or of a
                 class that is not learned; with the file and the line.
         """
-        first, others = _read(learned), _read(measured)
+        first = _read(learned, _FRAME)
+        others = _read(measured, shape_of(first))
         classes = tuple(sorted({_label(one) for one in first}))
         if len(classes) < 2:
             raise DataError(
@@ -44,9 +45,9 @@ class LabelledImages:
         return cls(_examples(first, classes), _examples(others, classes), classes, frame)
 
 
-def _read(names: Sequence[str]) -> list[Picture]:
+def _read(names: Sequence[str], frame: FrameShape) -> list[Picture]:
     with found(names) as places:
-        return pictures(places, _FRAME)
+        return pictures(places, frame)
 
 
 def _label(one: Picture) -> str:

@@ -30,7 +30,7 @@ from unrolled.runs.tasks.captioning import said_of, tell
 from unrolled.runs.tasks.examples import ABOUT, ExamplesKind, in_parts, scale_of, told
 from unrolled.runs.tasks.image_features import features_by
 from unrolled.runs.tasks.kind import Asked, DataFile, Gathered, Prediction, Seen, ShouldStop, go_on
-from unrolled.runs.tasks.pictured import colours, read_pictures, shape_of
+from unrolled.runs.tasks.pictured import OF_TABLES, colours, read_pictures, shape_of
 
 _PICTURES = "pictures.safetensors"
 
@@ -60,7 +60,7 @@ class CaptionKind(ExamplesKind[CaptionConfig, AboutCaptions, Captioned]):
     about_type = AboutCaptions
     files = (ABOUT, DataFile(_PICTURES, None))
     forgets = frozenset({"image_folder"})
-    used_with = frozenset({"beam", "length_penalty", "temperature", "image_folder", "image_column", "text_column"})
+    used_with = looked_with = frozenset({"beam", "length_penalty", "temperature"}) | OF_TABLES
     while_training = MappingProxyType({"beam": 1, "temperature": None})
     uses = MappingProxyType(
         {

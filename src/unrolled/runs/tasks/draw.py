@@ -78,7 +78,8 @@ class DrawKind(ExamplesKind[DrawConfig, AboutPictures, Examples]):
     files = (ABOUT, DataFile(_IMAGES, None))
     shows = "what it draws out of nothing"
     forgets = frozenset({"image_folder"})
-    used_with = frozenset({"draws", "image_folder"})
+    used_with = frozenset({"draws", "image_folder", "image_column"})
+    looked_with = frozenset({"image_folder", "image_column"})
     uses = MappingProxyType(
         {
             "unrolled predict {run} FILE": "how many nats each of other images costs",

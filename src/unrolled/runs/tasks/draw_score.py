@@ -97,8 +97,8 @@ def bounds_of(model: Drawer, examples: Examples, draws: int, should_stop: Should
 
 
 def noise_of(model: Drawer, images: Tensor, draw: int = 0) -> Tensor:
-    """The noise `[T, B, Z]` of images `[B, C, height, width]`, uint8, in the draw of that number."""
-    digests = (hashlib.sha256(image.tobytes()).digest() for image in images.numpy())
+    """The noise `[T, B, Z]` of images `[B, C, height, width]`, from 0 to 255, in the draw of that number."""
+    digests = (hashlib.sha256(image.tobytes()).digest() for image in images.to(torch.uint8).numpy())
     return normal_noise(model, [(int.from_bytes(one[:8], "big"), draw) for one in digests])
 
 

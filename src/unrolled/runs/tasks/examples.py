@@ -111,12 +111,14 @@ Data = TypeVar("Data", bound=Examples)
 
 def told(said: str, truth: str, *, is_right: bool, source: str = "") -> str:
     """What was said (of a source), and where that is wrong what it is: for reading, without what is too long."""
-    *asked, said, truth = (
-        one if len(one) <= _LETTERS else f"{one[:_LETTERS]}..." for one in ([source] if source else []) + [said, truth]
-    )
-    first, *others = [*asked, said]
-    lines = [f"{'  ' if is_right else 'x '}{first}", *(f"    {one}" for one in others)]
-    return "\n".join(lines if is_right else [*lines, f"    (is {truth})"])
+    lines = [_shortened(one) for one in ([source, said] if source else [said])]
+    if not is_right:
+        lines.append(f"(is {_shortened(truth)})")
+    return f"{'  ' if is_right else 'x '}" + "\n    ".join(lines)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LETTERS else f"{text[:_LETTERS]}..."
 
 
 class Scored(Score, Protocol):

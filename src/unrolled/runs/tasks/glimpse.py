@@ -23,7 +23,7 @@ from unrolled.runs.tasks.glimpse_data import AboutGlimpses, about_pictures, chec
 from unrolled.runs.tasks.glimpse_look import look_at_glimpses
 from unrolled.runs.tasks.glimpse_score import GlimpseScore, answers_of, said_of, score_of
 from unrolled.runs.tasks.kind import Asked, DataFile, Gathered, Prediction, Seen, ShouldStop, go_on
-from unrolled.runs.tasks.pictured import colours, read_pictures
+from unrolled.runs.tasks.pictured import OF_TABLES, colours, read_pictures
 
 _IMAGES = "images.safetensors"
 _LISTED = 8
@@ -51,7 +51,8 @@ class GlimpseKind(ExamplesKind[GlimpseConfig, AboutGlimpses, Examples]):
     about_type = AboutGlimpses
     files = (ABOUT, DataFile(_IMAGES, None))
     forgets = frozenset({"image_folder"})
-    used_with = frozenset({"runs", "image_folder"})
+    used_with = frozenset({"runs", *OF_TABLES})
+    looked_with = OF_TABLES
     while_training = MappingProxyType({"runs": 1})
     shown = 8
     shows = "what it says of images"

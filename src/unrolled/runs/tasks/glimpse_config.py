@@ -76,6 +76,14 @@ class GlimpseConfig(PicturesConfig):
             self.leave_out((*OF_CHANCE, "runs"), "with --network draw no place is drawn, and none is learned by reward")
         return self
 
+    @model_validator(mode="after")
+    def _nothing_is_learned_of_places_that_are_not_chosen(self) -> GlimpseConfig:
+        if self.looks != "learned":
+            of_choice = ("deviation", "rewarded", "reward", "explore")
+            alike = ("tries", "runs") if self.looks == "centre" else ()
+            self.leave_out((*of_choice, *alike), f"with --looks {self.looks} no place is chosen")
+        return self
+
     @property
     def context_size(self) -> int:
         """Pixels of a side of what the whole image becomes; 0: it is not used."""

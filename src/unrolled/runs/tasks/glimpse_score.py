@@ -61,12 +61,12 @@ def answers_of(model: Beholder, examples: Examples, runs: int, should_stop: Shou
     def read(batch: Batch) -> Tensor:
         return model.answers(batch.inputs[0], runs).double().softmax(dim=-1)
 
-    ends = np.arange(1, len(examples) + 1) * model.config.answers
+    ends = np.arange(1, len(examples) + 1) * model.config.said
     found = read_all(model, examples, read, ends, should_stop)
     if found is None:
         return None
     check_finite("answers", found.values)
-    return found.values.reshape(len(examples), model.config.answers, -1)
+    return found.values.reshape(len(examples), model.config.said, -1)
 
 
 def wanted_of(model: Beholder, examples: Examples) -> NDArray[np.int64]:

@@ -13,9 +13,11 @@ from unrolled.data import FrameShape, Picture, Ragged, found, name_images, pictu
 from unrolled.errors import ConfigError, DataError
 from unrolled.runs.tasks.examples import ExamplesConfig
 
+OF_TABLES = frozenset({"image_folder", "image_column", "text_column"})
+
 
 class ImagesConfig(ExamplesConfig):
-    """The options of all of them."""
+    """The options of every kind of work on images."""
 
     image_column: str | None = Field(default=None, description="of a table: its name, or number from 1")
     image_folder: str | None = Field(
@@ -71,21 +73,21 @@ def read_pictures(
     """
     with found(places) as sources:
         name = ", ".join(place.name for place in sources)
-        if learned is None and not name_images(sources):
-            _check_unasked(config, name)
+        if not name_images(sources):
+            _check_unasked(config, name, is_new=learned is None)
         read = pictures(sources, learned or config.frame, *config.columns, config.folder, has_texts=has_texts)
     if learned is not None:
         check_frame(read, learned)
     return name, read
 
 
-def _check_unasked(config: ImagesConfig, name: str) -> None:
-    """Check that nothing is said of a table where there is none.
+def _check_unasked(config: ImagesConfig, name: str, *, is_new: bool) -> None:
+    """Check that nothing is said of a table where there is none; columns may be those of what a run has learned.
 
     Raises:
         ConfigError: something is.
     """
-    columns = zip(("--image-column", "--text-column"), config.columns, strict=True)
+    columns = zip(("--image-column", "--text-column"), config.columns, strict=True) if is_new else ()
     for option, value in (("--image-folder", config.folder), *columns):
         if value is not None:
             raise ConfigError(f"{option} is for a table of images, or COCO's .json, and {name} is none: leave it out")

@@ -58,7 +58,7 @@ class TranslateKind(ExamplesKind[TranslateConfig, AboutTranslation, Translated])
     config = TranslateConfig
     about_type = AboutTranslation
     files = (ABOUT, DataFile(_PAIRS, None))
-    used_with = frozenset({"beam", "length_penalty"})
+    used_with = looked_with = frozenset({"beam", "length_penalty"})
     while_training = MappingProxyType({"beam": 1})
 
     def learner(self, about: AboutTranslation) -> str:
