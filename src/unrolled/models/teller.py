@@ -38,7 +38,7 @@ class TellerConfig(BaseModel):
     spread: float = Field(default=1.0, ge=0, allow_inf_nan=False)
     reward: float = Field(default=0.1, ge=0, allow_inf_nan=False)
     entropy: float = Field(default=0.002, ge=0, allow_inf_nan=False)
-    mixing: float = Field(default=0.5, ge=0, le=1)
+    mixing: float = Field(default=0.8, ge=0, le=1)
     forgetting: float = Field(default=0.1, gt=0, le=1)
 
 

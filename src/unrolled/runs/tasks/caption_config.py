@@ -39,7 +39,7 @@ class CaptionConfig(PicturesConfig):
     spread: float = Field(default=1.0, ge=0, le=1e6, description="of attention: what it costs to leave places out")
     reward: float = Field(default=0.1, ge=0, le=1e6, description="of hard attention: how much the reward counts")
     entropy: float = Field(default=0.002, ge=0, le=1e6, description="of hard attention: how much the entropy counts")
-    mixing: float = Field(default=0.5, ge=0, le=1, description="of hard attention: share of steps that look softly")
+    mixing: float = Field(default=0.8, ge=0, le=1, description="of hard attention: share of steps that look softly")
     tokens: Cut = "words"
     vocab_size: int = Field(default=10_000, ge=2, le=1_000_000, description="of words, characters and pairs")
     lower: bool = Field(default=False, description="capital letters are read as small ones")
