@@ -51,6 +51,8 @@ VARIANTS = {
     "draw-reader": Variant("translated-digits", 20.0, {"network": "draw"}, runs=1),
     "dram": Variant("digit-pairs", 30.0, _PAIRS),
     "dram-no-overview": Variant("digit-pairs", 30.0, _PAIRS | {"overview": False}),
+    "dram-few": Variant("digit-pairs", 30.0, _PAIRS | {"glimpses": 2}),
+    "dram-few-no-overview": Variant("digit-pairs", 30.0, _PAIRS | {"glimpses": 2, "overview": False}),
 }
 
 
