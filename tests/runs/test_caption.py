@@ -353,6 +353,10 @@ class Ends(nn.Module):
 
 def ends():
     return Ends()
+
+
+def another():
+    return nn.Sequential(nn.Flatten(), nn.Linear(144, 8))
 """
 
 
@@ -391,6 +395,7 @@ def test_features_of_another_network_are_learned(folder, tmp_path, monkeypatch, 
         ("mine.py:nothing", "returned int: wanted a torch.nn.Module"),
         ("mine.py:broken", "cannot read these images"),
         ("mine.py:missing", "has no function 'missing'"),
+        ("mine.py:another", "has other weights each time that it is made"),
         ("mine.py:ends", "cannot read these images: SystemExit"),
         ("other.py:grid", "other.py"),
     ],

@@ -88,6 +88,21 @@ def test_it_is_the_same_again_and_nobody_s_random_numbers_change(bars):
     assert first != depth_curves(config.model_copy(update={"seed": 2}))
 
 
+def test_a_network_without_a_gradient_is_told_of_before_any_is_trained(bars, monkeypatch):
+    seen, told = [], []
+
+    def gradients(model, loss):
+        seen.append(loss)
+        if len(seen) == 2:
+            raise ConfigError("there is no gradient to compare")
+        return [1.0] * 20
+
+    monkeypatch.setattr("unrolled.runs.depth.learning.gradients_by_layer", gradients)
+    with pytest.raises(ConfigError, match="there is no gradient to compare"):
+        depth_curves(DepthConfig(**bars, **SMALL), say=told.append)
+    assert not told
+
+
 def test_the_page_has_the_pictures_and_the_words(found):
     depth, _, page = found
     text = page.read_text()

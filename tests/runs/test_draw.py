@@ -201,9 +201,22 @@ def test_images_out_of_nothing(trained, tmp_path, monkeypatch):
     for place, told in (("new/some.npz", "is there already: give another name"), ("some.png", "array x of an .npz")):
         with pytest.raises(ConfigError, match=told):
             save_images(images, tmp_path / place)
+    with pytest.raises(ConfigError, match="is no folder"):
+        save_images(images, tmp_path / "new" / "some.npz" / "others.npz")
     for given, told in (({"count": 0}, "count 0: give the number of images"), ({"seed": -1}, "seed -1: give a whole")):
         with pytest.raises(ConfigError, match=told):
             draw(path, **given)
+
+
+def test_bounds_that_are_not_finite_are_told_of(folder, trained):
+    run = load(trained[0])
+    with torch.no_grad():
+        run.model.latent.bias[0] = torch.nan
+    examples = KINDS["draw"].others(run.config, run.about, [str(folder / "few.npz")])[1]
+    with pytest.raises(RunError, match="bounds that are no finite numbers at 5 of 5 places"):
+        KINDS["draw"].score(run.config, run.about, run.model, examples)
+    with pytest.raises(RunError, match="bounds that are no finite numbers"):
+        list(KINDS["draw"].predict(run.config, run.about, run.model, [str(folder / "few.npz")]))
 
 
 def test_only_a_drawer_draws_and_none_whose_numbers_are_not_finite(trained, tmp_path, monkeypatch):
@@ -272,6 +285,8 @@ def test_images_as_text():
     [
         ({"image_folder": "x"}, "--image-folder is for a table .*bars.npz is none: leave it out"),
         ({"image_column": "2"}, "--image-column is for a table .*bars.npz is none: leave it out"),
+        ({"image_size": 9}, "bars.npz stay as they are: leave --image-size out"),
+        ({"image_channels": "rgb"}, "bars.npz stay as they are: leave --image-channels out"),
         ({"read_size": 8}, "a window of 8 x 8 filters: give from 1 to 7"),
         ({"strokes": 0}, "strokes"),
         ({"threshold": 256}, "threshold"),

@@ -10,6 +10,7 @@ from unrolled.models import FrontConfig, Translator, TranslatorConfig, WriterCon
 from unrolled.runs import KINDS
 from unrolled.runs.tasks.classes_score import ClassScore
 from unrolled.runs.tasks.examples import in_parts, measuring, told
+from unrolled.training import ExamplesTask
 
 
 @pytest.mark.parametrize("error", [RunError, GenerationError])
@@ -53,6 +54,19 @@ def test_options_of_use_while_training(monkeypatch, name, in_use, while_training
     assert len(asked) == 2
     for given in asked:
         assert {option: getattr(given, option) for option in while_training} == while_training
+
+
+@pytest.mark.parametrize("error", [RunError, GenerationError])
+def test_nothing_is_shown_of_numbers_that_are_not_finite(monkeypatch, error):
+    kind = KINDS["caption"]
+
+    def lines(*_):
+        raise error("no finite numbers")
+
+    task = ExamplesTask.__new__(ExamplesTask)
+    task.model, task.shown = None, type("Few", (), {"__len__": lambda _: 9, "pick": lambda self, _: self})()
+    monkeypatch.setattr(type(kind), "lines", lines)
+    assert kind.show(kind.config(data=("x",)), None, task, 1, lambda: False) is None
 
 
 def test_scheduled_sampling_trusts_itself_more_and_more():

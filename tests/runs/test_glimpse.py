@@ -320,7 +320,15 @@ def test_data_that_cannot_be_learned(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_options_of_reading_are_for_data_that_are_named(trained):
+    for use in (evaluate, look):
+        with pytest.raises(ConfigError, match="image_folder says how other data are read, and none are named"):
+            use(trained[0], image_folder="anywhere")
+
+
 def test_options_that_do_not_fit(folder):
+    with pytest.raises(ValueError, match="with --scales 1 there is no wider patch: leave --scale-factor out"):
+        _config(folder / "one.npz", scales=1, scale_factor=3)
     with pytest.raises(ValueError, match="--overview is for --network dram"):
         _config(folder / "one.npz", overview=True)
 

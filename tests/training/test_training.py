@@ -251,13 +251,14 @@ def test_it_stops_when_told():
     assert trainer.progress.step == events[-1].step == 3
 
 
-def test_a_loss_that_is_no_number_stops_before_the_update():
-    trainer = _trainer()
+@pytest.mark.parametrize(("clip", "advice"), [(1.0, "a smaller --grad-clip"), (0.0, "clip gradients, --grad-clip 1")])
+def test_a_loss_that_is_no_number_stops_before_the_update(clip, advice):
+    trainer = _trainer(grad_clip=clip)
     trainer._update()
     good = {name: value.detach().clone() for name, value in trainer.task.model.named_parameters()}
     forward = trainer.task.model.forward
     trainer.task.model.forward = lambda ids, state=None: (forward(ids, state)[0] * math.nan, state)
-    with pytest.raises(TrainingError, match="training stopped in step 2: .*not finite.*Try a smaller"):
+    with pytest.raises(TrainingError, match="training stopped in step 2: .*not finite.*Try a smaller.*" + advice):
         list(trainer.run())
     assert all(torch.equal(value, good[name]) for name, value in trainer.task.model.named_parameters())
 

@@ -108,7 +108,7 @@ def _parameter(name: str, of_kinds: dict[str, FieldInfo], *, is_use: bool = Fals
         annotation = Annotated[list[str] | None, typer.Argument(help=field.description, show_default=False)]
     else:
         panel = next((panel for panel, names in _PANELS.items() if name in names), "Training")
-        panel, told = ("Use", _use_help(of_kinds)) if is_use else (panel, _help(of_kinds))
+        panel, told = ("Use", _use_help(name, of_kinds)) if is_use else (panel, _help(of_kinds))
         option = typer.Option(help=told, rich_help_panel=panel, show_default=False)
         annotation = Annotated[_plain([one.annotation for one in of_kinds.values()]) | None, option]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
@@ -123,9 +123,11 @@ def _plain(annotations: list[Any]) -> Any:
     return members[0] if type(None) in get_args(annotations[0]) else annotations[0]
 
 
-def _use_help(of_kinds: dict[str, FieldInfo]) -> str:
+def _use_help(name: str, of_kinds: dict[str, FieldInfo]) -> str:
     described = next((one.description for one in of_kinds.values() if one.description), None)
-    return "; ".join([*filter(None, [described]), f"--task {' and '.join(of_kinds)}; default: as it was trained"])
+    is_forgotten = any(name in KINDS[kind].forgets for kind in of_kinds)
+    default = () if is_forgotten else ("default: as it was trained",)
+    return "; ".join([*filter(None, [described]), f"--task {' and '.join(of_kinds)}", *default])
 
 
 def _help(of_kinds: dict[str, FieldInfo]) -> str:

@@ -7,7 +7,7 @@ from unrolled.data.images import FrameShape, Pixels
 from unrolled.data.labelled import Labelled, labelled
 from unrolled.data.lexicon import Lexicon, Pieces
 from unrolled.data.parallel import Parallel, parallel
-from unrolled.data.pictures import Picture, name_images, pictures
+from unrolled.data.pictures import Picture, are_arrays, name_images, pictures
 from unrolled.data.ragged import Ragged
 from unrolled.data.sources import Named, Place, as_names, default_corpus, found
 from unrolled.data.spelling import Cut, Spelling, spelling_of
@@ -20,8 +20,8 @@ from unrolled.data.vocabulary import Decoder, Symbols, Tokens, Vocabulary
 __all__ = [
     "PADDING", "Batch", "Batches", "Chunk", "Cut", "Decoder", "Encoded", "Examples", "FrameShape", "Ids",
     "Labelled", "Lexicon", "Mix", "Named", "Pairs", "Parallel", "Picture", "Pieces", "Pixels", "Place", "Ragged",
-    "Spelling", "StoredIds", "Streams", "Symbols", "Text", "TextFile", "Tokens", "Vocabulary", "as_names",
-    "corpora", "decoding", "default_corpus", "encode", "encode_with", "first", "found", "labelled", "name_images",
-    "parallel", "pictures", "read_examples", "read_vocabulary", "reading", "side_by_side", "spelling_of", "split",
-    "stored_examples", "tagged", "texts_of",
+    "Spelling", "StoredIds", "Streams", "Symbols", "Text", "TextFile", "Tokens", "Vocabulary", "are_arrays",
+    "as_names", "corpora", "decoding", "default_corpus", "encode", "encode_with", "first", "found", "labelled",
+    "name_images", "parallel", "pictures", "read_examples", "read_vocabulary", "reading", "side_by_side",
+    "spelling_of", "split", "stored_examples", "tagged", "texts_of",
 ]  # fmt: skip

@@ -42,7 +42,9 @@ def arrays_of(source: Source, wanted: Sequence[str], perhaps: Sequence[str]) -> 
             " numbers and texts only"
         ) from error
     x = arrays["x"]
-    if x.dtype.kind not in "biuf" or x.ndim < 2 or not x.size:
+    if not x.size:
+        raise DataError(f"{source.name}: x is {x.shape}: there is nothing in it")
+    if x.dtype.kind not in "biuf" or x.ndim < 2:
         raise DataError(f"{source.name}: x is {x.dtype} {x.shape}: wanted real numbers, [N, T] or with more dimensions")
     try:
         return {name: np.char.decode(one, "utf-8") if one.dtype.kind == "S" else one for name, one in arrays.items()}
@@ -58,6 +60,10 @@ def _check_size(source: Source, packed: zipfile.ZipFile) -> None:
             version = np.lib.format.read_magic(file)
             read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
             shape, _, dtype = read(file)
+        if dtype.hasobject:
+            raise DataError(
+                f"{source.name}: {one.filename} holds Python objects: write numbers or texts, such as y.astype(str)"
+            )
         if math.prod(shape) * dtype.itemsize > one.file_size:
             raise DataError(f"{source.name}: {one.filename} claims to be {shape}, and is not that long: it is damaged")
     if size > _MOST:

@@ -99,6 +99,11 @@ def name_images(places: Sequence[Place]) -> bool:
     return any(is_table(one) or ending(one) == ".json" for place in places for one in place.sources)
 
 
+def are_arrays(places: Sequence[Place]) -> bool:
+    """Whether all that is read in these places are arrays: images that stay as they are."""
+    return all(ending(one) == ".npz" for place in places for one in place.sources)
+
+
 def _of_places(
     places: Sequence[Place], shape: FrameShape, columns: tuple[Wanted, Wanted], folder: Path | None, *, has_texts: bool
 ) -> Iterator[Picture]:

@@ -61,15 +61,19 @@ def draw(
 
 
 def check_images_place(place: Path) -> None:
-    """Check that images may be written there.
+    """Check that images may be written there; the folders above it are made.
 
     Raises:
-        ConfigError: it has another ending than .npz, or something is there already.
+        ConfigError: it has another ending than .npz, something is there already, or there can be no such folder.
     """
     if place.suffix != ".npz":
         raise ConfigError(f"{place}: images are written as the array x of an .npz: give such a name")
     if place.exists():
         raise ConfigError(f"{place} is there already: give another name")
+    try:
+        files.make_parents(place)
+    except OSError as error:
+        raise ConfigError(f"{place} cannot be written: {place.parent} is no folder ({error.strerror})") from error
 
 
 def save_images(images: NDArray[np.uint8], path: str | PathLike[str]) -> Path:
@@ -83,7 +87,6 @@ def save_images(images: NDArray[np.uint8], path: str | PathLike[str]) -> Path:
     content = io.BytesIO()
     np.savez_compressed(content, x=images)
     try:
-        files.make_parents(place)
         files.replace({place: content.getvalue()})
     except OSError as error:
         raise ConfigError(f"{place} cannot be written: {error.strerror}") from error

@@ -50,17 +50,19 @@ class Run:
         vocabulary: Vocabulary = found
         return vocabulary
 
-    def used(self, options: Mapping[str, Any], *, to_look: bool = False) -> RunConfig:
-        """Its options as they hold for other data, some of them replaced.
+    def used(self, options: Mapping[str, Any], *, reads: bool, to_look: bool = False) -> RunConfig:
+        """Its options as they hold for other data, some of them replaced; `reads`: whether other data are named.
 
         Raises:
-            ConfigError: one of them is no option of such a use, or cannot have that value.
+            ConfigError: one of them is no option of such a use, has no effect, or cannot have that value.
         """
         kind = self.identity.kind
         names, use = (kind.looked_with, "a look into") if to_look else (kind.used_with, "a use of")
         for name in options.keys() - names:
             known = f"has {', '.join(sorted(names))}" if names else "has none"
             raise ConfigError(f"{name} is no option of {use} --task {kind.name}, which {known}")
+        if not reads and (idle := sorted(options.keys() & kind.reads_with)):
+            raise ConfigError(f"{idle[0]} says how other data are read, and none are named: name them, or leave it out")
         found: RunConfig = validated(
             kind.config, kind.in_use(self.config).model_dump() | options, "the options", ConfigError
         )

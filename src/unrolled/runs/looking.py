@@ -127,7 +127,7 @@ def look(
     asked = Asked(as_names(places), characters, labels, say)
     own = partial(folder.data, run.identity)
     kind = run.identity.kind
-    found = kind.look(run.used(options, to_look=True), run.about, own, run.model, asked)
+    found = kind.look(run.used(options, reads=bool(asked.places), to_look=True), run.about, own, run.model, asked)
     return Looked(
         path.name or str(path), found.name, found.steps, found.account, history_of(run, folder), path,
         found.told, found.pictures,

@@ -89,7 +89,8 @@ def evaluate(
     for warning in run.warnings:
         warn(warning)
     own = partial(RunFolder.at(run.path).data, run.identity)
-    return run.identity.kind.evaluate(run.used(options), run.about, own, run.model, as_names(places))
+    names = as_names(places)
+    return run.identity.kind.evaluate(run.used(options, reads=bool(names)), run.about, own, run.model, names)
 
 
 def predict(
@@ -115,4 +116,4 @@ def predict(
     run = load(path, best=best, average=average)
     for warning in run.warnings:
         warn(warning)
-    yield from run.identity.kind.predict(run.used(options), run.about, run.model, names)
+    yield from run.identity.kind.predict(run.used(options, reads=True), run.about, run.model, names)

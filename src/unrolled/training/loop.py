@@ -125,7 +125,8 @@ class Trainer(Generic[TaskType]):
     def _check(self, made: StepLoss, loss: float, norm: float) -> None:
         """Stop before the update if it would be made of numbers that are none, or of an exploded loss."""
         step = self.progress.step + 1
-        advice = "Try a smaller --learning-rate, or a smaller --grad-clip; 'unrolled cells' shows the cell"
+        clip = "a smaller --grad-clip" if self.config.grad_clip else "clip gradients, --grad-clip 1"
+        advice = f"Try a smaller --learning-rate, or {clip}; 'unrolled cells' shows the cell"
         if not (math.isfinite(loss) and math.isfinite(norm) and self._guard.all_finite(made.after)):
             where = self._guard.where(self.task.carried, made, self._loss)
             raise TrainingError(f"training stopped in step {step}: {where}. {advice}")

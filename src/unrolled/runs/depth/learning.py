@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -63,7 +63,10 @@ def depth_curves(config: DepthConfig, out: str | PathLike[str] | None = None, sa
     if out is not None:
         check_place(Path(out))  # (before minutes of training)
     images = LabelledImages.read(config.data, config.measured)
-    learnt = tuple(_learnt(name, config, images, say) for name in config.networks)
+    models = {name: _model(_MADE[name], config, images) for name in config.networks}
+    first = images.learned.batch(range(min(config.batch_size, len(images.learned))))
+    gradients = {name: _gradients(model, first) for name, model in models.items()}  # (what has none is told of first)
+    learnt = tuple(_learnt(name, model, gradients[name], config, images, say) for name, model in models.items())
     found = Depth(config.layers, tuple(_facts(config, images)), learnt)
     if out is not None:
         found.write(out)
@@ -80,9 +83,14 @@ def _facts(config: DepthConfig, images: LabelledImages) -> Iterator[str]:
         yield f"'plain, He' begins {told.format(_MADE['plain, He'].share * config.learning_rate, config.learning_rate)}"
 
 
-def _learnt(name: Network, config: DepthConfig, images: LabelledImages, say: Say) -> Learnt:
-    model = _model(_MADE[name], config, images)
-    gradients = _gradients(model, images.learned.batch(range(min(config.batch_size, len(images.learned)))))
+def _learnt(
+    name: Network,
+    model: DeepClassifier,
+    gradients: Sequence[float],
+    config: DepthConfig,
+    images: LabelledImages,
+    say: Say,
+) -> Learnt:
     rate = _MADE[name].share * config.learning_rate
     trainer = Trainer(_task(model, config, images), config.model_copy(update={"learning_rate": rate}))
     seen = []

@@ -28,7 +28,7 @@ from unrolled.runs.tasks.caption_look import look_at_captions
 from unrolled.runs.tasks.caption_score import CaptionScore, check_scorer, score_of
 from unrolled.runs.tasks.captioning import said_of, tell
 from unrolled.runs.tasks.examples import ABOUT, ExamplesKind, in_parts, scale_of, told
-from unrolled.runs.tasks.image_features import features_by
+from unrolled.runs.tasks.image_features import check_repeats, features_by
 from unrolled.runs.tasks.kind import Asked, DataFile, Gathered, Prediction, Seen, ShouldStop, go_on
 from unrolled.runs.tasks.pictured import OF_TABLES, colours, read_pictures, shape_of
 
@@ -61,6 +61,7 @@ class CaptionKind(ExamplesKind[CaptionConfig, AboutCaptions, Captioned]):
     files = (ABOUT, DataFile(_PICTURES, None))
     forgets = frozenset({"image_folder"})
     used_with = looked_with = frozenset({"beam", "length_penalty", "temperature"}) | OF_TABLES
+    reads_with = OF_TABLES
     while_training = MappingProxyType({"beam": 1, "temperature": None})
     uses = MappingProxyType(
         {
@@ -89,6 +90,8 @@ class CaptionKind(ExamplesKind[CaptionConfig, AboutCaptions, Captioned]):
         texts = (text for row in rows for text in read[row].texts)
         spelling = spelling_of(texts, config.tokens, config.vocab_size, lower=config.lower)
         features = features_by(config.encoder, read)
+        if config.encoder is not None:
+            check_repeats(config.encoder)
         data = captioned(spelling, read, config.max_length, None if features is None else features.values)
         longest = max(len(spelling.cut(text)) for row in rows for text in read[row].texts)
         mean, deviation = scale_of([data.pixels[rows]])

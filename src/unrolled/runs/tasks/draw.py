@@ -79,7 +79,7 @@ class DrawKind(ExamplesKind[DrawConfig, AboutPictures, Examples]):
     shows = "what it draws out of nothing"
     forgets = frozenset({"image_folder"})
     used_with = frozenset({"draws", "image_folder", "image_column"})
-    looked_with = frozenset({"image_folder", "image_column"})
+    looked_with = reads_with = frozenset({"image_folder", "image_column"})
     uses = MappingProxyType(
         {
             "unrolled predict {run} FILE": "how many nats each of other images costs",

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from unrolled.data import Examples
 from unrolled.models import Drawer, evaluating
+from unrolled.runs.tasks.classes_score import check_finite
 from unrolled.runs.tasks.kind import ShouldStop, go_on
 from unrolled.training import seed_of
 
@@ -77,6 +78,9 @@ def bounds_of(model: Drawer, examples: Examples, draws: int, should_stop: Should
     """The bounds of these images; None if it was told to stop.
 
     The noise is a function of an image and of the number of the draw: always the same, whatever is drawn beside it.
+
+    Raises:
+        RunError: some are no finite numbers.
     """
     device = next(model.parameters()).device
     found = []
@@ -92,7 +96,9 @@ def bounds_of(model: Drawer, examples: Examples, draws: int, should_stop: Should
                 drawn = model(images, noise_of(model, given, draw).to(images))
                 of_draws.append(torch.stack([drawn.reconstruction(images), drawn.latent().sum(dim=0)]))
             found.append(torch.stack(of_draws).double().mean(dim=0))
-    reconstruction, latent = torch.cat(found, dim=1).cpu().numpy()
+    parts = torch.cat(found, dim=1).cpu().numpy()
+    check_finite("bounds", parts.T)
+    reconstruction, latent = parts
     return Bounds(reconstruction, latent)
 
 

@@ -272,7 +272,10 @@ class ExamplesKind(Kind[Config, AboutType, Data], Generic[Config, AboutType, Dat
         del step
         assert isinstance(task, ExamplesTask)
         few: Any = task.shown.pick(spread(len(task.shown), self.shown))
-        lines = self.lines(self._in_training(config), about, task.model, few, should_stop)
+        try:
+            lines = self.lines(self._in_training(config), about, task.model, few, should_stop)
+        except (GenerationError, RunError):
+            return None  # (numbers that are not finite: the trainer says what is wrong)
         return None if lines is None else "\n".join(lines)
 
     def _in_training(self, config: Config) -> Config:

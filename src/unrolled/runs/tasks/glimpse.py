@@ -52,7 +52,7 @@ class GlimpseKind(ExamplesKind[GlimpseConfig, AboutGlimpses, Examples]):
     files = (ABOUT, DataFile(_IMAGES, None))
     forgets = frozenset({"image_folder"})
     used_with = frozenset({"runs", *OF_TABLES})
-    looked_with = OF_TABLES
+    looked_with = reads_with = OF_TABLES
     while_training = MappingProxyType({"runs": 1})
     shown = 8
     shows = "what it says of images"

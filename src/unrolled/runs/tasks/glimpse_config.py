@@ -77,6 +77,12 @@ class GlimpseConfig(PicturesConfig):
         return self
 
     @model_validator(mode="after")
+    def _one_patch_has_no_wider_one(self) -> GlimpseConfig:
+        if self.scales == 1:
+            self.leave_out(("scale_factor",), "with --scales 1 there is no wider patch")
+        return self
+
+    @model_validator(mode="after")
     def _nothing_is_learned_of_places_that_are_not_chosen(self) -> GlimpseConfig:
         if self.looks != "learned":
             of_choice = ("deviation", "rewarded", "reward", "explore")

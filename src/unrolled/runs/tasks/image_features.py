@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+import torch
 from torch import nn
 
 from unrolled.data import Picture
@@ -39,6 +40,22 @@ def features_by(encoder: str | None, pictures: Sequence[Picture]) -> Features | 
             return kept_features(network, f"{encoder} {digest}", np.stack([one.pixels for one in pictures]))
     except ShapeError as error:
         raise ConfigError(f"the encoder {encoder} cannot read these images: {error}") from error
+
+
+def check_repeats(encoder: str) -> None:
+    """Check that anybody's function makes the same network each time.
+
+    Raises:
+        ConfigError: it does not, so that nothing could be said of other images later.
+    """
+    if not names_a_model(encoder):
+        return
+    first, second = (module_of(encoder).state_dict() for _ in range(2))
+    if first.keys() != second.keys() or not all(torch.equal(one, second[name]) for name, one in first.items()):
+        raise ConfigError(
+            f"the encoder {encoder} has other weights each time that it is made: let the function load them, or seed"
+            " what draws them"
+        )
 
 
 def _digest(encoder: str) -> str:

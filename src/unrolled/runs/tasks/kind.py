@@ -136,6 +136,7 @@ class Kind(ABC, Generic[Config, AboutType, Data]):
     shows: ClassVar[str]  # what `show` returns, as a heading
     uses: ClassVar[Mapping[str, str]]  # commands that suit a trained run, {run} in its place -> what for
     used_with: ClassVar[frozenset[str]] = frozenset()  # options that can be others in use than they were in training
+    reads_with: ClassVar[frozenset[str]] = frozenset()  # those of them that say how other data are read
     looked_with: ClassVar[frozenset[str]] = frozenset()  # those of them that matter to who looks into one
     forgets: ClassVar[frozenset[str]] = frozenset()  # options that say where the training's data lie, and nothing more
     config: type[Config]

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from unrolled.data import FrameShape, Picture, Ragged, found, name_images, pictures
+from unrolled.data import FrameShape, Picture, Ragged, are_arrays, found, name_images, pictures
 from unrolled.errors import ConfigError, DataError
 from unrolled.runs.tasks.examples import ExamplesConfig
 
@@ -35,11 +35,11 @@ class ImagesConfig(ExamplesConfig):
         """Check that options without effect have their defaults.
 
         Raises:
-            ValueError: one has not.
+            ConfigError: one has not.
         """
         fields = type(self).model_fields
         if others := [name for name in names if getattr(self, name) != fields[name].default]:
-            raise ValueError(f"{why}: leave --{others[0].replace('_', '-')} out")
+            raise ConfigError(f"{why}: leave --{others[0].replace('_', '-')} out")
 
     @property
     def folder(self) -> Path | None:
@@ -75,6 +75,8 @@ def read_pictures(
         name = ", ".join(place.name for place in sources)
         if not name_images(sources):
             _check_unasked(config, name, is_new=learned is None)
+        if learned is None and are_arrays(sources):
+            config.leave_out(("image_size", "image_channels"), f"the images of {name} stay as they are")
         read = pictures(sources, learned or config.frame, *config.columns, config.folder, has_texts=has_texts)
     if learned is not None:
         check_frame(read, learned)
