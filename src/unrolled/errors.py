@@ -8,6 +8,7 @@
     ├── CellError        no such cell, or no such option of a cell
     ├── ConfigError      an option or a file of options that cannot be used
     ├── DataError        text that cannot be found, read, encoded or split
+    │   └── NoAnswerError    ... or examples of which nothing says what is right
     ├── RunError         a folder that is not a run, or cannot become one
     │   └── PlaceTakenError   ... because something lies there
     ├── AddressError     no such value in a model that is looked into
@@ -57,6 +58,10 @@ class ConfigError(UnrolledError, ValueError):
 
 class DataError(UnrolledError, ValueError):
     """A text cannot be found, read, encoded or split."""
+
+
+class NoAnswerError(DataError):
+    """Nothing says what belongs to an example."""
 
 
 class RunError(UnrolledError, ValueError):

@@ -203,6 +203,29 @@ def test_looking_into_one(folder, trained):
     assert {one.name for one in seen.account.labels} == {"start", "end"}
 
 
+def test_looking_at_images_that_nobody_has_told_of(folder, tmp_path, trained):
+    path, _ = trained
+    files = tmp_path / "mine"
+    files.mkdir()
+    images = np.load(folder / "shapes.npz")["x"][:3]
+    for number, image in enumerate(images):
+        Image.fromarray(image).save(files / f"{number}.png")
+    said = [one.text for one in predict(path, str(files))]
+    for places, count in (([str(files / "1.png")], 1), ([str(files)], 3)):
+        seen = look(path, places)
+        assert seen.text.endswith(f"{count} images")
+        assert {one.about for one in seen.sentences} & {"scores", "attention"} == {"attention"}
+        names = list(seen.figures)
+        assert names[:2] == ["Where it looked before each word", "What it told, the likeliest first"]
+        gallery = seen.figures[names[1]].data[1]
+        assert sorted(gallery.text) == sorted(said if count == 3 else said[1:2])
+        assert "it is" not in seen.figures[names[0]].layout.title.text
+    whole = seen.account.symbols
+    assert "".join(whole).replace("(start)", "").split() == " ".join(said).split(), "it reads what it says itself"
+    with pytest.raises(DataError, match="nothing says what belongs to it"):
+        evaluate(path, str(files))
+
+
 @pytest.mark.parametrize("image", ["every", "word"])
 def test_looking_into_one_without_attention(folder, tmp_path, image):
     path = train(_config(folder / "shapes.npz", samples=0, steps=5, image=image), tmp_path / "run")

@@ -320,6 +320,23 @@ def test_data_that_cannot_be_learned(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("way", [{}, {"network": "dram"}])
+def test_looking_at_images_of_which_nobody_knows(folder, tmp_path, way):
+    path = train(_config(folder / ("two.npz" if way else "one.npz"), samples=0, steps=20, **way), tmp_path / "run")
+    (tmp_path / "mine").mkdir()
+    for number, image in enumerate(np.load(folder / "one.npz")["x"][:4]):
+        Image.fromarray(image).save(tmp_path / "mine" / f"{number}.png")
+    seen = look(path, [str(tmp_path / "mine")])
+    said = [one.text for one in predict(path, str(tmp_path / "mine"))]
+    told = [one.text for one in seen.sentences if one.about in ("glimpses", "images")]
+    assert "what they are said to be after the last of" in told[0]
+    assert all(one.startswith(("surest: said ", "least sure: said ")) and "right" not in one for one in told[1:])
+    assert {one.split("said ")[1].rsplit(" (", 1)[0] for one in told[1:]} <= {one or "(nothing)" for one in said}
+    assert look(path, [str(tmp_path / "mine" / "2.png")]).text.endswith("1 images")
+    with pytest.raises(DataError, match="nothing says what belongs to it"):
+        evaluate(path, str(tmp_path / "mine"))
+
+
 def test_options_of_reading_are_for_data_that_are_named(trained):
     for use in (evaluate, look):
         with pytest.raises(ConfigError, match="image_folder says how other data are read, and none are named"):

@@ -16,7 +16,7 @@ from unrolled.data.images import FrameShape, Pixels, image_of
 from unrolled.data.ragged import Array
 from unrolled.data.sources import Place, Source
 from unrolled.data.tables import Wanted, columns_of, ending, is_table, some_lines_of
-from unrolled.errors import DataError
+from unrolled.errors import DataError, NoAnswerError
 
 _IMAGE = ("image", "file", "file_name", "filename", "path")
 _TEXT = ("caption", "text", "label", "description", "class")
@@ -152,12 +152,12 @@ def _label(place: Place, source: Source) -> str:
     """What the folder is called in which an image lies.
 
     Raises:
-        DataError: it lies in none, or is no image.
+        NoAnswerError: it lies in none, or is no image.
     """
     folder = Path(place.name)
     inner = source.path.relative_to(folder) if folder.is_dir() else Path(source.path.name)
     if len(inner.parts) < 2 or ending(source) not in _ENDINGS:
-        raise DataError(
+        raise NoAnswerError(
             f"{source.name}: nothing says what belongs to it: give a table (.tsv, .csv) of images and texts, COCO's"
             " .json, an .npz of x and y, or a folder with a folder for each label"
         )

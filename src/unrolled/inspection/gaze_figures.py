@@ -23,18 +23,22 @@ _TINT = np.array([213, 94, 0], dtype=np.float64)  # of what is looked at
 _TINTED = 0.6
 _ROW = 175  # pixels of a page that a row of images takes, with what is said of them
 _IN_A_ROW = 5
+_VERDICTS = {True: RIGHT, False: WRONG, None: BLACK}
 _LETTERS = 22  # of a line below an image
 _LINES = 2  # of what is said, and as many of what is right
 
 
 @dataclass(frozen=True)
 class Captured:
-    """An image, uint8 `[C, height, width]`, what was said of it, what it is, and whether that is the same."""
+    """An image, uint8 `[C, height, width]`, what was said of it, what it is, and whether that is the same.
+
+    is_right: None where nobody knows what it is.
+    """
 
     pixels: Pixels
     said: str
     truth: str
-    is_right: bool
+    is_right: bool | None
 
 
 def gazes(shown: Sequence[Gaze]) -> go.Figure:
@@ -57,7 +61,7 @@ def gallery(shown: Sequence[Captured]) -> go.Figure:
     """Images, several in a row; below each what was said, and what is right where that is another. Not empty."""
     pixels = coloured(thinned(np.stack([one.pixels for one in shown]), _FINEST))
     labels = [_said(one) for one in shown]
-    places, colours = range(len(shown)), [RIGHT if one.is_right else WRONG for one in shown]
+    places, colours = range(len(shown)), [_VERDICTS[one.is_right] for one in shown]
     drawn = go.Figure(_panels(pixels, places, labels, colours))
     rows = -(-len(shown) // _IN_A_ROW)
     return laid_out(drawn, None, None).update_layout(
@@ -67,7 +71,7 @@ def gallery(shown: Sequence[Captured]) -> go.Figure:
 
 def _said(one: Captured) -> str:
     said = _wrapped(one.said or "(nothing)")
-    return said if one.is_right else f"{said}<br><i>is</i> {_wrapped(one.truth)}"
+    return f"{said}<br><i>is</i> {_wrapped(one.truth)}" if one.is_right is False else said
 
 
 def _wrapped(text: str) -> str:

@@ -207,6 +207,17 @@ class CaptionKind(ExamplesKind[CaptionConfig, AboutCaptions, Captioned]):
                 others = tuple((other.text, other.log_probability) for other in rest)
                 yield Caption(where, best.text, best.log_probability, others)
 
+    def unanswered(
+        self, config: CaptionConfig, about: AboutCaptions, model: nn.Module, places: Sequence[str]
+    ) -> tuple[str, Captioned]:
+        """Images without captions, as if what it says were read."""
+        assert isinstance(model, Captioner)
+        name, read = read_pictures(config, places, about.frame, has_texts=False)
+        images = _as_learned(about, read)
+        found = tell(model, about, images, config.way)
+        assert found is not None, "nobody says stop"
+        return name, images.said([about.spelling.ids(ranked[0].pieces) for ranked in found], len(about.spelling))
+
     def legend(self, about: AboutCaptions) -> Mapping[str, Any]:
         """The words, and the id that begins and ends what is said."""
         return {"target": about.spelling.model_dump(), "boundary": len(about.spelling)}

@@ -65,6 +65,11 @@ class Captioned(Examples):
         pixels = self.pixels[np.asarray(rows, dtype=np.int64)]
         return replace(super().pick(rows), pixels=pixels, texts=texts, wheres=wheres)
 
+    def said(self, ids: Sequence[NDArray[np.int64]], boundary: int) -> Self:
+        """The same images with other captions, as ids; no text belongs to them."""
+        targets = Ragged.of(np.append(one, boundary).astype(np.int32) for one in ids)
+        return replace(self, targets=targets, texts=((),) * len(self))
+
 
 def captioned(
     spelling: Spelling, pictures: Sequence[Picture], most: int, features: NDArray[np.float32] | None = None

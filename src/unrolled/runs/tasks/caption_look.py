@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -33,11 +34,11 @@ _BEFORE = ("(image)", "(start)")
 
 @dataclass(frozen=True)
 class _Ranked:
-    """Images with what was said of them, the best first; `f1`: of the words."""
+    """Images with what was said of them, the best first; `f1`: of the words; `is_right`: None where nobody knows."""
 
     images: Captioned
     said: Sequence[str]
-    is_right: Sequence[bool]
+    is_right: Sequence[bool | None]
     f1: Sequence[float]
 
 
@@ -63,7 +64,7 @@ def look_at_captions(
     labels = _labels(lengths, about.unit)
     made = account_of(opened(model), *inputs, symbols=symbols, labels=labels, lengths=lengths, say=asked.say)
     gazes = list(_gazes(model, about, few, told))
-    sentences = [*_of_scores(ranked), *_of_gazes(gazes)]
+    sentences = [*(_of_scores(ranked) if asked.has_answers else ()), *_of_gazes(gazes)]
     return Seen(f"{name}, {len(read)} images", sum(lengths), made, sentences, partial(_pictures, gazes, ranked))
 
 
@@ -92,6 +93,10 @@ def _ranked(model: Captioner, about: AboutCaptions, examples: Captioned, way: Be
     """Images by the F1 of what was said; of equal ones the likelier first."""
     told = tell(model, about, examples, way)
     assert told is not None, "nobody says stop"
+    if not any(examples.texts):
+        likeliest = sorted(range(len(told)), key=lambda row: -told[row][0].log_probability)
+        texts = [told[row][0].text for row in likeliest]
+        return _Ranked(examples.pick(likeliest), texts, [None] * len(told), [0.0] * len(told))
     said = [about.spelling.cut(ranked[0].text) for ranked in told]
     references = [[about.spelling.cut(text) for text in texts] for texts in examples.texts]
     f1, exact = word_f1(said, references), exact_match(said, references)
@@ -113,7 +118,9 @@ def _gazes(model: Captioner, about: AboutCaptions, images: Captioned, told: Sequ
             weights = best.places.reshape(-1, *shape)
             if model.teller.config.image == "hard":  # (the place that it looked at, not how likely it was)
                 weights = (weights == weights.max(axis=(1, 2), keepdims=True)).astype(np.float32)
-            title = f"{best.text}  ({best.log_probability:.2f} nats); it is: {images.texts[row][0]}"
+            title = f"{best.text}  (log p = {best.log_probability:.2f} nats)"
+            if images.texts[row]:
+                title += f"; it is: {images.texts[row][0]}"
             pieces = [*(about.spelling.join([one]) for one in best.pieces), _END]
             yield Gaze(f"{row + 1}: {best.text}", title, images.pixels[row], pieces, weights, place)
 
@@ -122,13 +129,15 @@ def _pictures(gazes: Sequence[Gaze], ranked: _Ranked) -> Mapping[str, Any]:
     from unrolled.inspection import gaze_figures as figures  # (plotly is slow to import, and seldom needed)
 
     captured = [
-        figures.Captured(pixels, said, texts[0], is_right)
+        figures.Captured(pixels, said, next(iter(texts), ""), is_right)
         for pixels, said, texts, is_right in zip(
             ranked.images.pixels, ranked.said, ranked.images.texts, ranked.is_right, strict=True
         )
     ]
     each = min(_EACH, max(1, len(captured) // 2))
     shown = {"Where it looked before each word": figures.gazes(gazes)} if gazes else {}
+    if captured[0].is_right is None:
+        return {**shown, "What it told, the likeliest first": figures.gallery(captured[: 2 * _EACH])}
     shown["What it told best, by F1 of the words, then by likelihood"] = figures.gallery(captured[:each])
     if len(captured) > 1:
         shown["What it told worst, by the same"] = figures.gallery(captured[: -each - 1 : -1])
@@ -136,7 +145,7 @@ def _pictures(gazes: Sequence[Gaze], ranked: _Ranked) -> Mapping[str, Any]:
 
 
 def _of_scores(ranked: _Ranked) -> Iterator[Sentence]:
-    exact, f1 = float(np.mean(ranked.is_right)), float(np.mean(ranked.f1))
+    exact, f1 = fmean(map(bool, ranked.is_right)), float(np.mean(ranked.f1))
     text = f"of {len(ranked.said)} images {exact:.0%} are told exactly as they are; word F1 {f1:.2f}"
     yield Sentence("scores", text, {"exact": round(exact, 4), "f1": round(f1, 4), "images": len(ranked.said)})
 

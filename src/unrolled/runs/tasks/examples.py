@@ -6,6 +6,7 @@ import math
 import os
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -15,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from torch import Tensor, nn
 
 from unrolled.data import Examples
-from unrolled.errors import ConfigError, DataError, GenerationError, RunError
+from unrolled.errors import ConfigError, DataError, GenerationError, NoAnswerError, RunError
 from unrolled.runs.config import RunConfig
 from unrolled.runs.events import Told
 from unrolled.runs.tasks.kind import Asked, Contents, DataFile, Gathered, Kind, Score, Seen, ShouldStop, go_on
@@ -219,6 +220,13 @@ class ExamplesKind(Kind[Config, AboutType, Data], Generic[Config, AboutType, Dat
     def seen(self, config: Config, about: AboutType, model: nn.Module, name: str, examples: Data, asked: Asked) -> Seen:
         """What is seen in a model while it reads these examples, which are called so."""
 
+    def unanswered(
+        self, config: Config, about: AboutType, model: nn.Module, places: Sequence[str]
+    ) -> tuple[str, Data] | None:
+        """Examples of which nobody knows the answers, with those of the model; None: such are not looked at."""
+        del config, about, model, places
+        return None
+
     def gathered(self, about: AboutType, data: Data) -> Gathered[AboutType, Data]:
         """Examples that were read, and how a run keeps them."""
         holder = self.files[1].name
@@ -296,7 +304,13 @@ class ExamplesKind(Kind[Config, AboutType, Data], Generic[Config, AboutType, Dat
             raise ConfigError(
                 f"labels of one's own are for text, --task text: with --task {self.name} the answers are looked for"
             )
-        name, examples = self._asked(config, about, data, asked.places)
+        try:
+            name, examples = self._asked(config, about, data, asked.places)
+        except NoAnswerError:
+            found = self.unanswered(config, about, model, asked.places)
+            if found is None:
+                raise
+            (name, examples), asked = found, replace(asked, has_answers=False)
         return self.seen(config, about, model, name, examples, asked)
 
     def _asked(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -21,7 +21,7 @@ from unrolled.runs.tasks.examples import ABOUT, ExamplesKind
 from unrolled.runs.tasks.glimpse_config import OF_CHANCE, OF_PATCHES, GlimpseConfig
 from unrolled.runs.tasks.glimpse_data import AboutGlimpses, about_pictures, check_stored, examples_of
 from unrolled.runs.tasks.glimpse_look import look_at_glimpses
-from unrolled.runs.tasks.glimpse_score import GlimpseScore, answers_of, said_of, score_of
+from unrolled.runs.tasks.glimpse_score import GlimpseScore, answers_of, said_of, said_targets, score_of
 from unrolled.runs.tasks.kind import Asked, DataFile, Gathered, Prediction, Seen, ShouldStop, go_on
 from unrolled.runs.tasks.pictured import OF_TABLES, colours, read_pictures
 
@@ -159,6 +159,17 @@ class GlimpseKind(ExamplesKind[GlimpseConfig, AboutGlimpses, Examples]):
         for one, of_one in zip(read, answers, strict=True):
             said, chances = said_of(about.classes, of_one)
             yield Recognised(one.where, " ".join(said), chances)
+
+    def unanswered(
+        self, config: GlimpseConfig, about: AboutGlimpses, model: nn.Module, places: Sequence[str]
+    ) -> tuple[str, Examples]:
+        """Images of which nobody says what is in them, as if what it says were."""
+        assert isinstance(model, Beholder)
+        name, read = read_pictures(config, places, about.frame, has_texts=False)
+        images = examples_of(about, read, has_texts=False)
+        answers = answers_of(model, images, 1)
+        assert answers is not None, "nobody says stop"
+        return name, replace(images, targets=said_targets(about.classes, answers))
 
     def legend(self, about: AboutGlimpses) -> Mapping[str, Any]:
         """The classes."""

@@ -42,8 +42,9 @@ def look_at_glimpses(model: Beholder, about: AboutGlimpses, examples: Examples, 
     inputs = (batch.inputs, batch.lengths, *sight.given)
     made = account_of(opened(model), *inputs, labels=labels, lengths=[steps] * len(examples), say=asked.say)
     wanted = wanted_of(model, examples)
-    shown = list(_shown(model, about, batch.inputs[0].numpy(), sight, chances, wanted))
-    told = [_told_of_all(model, about, boxes, chances, wanted), *(_told(one) for one in shown)]
+    known = wanted if asked.has_answers else None
+    shown = list(_shown(model, about, batch.inputs[0].numpy(), sight, chances, known))
+    told = [_told_of_all(model, about, boxes, chances, wanted, asked), *(_told(one) for one in shown)]
     return Seen(f"{name}, {len(examples)} images", steps * len(examples), made, told, partial(_pictures, shown))
 
 
@@ -72,26 +73,30 @@ def _shown(
     images: NDArray[np.float32],
     sight: Sight,
     chances: NDArray[np.float64],
-    wanted: NDArray[np.int64],
+    wanted: NDArray[np.int64] | None,
 ) -> Iterator[Glimpses]:
-    """The surest images that are right, the surest that are wrong, the least sure, each once."""
+    """The surest images that are right, the surest that are wrong, the least sure, each once.
+
+    Where nobody knows what is right (`wanted` is None): the surest, and the least sure.
+    """
     symbols = (*about.classes, *([_END] if about.ends else []))
     last = chances[model.config.glimpses - 1 :: model.config.glimpses].transpose(1, 0, 2)  # [B, S, V]
     said = [said_of(about.classes, answers) for answers in last]
-    truth = [_spelled(symbols, one) for one in wanted]
-    is_right = np.array([" ".join(words) == one for (words, _), one in zip(said, truth, strict=True)])
+    truth = None if wanted is None else [_spelled(symbols, one) for one in wanted]
+    is_right = np.array([truth is None or " ".join(words) == truth[row] for row, (words, _) in enumerate(said)])
     sure = np.array([math.prod(each) for _, each in said])
     boxes, patches = sight.boxes.double().numpy(), sight.seen.numpy()
     taken: set[int] = set()
     for sort, rows, order in (
-        ("surest, and right", is_right, -sure), ("surest, and wrong", ~is_right, -sure),
+        ("surest" if truth is None else "surest, and right", is_right, -sure), ("surest, and wrong", ~is_right, -sure),
         ("least sure", sure >= 0, sure),
     ):  # fmt: skip
         for row in [one for one in np.argsort(order, kind="stable").tolist() if rows[one] and one not in taken][:_EACH]:
             taken.add(row)
             words = " ".join(said[row][0]) or "(nothing)"
-            judged = "which is right" if is_right[row] else f"it is {truth[row]}"
-            verdict = f"{sort}: said {words} ({sure[row]:.2f}), {judged}"
+            verdict = f"{sort}: said {words} ({sure[row]:.2f})"
+            if truth is not None:
+                verdict += ", which is right" if is_right[row] else f", it is {truth[row]}"
             which = f"{sort}, image {row}"
             seen = boxes[:, row], patches[:, row]
             yield Glimpses(which, verdict, images[row], *seen, symbols, chances[:, row], model.config.glimpses)
@@ -107,6 +112,7 @@ def _told_of_all(
     boxes: NDArray[np.float64],
     chances: NDArray[np.float64],
     wanted: NDArray[np.int64],
+    asked: Asked,
 ) -> Sentence:
     """How much is right after each glimpse of an object, how far it goes from one to the next, how wide it looks."""
     each = model.config.glimpses
@@ -117,10 +123,12 @@ def _told_of_all(
     moved = np.diff(middles(boxes), axis=0)
     far = float(np.linalg.norm(moved, axis=2).mean()) if len(moved) else 0.0
     what = "objects and ends" if about.ends else "images"
-    text = (
-        f"{after[0]:.0%} of {int(real[:, 0].sum()):,} {what} are right after the first glimpse of them, {after[-1]:.0%}"
-        f" after the last of {each}; from a glimpse to the next it goes {far:.1f} pixels in the mean"
-    )
+    first = f"{after[0]:.0%} of {int(real[:, 0].sum()):,} {what} are"
+    if asked.has_answers:
+        text = f"{first} right after the first glimpse of them, {after[-1]:.0%} after the last of {each}"
+    else:
+        text = f"{first} after the first glimpse of them what they are said to be after the last of {each}"
+    text += f"; from a glimpse to the next it goes {far:.1f} pixels in the mean"
     figures: dict[str, Any] = {"right": [round(one, 4) for one in after], "pixels": round(far, 2)}
     sides = boxes[:, :, 0, 2].mean(axis=1)
     if np.ptp(boxes[..., 0, 2]):

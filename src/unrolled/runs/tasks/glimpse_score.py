@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unrolled.data import PADDING, Batch, Examples
+from unrolled.data import PADDING, Batch, Examples, Ragged
 from unrolled.models import Beholder
 from unrolled.runs.tasks.batches import read_all
 from unrolled.runs.tasks.classes_score import check_finite
@@ -96,3 +96,10 @@ def said_of(classes: Sequence[str], answers: NDArray[np.float64]) -> tuple[tuple
     said = answers.argmax(axis=1).tolist()
     end = said.index(len(classes)) if len(classes) in said else len(said)
     return tuple(classes[symbol] for symbol in said[:end]), tuple(answers.max(axis=1)[: end + 1].tolist())
+
+
+def said_targets(classes: Sequence[str], answers: Answers) -> Ragged:
+    """The symbols that are said of each image by these answers, as numbers."""
+    places = {name: place for place, name in enumerate(classes)}
+    said = (said_of(classes, of_one)[0] for of_one in answers)
+    return Ragged.of(np.array([places[one] for one in symbols], dtype=np.int32) for symbols in said)

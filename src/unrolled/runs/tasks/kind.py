@@ -97,12 +97,14 @@ class Asked:
 
     places: what it reads; none: what was held out. most: steps that it reads. labels: of the user's own, see
     `inspection.labels_of`; also the path of a file with a number for each step. say: is told what is going on.
+    has_answers: whether anybody knows what is right; else what the model says stands in its place.
     """
 
     places: Sequence[str] = ()
     most: int = 100_000
     labels: Mapping[str, Any] = field(default_factory=dict)
     say: Say = lambda _: None
+    has_answers: bool = True
 
 
 @dataclass(frozen=True)
