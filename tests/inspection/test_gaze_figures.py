@@ -38,12 +38,22 @@ def test_what_was_looked_at_stands_out(gaze):
         lit = reddish.reshape(2, 2, 3, 2).mean(axis=(1, 3)).ravel()
         assert lit.argmax() == number
         assert (np.delete(lit, number) == 0).all()
+    assert (image(sheet, 2, 1) == 232).all(), "nothing stands out where all places count alike"
     assert list(labels.text) == ["", *(f"&lt;{number}&gt;" for number in range(7))]
     middles = [2 + column * ACROSS + (WIDTH - 1) / 2 for column in (0, 0, 1, 2, 3, 4, 0, 1)]
     assert list(labels.x) == middles
     rows = [round((one - 2) // DOWN) for one in labels.y]
     assert rows == [0, 1, 1, 1, 1, 1, 2, 2]
     assert "<b>" not in figure.layout.title.text
+
+
+def test_how_much_more_than_evenly():
+    """Of 16 places: even is 1/16, and eight times that is all that can be seen."""
+    weights = np.full((1, 4, 4), 0.0, np.float32)
+    weights[0, 0, :3] = [1 / 16, 4.5 / 16, 10 / 16]
+    shown = Gaze("it", "it", np.zeros((1, 4, 4), np.uint8), ["x"], weights).enlarged()
+    np.testing.assert_allclose(shown[0, 0], [0, 0.5, 1, 0], atol=1e-6)
+    assert (shown[0, 1:] == 0).all()
 
 
 def test_said_and_right(gaze):

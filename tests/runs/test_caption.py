@@ -12,6 +12,7 @@ from unrolled import CaptionConfig, ConfigError, DataError, evaluate, load, look
 from unrolled.data import Lexicon, Picture, found, pictures
 from unrolled.generation import Beam, Strategy
 from unrolled.runs import KINDS, Prepared, Sampled
+from unrolled.runs.config import validated
 from unrolled.runs.tasks.caption_data import LONGEST, captioned
 from unrolled.runs.tasks.caption_score import score_of_texts
 from unrolled.runs.tasks.captioning import tell
@@ -194,7 +195,7 @@ def test_looking_into_one(folder, trained):
     assert "captioner that says words" in seen.report()
     names = list(seen.figures)[:3]
     best, worst = "What it told best, by F1 of the words, then by likelihood", "What it told worst, by the same"
-    assert names == ["Where it looked before each word", best, worst]
+    assert names == [WHERE, best, worst]
     assert len(seen.figures[names[0]].frames) == 16
     told = {one.about: one for one in seen.sentences}
     assert told["scores"].figures["exact"] > 0.9
@@ -216,7 +217,7 @@ def test_looking_at_images_that_nobody_has_told_of(folder, tmp_path, trained):
         assert seen.text.endswith(f"{count} images")
         assert {one.about for one in seen.sentences} & {"scores", "attention"} == {"attention"}
         names = list(seen.figures)
-        assert names[:2] == ["Where it looked before each word", "What it told, the likeliest first"]
+        assert names[:2] == [WHERE, "What it told, the likeliest first"]
         gallery = seen.figures[names[1]].data[1]
         assert sorted(gallery.text) == sorted(said if count == 3 else said[1:2])
         assert "it is" not in seen.figures[names[0]].layout.title.text
@@ -268,6 +269,17 @@ def test_bad_options(folder, tmp_path, options, told):
     with pytest.raises((ConfigError, DataError, ValueError), match=told):
         train(_config(folder / "shapes.npz", **options), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_run_outlives_a_change_of_defaults(trained, monkeypatch):
+    """It was trained softly, and `mixing`, of hard attention, was what was the default then."""
+    path, _ = trained
+    monkeypatch.setattr(CaptionConfig.model_fields["mixing"], "default", 0.3)
+    assert load(path).config.mixing == 0.8
+    assert evaluate(path, beam=1).count
+    with pytest.raises(ConfigError, match="leave --mixing out"):
+        validated(CaptionConfig, {"data": ["x"], "mixing": 0.8}, "the options", ConfigError)
+    assert validated(CaptionConfig, {"data": ["x"], "mixing": 0.8}, "the options", ConfigError, kept=["mixing"])
 
 
 def test_using_it_wrongly(folder, tmp_path, trained):
@@ -350,6 +362,8 @@ def test_the_score_that_chooses(folder, tmp_path, by):
     assert run.step == max(evaluated, key=merit).step
 
 
+WHERE = "Where it looked before each word: orange where more than evenly, full at eight times that"
+
 ENCODER = """
 import torch
 from torch import nn
@@ -400,7 +414,7 @@ def test_features_of_another_network_are_learned(folder, tmp_path, monkeypatch, 
     (tmp_path / "mine.py").write_text(ENCODER)
     assert len(list(predict(path, str(folder / "files")))) == 30
     seen = look(path, [str(folder / "shapes.npz")])
-    assert ("Where it looked before each word" in seen.figures) == (image == "soft")
+    assert (WHERE in seen.figures) == (image == "soft")
     other = ENCODER.replace("images[:, :1] / 255", "images[:, :1] / 256")
     (tmp_path / "mine.py").write_text(other)
     with pytest.raises(ConfigError, match="is another one now than that whose features were learned"):

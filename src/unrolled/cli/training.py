@@ -131,7 +131,7 @@ def _wanted(options: dict[str, Any], config: Path | None, preset_name: str | Non
         others = [one.name for one in KINDS.values() if name in one.config.model_fields]
         if others and kind.name not in others:
             raise ConfigError(f"{source}: {name} is for --task {' and '.join(others)}, and this is --task {kind.name}")
-    made: RunConfig = validated(kind.config, wanted, source, ConfigError)
+    made: RunConfig = validated(kind.config, wanted, source, ConfigError, kept=of_file.keys() - given.keys())
     return made
 
 

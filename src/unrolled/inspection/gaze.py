@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+_MOST_TIMES = 8  # of even: so much, and more, is shown alike
+
 
 @dataclass(frozen=True)
 class Gaze:
@@ -26,13 +28,19 @@ class Gaze:
     place: int | None = None
 
     def enlarged(self) -> NDArray[np.float32]:
-        """The weights of each pixel, over the largest of all, `[U, height, width]`."""
+        """How far above even the weight of each pixel is, `[U, height, width]`: 0 if no more than if all were alike.
+
+        1: eight times as much as even, or all of the weight.
+        """
         sides = zip(self.pixels.shape[1:], self.weights.shape[1:], strict=True)
         down, across = (
             np.arange(size) * places // size if self.place is None else np.arange(size) // self.place
             for size, places in sides
         )
-        large: NDArray[np.float32] = self.weights[:, down][:, :, across] / self.weights.max()
+        even = 1 / self.weights[0].size
+        most = min(_MOST_TIMES * even, 1.0)
+        above = ((self.weights - even) / (most - even or 1.0)).clip(0, 1)
+        large: NDArray[np.float32] = above[:, down][:, :, across].astype(np.float32)
         return large
 
 

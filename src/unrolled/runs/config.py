@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -49,19 +49,25 @@ class RunConfig(TrainingConfig):
 
 
 _LARGEST = 1 << 16  # bytes of a file of options
+KEPT = "kept"  # in a validation's context: see `validated`
 _MOST_TOLD = 10  # of the things that are wrong with one
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def validated(kind: type[Model], values: Mapping[str, Any], what: str, error: type[UnrolledError]) -> Model:
+def validated(
+    kind: type[Model], values: Mapping[str, Any], what: str, error: type[UnrolledError], kept: Collection[str] = ()
+) -> Model:
     """The values as a model of that kind.
+
+    `kept`: names of those that somebody wrote down, with all others, when other defaults may have held: where they have
+    no effect they may be what they are.
 
     Raises:
         error: a value is unknown, missing or wrong; says which, and what was wanted.
     """
     try:
-        return kind.model_validate(values)
+        return kind.model_validate(values, context={KEPT: frozenset(kept)})
     except ValidationError as refused:
         told = [f"{what}: {_told(one, kind)}" for one in refused.errors(include_url=False)]
         more = [f"... and {len(told) - _MOST_TOLD} more"] if len(told) > _MOST_TOLD else []

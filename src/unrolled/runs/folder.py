@@ -150,7 +150,7 @@ class RunFolder:
         except ConfigError as error:
             raise RunError(f"{self.path / CONFIG}: {error}") from error
         folder.holding(_names(kind))
-        config = validated(kind.config, options, str(self.path / CONFIG), RunError)
+        config = validated(kind.config, options, str(self.path / CONFIG), RunError, kept=options)
         small = {one.name: folder.read(one.name, one.largest) for one in kind.files if one.largest is not None}
         try:
             graph = Graph.from_json(folder.read(CELL, _LARGEST).decode())

@@ -63,8 +63,9 @@ class Run:
             raise ConfigError(f"{name} is no option of {use} --task {kind.name}, which {known}")
         if not reads and (idle := sorted(options.keys() & kind.reads_with)):
             raise ConfigError(f"{idle[0]} says how other data are read, and none are named: name them, or leave it out")
+        own = kind.in_use(self.config).model_dump()
         found: RunConfig = validated(
-            kind.config, kind.in_use(self.config).model_dump() | options, "the options", ConfigError
+            kind.config, own | options, "the options", ConfigError, kept=own.keys() - options.keys()
         )
         return found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, model_validator
 
 from unrolled.data import Cut
 from unrolled.generation import Beam, Strategy
@@ -64,17 +64,17 @@ class CaptionConfig(PicturesConfig):
     chosen_by: Literal["BLEU", "CIDEr", "F1", "exact", "nats"] = Field(default="F1", description="the best weights")
 
     @model_validator(mode="after")
-    def _fits(self) -> CaptionConfig:
+    def _fits(self, info: ValidationInfo) -> CaptionConfig:
         if self.lower and self.tokens == "pairs":
             raise ValueError("byte pairs have capital letters of their own: leave --lower out")
         if self.encoder is not None:
-            self.leave_out(("encoder_size", "blocks", "shift"), "the network of --encoder stays as it is")
+            self.leave_out(("encoder_size", "blocks", "shift"), "the network of --encoder stays as it is", info)
         if not self.attends:
-            self.leave_out(("spread",), f"with --image {self.image} nothing is attended to")
+            self.leave_out(("spread",), f"with --image {self.image} nothing is attended to", info)
         if self.image != "hard":
-            self.leave_out(("reward", "entropy", "mixing"), "no place is drawn but with --image hard")
+            self.leave_out(("reward", "entropy", "mixing"), "no place is drawn but with --image hard", info)
         if self.temperature is not None:
-            self.leave_out(("beam", "length_penalty"), "with --temperature captions are drawn, not searched for")
+            self.leave_out(("beam", "length_penalty"), "with --temperature captions are drawn, not searched for", info)
         return self
 
     @property

@@ -29,6 +29,7 @@ _DRAWN = 16  # images whose attention is drawn
 _RANKED = 400  # images among which the best and the worst are looked for
 _EACH = 10
 _END = "(end)"
+_WHERE = "Where it looked before each word: orange where more than evenly, full at eight times that"
 _BEFORE = ("(image)", "(start)")
 
 
@@ -135,7 +136,7 @@ def _pictures(gazes: Sequence[Gaze], ranked: _Ranked) -> Mapping[str, Any]:
         )
     ]
     each = min(_EACH, max(1, len(captured) // 2))
-    shown = {"Where it looked before each word": figures.gazes(gazes)} if gazes else {}
+    shown = {_WHERE: figures.gazes(gazes)} if gazes else {}
     if captured[0].is_right is None:
         return {**shown, "What it told, the likeliest first": figures.gallery(captured[: 2 * _EACH])}
     shown["What it told best, by F1 of the words, then by likelihood"] = figures.gallery(captured[:each])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, model_validator
 
 from unrolled.models import Aim
 from unrolled.runs.tasks.pictured import PicturesConfig
@@ -70,24 +70,28 @@ class GlimpseConfig(PicturesConfig):
         return self
 
     @model_validator(mode="after")
-    def _a_window_is_one_and_moves_by_itself(self) -> GlimpseConfig:
+    def _a_window_is_one_and_moves_by_itself(self, info: ValidationInfo) -> GlimpseConfig:
         if self.network == "draw":
-            self.leave_out(OF_PATCHES, "with --network draw the recurrent layer reads one patch, through a window")
-            self.leave_out((*OF_CHANCE, "runs"), "with --network draw no place is drawn, and none is learned by reward")
+            self.leave_out(
+                OF_PATCHES, "with --network draw the recurrent layer reads one patch, through a window", info
+            )
+            self.leave_out(
+                (*OF_CHANCE, "runs"), "with --network draw no place is drawn, and none is learned by reward", info
+            )
         return self
 
     @model_validator(mode="after")
-    def _one_patch_has_no_wider_one(self) -> GlimpseConfig:
+    def _one_patch_has_no_wider_one(self, info: ValidationInfo) -> GlimpseConfig:
         if self.scales == 1:
-            self.leave_out(("scale_factor",), "with --scales 1 there is no wider patch")
+            self.leave_out(("scale_factor",), "with --scales 1 there is no wider patch", info)
         return self
 
     @model_validator(mode="after")
-    def _nothing_is_learned_of_places_that_are_not_chosen(self) -> GlimpseConfig:
+    def _nothing_is_learned_of_places_that_are_not_chosen(self, info: ValidationInfo) -> GlimpseConfig:
         if self.looks != "learned":
             of_choice = ("deviation", "rewarded", "reward", "explore")
             alike = ("tries", "runs") if self.looks == "centre" else ()
-            self.leave_out((*of_choice, *alike), f"with --looks {self.looks} no place is chosen")
+            self.leave_out((*of_choice, *alike), f"with --looks {self.looks} no place is chosen", info)
         return self
 
     @property

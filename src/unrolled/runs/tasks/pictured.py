@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, ValidationInfo
 
 from unrolled.data import FrameShape, Picture, Ragged, are_arrays, found, name_images, pictures
 from unrolled.errors import ConfigError, DataError
+from unrolled.runs.config import KEPT
 from unrolled.runs.tasks.examples import ExamplesConfig
 
 OF_TABLES = frozenset({"image_folder", "image_column", "text_column"})
@@ -31,14 +32,15 @@ class ImagesConfig(ExamplesConfig):
         """Of files of images."""
         return (1 if self.image_channels == "grey" else 3, self.image_size, self.image_size)
 
-    def leave_out(self, names: Sequence[str], why: str) -> None:
-        """Check that options without effect have their defaults.
+    def leave_out(self, names: Sequence[str], why: str, info: ValidationInfo | None = None) -> None:
+        """Check that options without effect have their defaults, but for those that `validated` is told to keep.
 
         Raises:
             ConfigError: one has not.
         """
-        fields = type(self).model_fields
-        if others := [name for name in names if getattr(self, name) != fields[name].default]:
+        fields, context = type(self).model_fields, None if info is None else info.context
+        kept = (context or {}).get(KEPT, ())
+        if others := [one for one in names if one not in kept and getattr(self, one) != fields[one].default]:
             raise ConfigError(f"{why}: leave --{others[0].replace('_', '-')} out")
 
     @property
