@@ -221,12 +221,12 @@ def test_bounds_that_are_not_finite_are_told_of(folder, trained):
 
 def test_only_a_drawer_draws_and_none_whose_numbers_are_not_finite(trained, tmp_path, monkeypatch):
     run = load(trained[0])
-    monkeypatch.setattr("unrolled.runs.drawing.load", lambda *_, **__: run)
+    monkeypatch.setattr("unrolled.runs.drawing.loaded", lambda *_, **__: run)
     with torch.no_grad():
         run.model.blank[0, 0, 0] = torch.nan
     with pytest.raises(RunError, match="images that are no finite numbers at 8 of 8 places"):
         draw("it")
-    monkeypatch.setattr("unrolled.runs.drawing.load", lambda *_, **__: replace(run, model=torch.nn.Linear(1, 1)))
+    monkeypatch.setattr("unrolled.runs.drawing.loaded", lambda *_, **__: replace(run, model=torch.nn.Linear(1, 1)))
     with pytest.raises(ConfigError, match="it does not draw: it was trained with --task draw"):
         draw("it")
 
@@ -234,9 +234,10 @@ def test_only_a_drawer_draws_and_none_whose_numbers_are_not_finite(trained, tmp_
 @pytest.mark.parametrize("weights", [{"best": True}, {"average": 2}, {}])
 def test_the_weights_that_draw(trained, monkeypatch, weights):
     asked = []
-    monkeypatch.setattr("unrolled.runs.drawing.load", lambda *_, **given: asked.append(given) or load(trained[0]))
+    monkeypatch.setattr("unrolled.runs.drawing.loaded", lambda *_, **given: asked.append(given) or load(trained[0]))
     draw(trained[0], 1, **weights)
-    assert asked == [{"best": False, "average": 0} | weights]
+    (given,) = asked
+    assert {name: given[name] for name in ("best", "average")} == {"best": False, "average": 0} | weights
 
 
 def test_every_image_has_its_own_noise(trained):

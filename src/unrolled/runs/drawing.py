@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from unrolled import files
 from unrolled.errors import ConfigError
 from unrolled.models import Drawer, evaluating
-from unrolled.runs.loading import load
+from unrolled.runs.loading import loaded
 from unrolled.runs.tasks.classes_score import check_finite
 from unrolled.runs.tasks.draw_score import normal_noise
+from unrolled.training import check_seed
 
 _AT_ONCE = 200  # images that are drawn side by side
 _MOST = 1_000_000
@@ -42,11 +43,8 @@ def draw(
     """
     if not 1 <= count <= _MOST:
         raise ConfigError(f"count {count}: give the number of images to draw, from 1 to {_MOST:,}")
-    if not 0 <= seed < 2**63:
-        raise ConfigError(f"seed {seed}: give a whole number, 0 or more, below 2**63")
-    run = load(path, best=best, average=average)
-    for warning in run.warnings:
-        warn(warning)
+    check_seed(seed)
+    run = loaded(path, best=best, average=average, warn=warn)
     if not isinstance(run.model, Drawer):
         raise ConfigError(f"{path} does not draw: it was trained with --task {run.config.task}")
     drawn = []

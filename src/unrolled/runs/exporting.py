@@ -17,7 +17,7 @@ from torch import nn
 from unrolled import files
 from unrolled.errors import ConfigError, ExportError, did_you_mean
 from unrolled.exporting import Exported, exported, is_onnx
-from unrolled.runs.loading import Run, load
+from unrolled.runs.loading import Run, loaded
 
 FORMATS = ("onnx",)
 MODEL = "model.onnx"
@@ -76,9 +76,7 @@ def export(
     """
     if to not in FORMATS:
         raise ConfigError(f"there is no format {to!r}: {', '.join(FORMATS)} are there.{did_you_mean(to, FORMATS)}")
-    run = load(path, best=best, average=average)
-    for warning in run.warnings:
-        warn(warning)
+    run = loaded(path, best=best, average=average, warn=warn)
     place = Path(path) / MODEL if out is None else Path(out)
     above = place.resolve().parents
     is_deep = Path(path).resolve() in above[1:]

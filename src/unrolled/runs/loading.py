@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
@@ -68,6 +68,14 @@ class Run:
             kind.config, own | options, "the options", ConfigError, kept=own.keys() - options.keys()
         )
         return found
+
+
+def loaded(path: str | PathLike[str], *, best: bool, average: int, warn: Callable[[str], None]) -> Run:
+    """The same as `load`, which see; what is to be known of the run is told."""
+    run = load(path, best=best, average=average)
+    for warning in run.warnings:
+        warn(warning)
+    return run
 
 
 def load(path: str | PathLike[str], device: str = "cpu", *, best: bool = False, average: int = 0) -> Run:

@@ -16,7 +16,7 @@ from unrolled.errors import ConfigError
 from unrolled.inspection import Account, Sentence, sentences
 from unrolled.runs.folder import RunFolder
 from unrolled.runs.history import History, history_of
-from unrolled.runs.loading import load
+from unrolled.runs.loading import loaded
 from unrolled.runs.reporting import check_place, write_report
 from unrolled.runs.strangers import look_at, names_a_model
 from unrolled.runs.tasks import Asked
@@ -120,9 +120,7 @@ def look(
         seen, steps = look_at(str(path), say)
         return Looked(str(path), "what it was called with", steps, seen)
     path = Path(path)
-    run = load(path, best=best, average=average)
-    for warning in run.warnings:
-        warn(warning)
+    run = loaded(path, best=best, average=average, warn=warn)
     folder = RunFolder.at(path)
     asked = Asked(as_names(places), characters, labels, say)
     own = partial(folder.data, run.identity)

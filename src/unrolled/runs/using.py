@@ -16,8 +16,9 @@ from unrolled.generation import Precision, Strategy, generate
 from unrolled.inspection import Change, intervene
 from unrolled.models import LanguageModel
 from unrolled.runs.folder import RunFolder
-from unrolled.runs.loading import load
+from unrolled.runs.loading import loaded
 from unrolled.runs.tasks import Prediction, Score
+from unrolled.training import check_seed
 
 Warn = Callable[[str], None]
 
@@ -49,11 +50,8 @@ def sample(
     """
     if length < 0:
         raise ConfigError(f"length {length}: give the number of characters to write, 0 or more")
-    if not 0 <= seed < 2**63:
-        raise ConfigError(f"seed {seed}: give a whole number, 0 or more, below 2**63")
-    run = load(path, best=best, average=average)
-    for warning in run.warnings:
-        warn(warning)
+    check_seed(seed)
+    run = loaded(path, best=best, average=average, warn=warn)
     if not isinstance(run.model, LanguageModel):
         raise ConfigError(f"{path} does not write text: it was trained with --task {run.config.task}")
     ids = run.vocabulary.encode_known(prompt, "the prompt")
@@ -85,9 +83,7 @@ def evaluate(
         RunError: not a run. ConfigError: another option, or no data where nothing was held out. DataError: none that it
             can be measured by.
     """
-    run = load(path, best=best, average=average)
-    for warning in run.warnings:
-        warn(warning)
+    run = loaded(path, best=best, average=average, warn=warn)
     own = partial(RunFolder.at(run.path).data, run.identity)
     names = as_names(places)
     return run.identity.kind.evaluate(run.used(options, reads=bool(names)), run.about, own, run.model, names)
@@ -113,7 +109,5 @@ def predict(
     names = as_names(places)
     if not names:
         raise ConfigError("there is nothing to say anything of: name a file, a folder or a pattern")
-    run = load(path, best=best, average=average)
-    for warning in run.warnings:
-        warn(warning)
+    run = loaded(path, best=best, average=average, warn=warn)
     yield from run.identity.kind.predict(run.used(options, reads=True), run.about, run.model, names)

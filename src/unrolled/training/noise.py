@@ -9,8 +9,20 @@ from typing import Literal
 import numpy as np
 import torch
 
+from unrolled.errors import ConfigError
+
 Purpose = Literal["training", "sampling"]
 _PURPOSES: dict[Purpose, int] = {"training": 1, "sampling": 2}
+
+
+def check_seed(seed: int) -> None:
+    """Check a seed that a user gave.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    if not 0 <= seed < 2**63:
+        raise ConfigError(f"seed {seed}: give a whole number, 0 or more, below 2**63")
 
 
 def seed_of(seed: int, purpose: Purpose, step: int) -> int:
