@@ -118,7 +118,7 @@ def test_pictures_of_single_examples(browser, examples_file, width):
         probabilities.locator(".updatemenu-dropdown-button").nth(1).click()
         probabilities.locator(".xtick text", has_text="day").wait_for()
         assert probabilities.locator(".xtick text").all_text_contents() == ["a", "day"]
-        assert frames.locator(".im image").count() == 2
+        assert frames.locator(".im image").count() == 1
         assert "\u2717 good <\u2026" in " ".join(frames.locator(".textpoint text").all_text_contents())
 
 
