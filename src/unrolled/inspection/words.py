@@ -67,7 +67,9 @@ def _of_labels_in_vain(found: Account) -> Iterator[Sentence]:
         if one is None:
             yield Sentence("cells", f"{label.name!r} is the same in a whole half of the text: too seldom to look for")
         elif not one.passes:
-            wanted = f"more than {one.limit:.2f} was needed" if one.limit < 1 else "too near to 1 to be told apart from"
+            wanted = (
+                f"more than {one.limit:.2f} was needed" if one.limit < 1 else "and so near to 1 nothing could be sure"
+            )
             chance = f"untrained networks, or the label shifted, came to {one.chance:.2f}"
             got = f"{one.measure} {one.score:.2f}; {chance}, {wanted}"
             yield Sentence("cells", f"no unit tells {label.name!r} better than chance: {got}", asdict(one))

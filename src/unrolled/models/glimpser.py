@@ -38,9 +38,9 @@ class GlimpserConfig(BeholderConfig):
     that layer starts from the whole image, in so many pixels a side; 0: from zeros. looks: at locations that are
     "learned", or, to compare, at the "centre" or at "random" ones. tries: runs for each image while training. asked:
     as in the papers after an object's "last" glimpse. rewarded: 1 if the answer is "right", as in the papers, or how
-    likely the right answer is, its "chance": what that 1 would be in the mean if answers were drawn. reward: of the
-    policy's part in what is minimised, which is a mean over glimpses. explore: the share of runs, while training, that
-    look at random: of them it learns to say what it sees wherever it looks, of the others where to look.
+    likely the right answer is, its "chance": what that 1 would be in the mean if answers were drawn. reward: weight of
+    the policy's part in what is minimised, which is a mean over glimpses. explore: the share of runs, while training,
+    that look at random: of them it learns to say what it sees wherever it looks, of the others where to look.
     """
 
     scales: int = Field(default=3, ge=1, le=16)
