@@ -242,6 +242,23 @@ def test_help_names_every_option(place):
         "--json",
     ]:
         assert option in said, option
+    assert "--task text" in said
+
+
+@pytest.mark.parametrize("option", [("--task", "glimpse"), ("--task=glimpse",)])
+@pytest.mark.parametrize("command", ["train", "lr-find"])
+def test_help_tells_the_options_of_the_task_that_is_named(command, option, place):
+    said = unrolled(command, *option, "--help", cwd=place).stdout
+    assert "--glimpse-size" in said
+    assert "--batch-size" in said
+    assert "--seq-length" not in said
+    assert "default: 0.002" in said, "the learning rate of that task"
+
+
+def test_help_of_no_task(place):
+    asked = unrolled("train", "--task", "glimps", "--help", cwd=place)
+    assert asked.returncode == 1
+    assert "Did you mean 'glimpse'?" in asked.stderr
 
 
 @pytest.mark.parametrize("seconds", [0.15, 0.4, 1.0, 2.2])

@@ -445,7 +445,16 @@ def test_scales():
 
 
 def test_runs_are_listed_by_the_score_that_chose_their_weights():
-    facts = {"cell": "rnn", "parameters": 1, "text": "days", "seed": 1, "step": 9, "total": 9, "best_step": 9}
+    facts = {
+        "task": "classify",
+        "cell": "rnn",
+        "parameters": 1,
+        "text": "days",
+        "seed": 1,
+        "step": 9,
+        "total": 9,
+        "best_step": 9,
+    }
     facts |= {"elapsed": 1.0, "remark": "", "unit": "example", "score": "accuracy"}
     surer = Tried(path="a", best_loss=0.3, best_score=0.7, **facts)
     righter = Tried(path="b", best_loss=0.4, best_score=0.8, **facts)

@@ -376,7 +376,7 @@ def test_files_of_images(tmp_path):
 def test_it_cannot_be_exported(trained):
     from unrolled import ExportError, export
 
-    with pytest.raises(ExportError, match="a Drawer cannot be exported"):
+    with pytest.raises(ExportError, match="a Drawer cannot be written as ONNX"):
         export(trained[0])
     assert not any("export" in use for use in KINDS["draw"].uses)
 

@@ -110,7 +110,7 @@ def test_what_was_learned_is_not_called_held_out(options, runs, tmp_path):
     text = str(runs["characters"].parent / "code.py")
     config = TextConfig(data=text, hidden_size=4, batch_size=4, seq_length=32, steps=2, samples=0, **options)
     run = train(config, tmp_path / "run")
-    with pytest.raises(ConfigError, match="--text"):
+    with pytest.raises(ConfigError, match="look RUN FILE"):
         look(run)
     assert look(run, [text], characters=1_000).steps == 1_000
 

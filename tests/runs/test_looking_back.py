@@ -55,7 +55,7 @@ def test_the_table_of_runs(runs, tmp_path):
     assert set(rows) == {f"{cell}-{seed}" for cell in ("rnn", "gru") for seed in (1, 2, 3)}
     whole = [one for one in tried(place) if one.best_loss is not None]
     assert [one.best_loss for one in whole] == sorted(one.best_loss for one in whole)
-    assert {(one.cell, one.step, one.total, one.remark) for one in whole} == {("gru", 8, 8, "")}
+    assert {(one.task, one.cell, one.step, one.total, one.remark) for one in whole} == {("text", "gru", 8, 8, "")}
     assert "cannot be read" in rows["rnn-1"].remark
     assert "cannot be read" in rows["rnn-2"].remark
     assert rows["rnn-3"].remark == "never saved"

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeRemaining
 from rich.text import Text
 
 from unrolled.cli.terminal import printable
+from unrolled.rounding import rounded
 from unrolled.runs import AlreadyDone, Listener, Prepared, RunEvent, Sampled, Warned, named
 from unrolled.training import Evaluated, Finished, Planned, Stepped
 
@@ -41,7 +42,7 @@ def show_json(event: RunEvent) -> None:
 
 def nats_and_bits(nats: float, unit: str) -> str:
     """`1.802 nats (2.600 bits) per character`."""
-    return f"{nats:.3f} nats ({nats / math.log(2):.3f} bits) per {unit}"
+    return f"{rounded(nats, 3)} nats ({rounded(nats / math.log(2), 3)} bits) per {unit}"
 
 
 class _Lines:
@@ -69,7 +70,7 @@ class _Lines:
                     self._last_line = time.monotonic()
                     self._line(self.status(event))
             case Evaluated():
-                scores = "".join(f", {name} {score:.4f}" for name, score in event.scores.items())
+                scores = "".join(f", {name} {rounded(score)}" for name, score in event.scores.items())
                 self._line(f"step {event.step:,}: held out {nats_and_bits(event.loss, self.unit)}{scores}", "bold")
             case Sampled():
                 self.print_sample(event)

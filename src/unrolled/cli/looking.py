@@ -26,9 +26,13 @@ def look_command(
     run: Annotated[
         str, typer.Argument(metavar="RUN|MODEL", help="a run's folder, or file.py:function", show_default=False)
     ],
-    text: Annotated[
+    data: Annotated[
         list[str] | None,
-        typer.Option(help="what it reads: a file, folder or pattern; else what was held out", show_default=False),
+        typer.Argument(
+            metavar="[FILE]...",
+            help="what it reads: files, folders, globs, or '-'; none: what was held out",
+            show_default=False,
+        ),
     ] = None,
     out: Annotated[
         Path | None,
@@ -55,7 +59,7 @@ def look_command(
     """
     found = look(
         run,
-        text or (),
+        data or (),
         characters=characters,
         labels=_labels(label or (), column or ()),
         best=best,

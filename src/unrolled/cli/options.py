@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
@@ -48,9 +49,14 @@ def with_run_options(command: Callable[..., None]) -> Callable[..., None]:
 
     An option that was not given is None: the configuration file or the default holds.
     """
-    made = [_parameter(name, of_kinds) for name, of_kinds in _fields(lambda kind: kind.config.model_fields).items()]
+    made = [_parameter(name, of_kinds) for name, of_kinds in _run_fields().items()]
     made.sort(key=lambda one: one.name not in _ARGUMENTS)
     return _with(command, lambda own: [*made, *own])
+
+
+def help_of(name: str) -> dict[str, str]:
+    """What an option of a run is, and its default, by the kinds of tasks that have it; none: it is no such option."""
+    return {kind: _help(field, kind) for kind, field in _run_fields().get(name, {}).items()}
 
 
 def with_use_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -75,6 +81,11 @@ def _with_options_of(command: Callable[..., None], names: Callable[[AnyKind], It
 def given(options: Mapping[str, Any]) -> dict[str, Any]:
     """The options that were given."""
     return {name: value for name, value in options.items() if value is not None}
+
+
+@cache
+def _run_fields() -> dict[str, dict[str, FieldInfo]]:
+    return _fields(lambda kind: kind.config.model_fields)
 
 
 def _fields(names: Callable[[AnyKind], Iterable[str]]) -> dict[str, dict[str, FieldInfo]]:
@@ -107,8 +118,9 @@ def _parameter(name: str, of_kinds: dict[str, FieldInfo], *, is_use: bool = Fals
     if name in _ARGUMENTS:
         annotation = Annotated[list[str] | None, typer.Argument(help=field.description, show_default=False)]
     else:
-        panel = next((panel for panel, names in _PANELS.items() if name in names), "Training")
-        panel, told = ("Use", _use_help(name, of_kinds)) if is_use else (panel, _help(of_kinds))
+        common = "Training" if len(of_kinds) == len(KINDS) else "Of this task"
+        panel = next((panel for panel, names in _PANELS.items() if name in names), common)
+        panel, told = ("Use", _use_help(name, of_kinds)) if is_use else (panel, field.description)
         option = typer.Option(help=told, rich_help_panel=panel, show_default=False)
         annotation = Annotated[_plain([one.annotation for one in of_kinds.values()]) | None, option]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
@@ -130,13 +142,6 @@ def _use_help(name: str, of_kinds: dict[str, FieldInfo]) -> str:
     return "; ".join([*filter(None, [described]), f"--task {' and '.join(of_kinds)}", *default])
 
 
-def _help(of_kinds: dict[str, FieldInfo]) -> str:
-    """What it is, and its default; where kinds differ, that of each; where only some have it, which."""
-    described = next((one.description for one in of_kinds.values() if one.description), None)
-    defaults = {kind: one.default for kind, one in of_kinds.items() if one.default not in (None, kind)}
-    told = ", ".join(f"{kind} {default}" for kind, default in defaults.items())
-    if len(of_kinds) == len(KINDS) and len(set(defaults.values())) == 1:
-        told = f"{next(iter(defaults.values()))}"
-    default = f"default: {told}" if told else ""
-    only = "" if len(of_kinds) == len(KINDS) or told else f"{' and '.join(of_kinds)} only"
-    return "; ".join(part for part in (described, default, only) if part)
+def _help(field: FieldInfo, kind: str) -> str:
+    default = "" if field.default in (None, kind) else f"default: {field.default}"
+    return "; ".join(part for part in (field.description, default) if part)

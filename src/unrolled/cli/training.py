@@ -12,6 +12,7 @@ from rich.console import Console
 
 from unrolled.cli.app import AsJson, RunPath, app, columns, print_json
 from unrolled.cli.display import showing
+from unrolled.cli.helping import OfOneTask
 from unrolled.cli.options import LENGTHS, with_run_options
 from unrolled.cli.signals import Stopped, StopSignals
 from unrolled.errors import ConfigError
@@ -47,7 +48,7 @@ Log = Annotated[
 ]
 
 
-@app.command("train")
+@app.command("train", cls=OfOneTask)
 @with_run_options
 def train_command(
     out: Annotated[
@@ -94,7 +95,7 @@ def resume_command(
     _run(work, log, as_json=as_json)
 
 
-@app.command("lr-find")
+@app.command("lr-find", cls=OfOneTask)
 @with_run_options
 def lr_find_command(
     preset_name: Preset = None,

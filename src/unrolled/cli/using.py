@@ -24,6 +24,7 @@ from unrolled.data import corpora
 from unrolled.equations import Cell
 from unrolled.errors import ConfigError
 from unrolled.generation import Precision, Strategy
+from unrolled.rounding import rounded
 from unrolled.runs import (
     Group,
     Tried,
@@ -181,7 +182,7 @@ def runs_command(
         return
     print(
         columns(
-            ("run", "cell", "parameters", "data", "steps", "nats, held out", "score", "time", ""),
+            ("run", "task", "cell", "parameters", "data", "steps", "nats, held out", "score", "time", ""),
             [_row(one) for one in found],
         )
     )
@@ -199,7 +200,7 @@ def compare_command(
             print_json(asdict(group))
         return
     rows = [
-        (f"{group.median:.4f}", _span(min(group.losses), max(group.losses)), _interval(group), str(len(group.losses)),
+        (rounded(group.median), _span(min(group.losses), max(group.losses)), _interval(group), str(len(group.losses)),
          group.what)
         for group in groups
     ]  # fmt: skip
@@ -276,7 +277,7 @@ def doctor_command(as_json: AsJson = False) -> None:
 
 
 def _span(low: float, high: float) -> str:
-    return f"{low:.4f} to {high:.4f}"
+    return f"{rounded(low)} to {rounded(high)}"
 
 
 def _interval(group: Group) -> str:
@@ -292,10 +293,10 @@ def _warn(message: str) -> None:
 
 
 def _row(one: Tried) -> tuple[str, ...]:
-    loss = "" if one.best_loss is None else f"{one.best_loss:.4f} per {one.unit}"
+    loss = "" if one.best_loss is None else f"{rounded(one.best_loss)} per {one.unit}"
     steps = f"{one.step:,}" if one.total in (None, one.step) else f"{one.step:,} of {one.total:,}"
-    score = "" if one.best_score is None else f"{one.score} {one.best_score:.4f}"
-    facts = (one.path, one.cell, f"{one.parameters:,}", one.text[:40], steps, loss, score)
+    score = "" if one.best_score is None else f"{one.score} {rounded(one.best_score)}"
+    facts = (one.path, one.task, one.cell, f"{one.parameters:,}", one.text[:40], steps, loss, score)
     return (*facts, f"{one.elapsed:.0f} s", one.remark)
 
 

@@ -29,5 +29,6 @@ def functions_of(model: nn.Module) -> list[Function]:
     """
     made = _KINDS.get(type(model))
     if made is None:
-        raise ExportError(f"a {type(model).__name__} cannot be exported: nobody has said what it is in ONNX")
+        names = ", ".join(one.__name__ for one in _KINDS)
+        raise ExportError(f"a {type(model).__name__} cannot be written as ONNX yet, only one of {names}")
     return made(model)

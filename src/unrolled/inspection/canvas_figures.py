@@ -64,20 +64,21 @@ def beside(above: Sequence[Image], below: Sequence[Image], hover: Sequence[str])
 
 
 def costs(found: Costs) -> go.Figure:
-    """Nats: what each step says, and what is missing after it."""
-    steps = list(range(len(found.missing)))
+    """Nats: latent, for the z of each step; reconstruction, of the pixels with the canvas after it."""
+    steps = list(range(len(found.reconstruction)))
     made = go.Figure()
     made.add_bar(
-        x=steps[1:], y=found.said.round(3).tolist(), name="said by the step", marker={"color": COLOURS[0]},
+        x=steps[1:], y=found.latent.round(3).tolist(), name="latent, of the step", marker={"color": COLOURS[0]},
         hovertemplate="step %{x}: %{y:.2f} nats<extra></extra>",
     )  # fmt: skip
     made.add_scatter(
-        x=steps, y=found.missing.round(3).tolist(), name="missing after it", mode="lines+markers", yaxis="y2",
+        x=steps, y=found.reconstruction.round(3).tolist(), name="reconstruction, after it", mode="lines+markers",
+        yaxis="y2",
         line={"color": COLOURS[1]}, hovertemplate="after step %{x}: %{y:.1f} nats<extra></extra>",
     )  # fmt: skip
-    return laid_out(made, "step", "nats said (KL)").update_layout(
+    return laid_out(made, "step", "latent (KL), nats").update_layout(
         margin={"l": 60, "r": 70, "t": 20, "b": 50},
-        yaxis2={"title": "nats missing (pixels)", "overlaying": "y", "side": "right", "tickmode": "auto",
+        yaxis2={"title": "reconstruction (pixels), nats", "overlaying": "y", "side": "right", "tickmode": "auto",
                 "showgrid": False, "rangemode": "tozero"},
         yaxis={"rangemode": "tozero"},
     )  # fmt: skip

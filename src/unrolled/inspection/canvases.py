@@ -32,22 +32,22 @@ class Growing:
 class Costs:
     """What images cost in nats, in the mean.
 
-    said: at each step, for its z, `[T]`. missing: what the pixels would cost with the canvas as it is before the first
-    step and after each, `[T + 1]`.
+    latent: at each step, for its z, `[T]`. reconstruction: what the pixels would cost with the canvas as it is before
+    the first step and after each, `[T + 1]`.
     """
 
-    said: Numbers
-    missing: Numbers
+    latent: Numbers
+    reconstruction: Numbers
 
     @property
     def whole(self) -> float:
-        """The bound: all that was said, and what is missing at the end."""
-        return float(self.said.sum() + self.missing[-1])
+        """The bound: all of z, and the pixels at the end."""
+        return float(self.latent.sum() + self.reconstruction[-1])
 
     @property
     def half(self) -> int:
-        """The number of steps, from 1, by which half of all that is said has been said."""
-        return int((self.said.cumsum() < self.said.sum() / 2).sum()) + 1
+        """The number of steps, from 1, by which half of all that z costs was spent."""
+        return int((self.latent.cumsum() < self.latent.sum() / 2).sum()) + 1
 
 
 def nearest(images: Sequence[Image], among: Iterable[Image]) -> list[Image]:

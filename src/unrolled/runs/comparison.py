@@ -22,6 +22,7 @@ _WITHOUT_EFFECT = ("seed", "samples", "sample_length", "sample_temperature", "sa
 _WHAT_IS_READ = (  # what held-out losses are of
     "task", "data", "mix", "tokens", "vocab_size", "val_frac", "split", "split_seed", "lower", "text_column",
     "label_column", "source_column", "target_column", "target_tokens", "max_length", "frame_size", "frame_channels",
+    "image_folder", "image_column", "image_size", "image_channels",
 )  # fmt: skip
 
 
@@ -29,11 +30,12 @@ _WHAT_IS_READ = (  # what held-out losses are of
 class Tried:
     """A run in a line.
 
-    best_loss: of the best weights, held out, mean nats per `unit`. best_score: theirs by which they were chosen, and
-    score, its name; None and empty: they were chosen by the loss. elapsed: seconds.
+    task: of which kind its work is. best_loss: of the best weights, held out, mean nats per `unit`. best_score: theirs
+    by which they were chosen, and score, its name; None and empty: they were chosen by the loss. elapsed: seconds.
     """
 
     path: str
+    task: str
     cell: str
     parameters: int
     text: str
@@ -49,10 +51,10 @@ class Tried:
     best_score: float | None = None
 
     @property
-    def order(self) -> tuple[bool, str, str, float, float, str]:
-        """Those of like units and scores together, the best first; what was never measured comes last."""
+    def order(self) -> tuple[bool, str, str, str, float, float, str]:
+        """Those of like tasks, units and scores together, the best first; what was never measured comes last."""
         score, loss = -(self.best_score or 0.0), self.best_loss or 0.0
-        return self.best_loss is None, self.unit, self.score, score, loss, self.path
+        return self.best_loss is None, self.task, self.unit, self.score, score, loss, self.path
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ class Group:
 
 
 def tried(folder: Path) -> list[Tried]:
-    """Every run in a folder, the best of each unit first. One that cannot be read is listed with why.
+    """Every run in a folder, those of a task together, the best first. One that cannot be read is listed with why.
 
     Raises:
         RunError: there is no such folder, or no run in it.
@@ -131,9 +133,10 @@ def _tried(path: Path) -> Tried:
         size = identity.parameters()
         standing = folder.checkpoints.newest_standing()
     except RunError as error:
-        return Tried(str(path), "", 0, "", 0, 0, None, "", None, None, 0.0, f"cannot be read: {error}"[:100])
+        return Tried(str(path), "", "", 0, "", 0, 0, None, "", None, None, 0.0, f"cannot be read: {error}"[:100])
     unit = identity.about.unit
-    facts = (str(path), identity.graph.cell, size, identity.about.name, identity.config.seed)
+    config = identity.config
+    facts = (str(path), config.task, identity.graph.cell, size, identity.about.name, config.seed)
     if standing is None:
         return Tried(*facts, 0, None, unit, None, None, 0.0, "never saved")
     progress = standing.progress
@@ -141,8 +144,8 @@ def _tried(path: Path) -> Tried:
     return Tried(
         *facts, progress.step, progress.total, unit,
         None if best is None else best.loss, None if best is None else best.step,
-        progress.elapsed, _remark(folder, _is_done(identity.config, progress)),
-        identity.kind.chosen_by(identity.config) or "", None if best is None else best.score,
+        progress.elapsed, _remark(folder, _is_done(config, progress)),
+        identity.kind.chosen_by(config) or "", None if best is None else best.score,
     )  # fmt: skip
 
 

@@ -76,7 +76,7 @@ class Agenda:
         return self.progress.step / self.progress.total
 
     def is_evaluation_due(self, share: float) -> bool:
-        """Whether the held-out text should be read, when that share is done."""
+        """Whether what is held out should be measured, when that share is done."""
         progress = self.progress
         if not progress.evaluations or progress.evaluated_at == progress.step:
             return False

@@ -39,9 +39,9 @@ class TrainingConfig(BaseModel):
     steps: int | None = Field(
         default=None, ge=1, le=MOST, description="how long: so many updates; without --epochs, --minutes: 1.5 minutes"
     )
-    epochs: float | None = Field(default=None, gt=0, le=1e6, description="how long: so often through the text")
+    epochs: float | None = Field(default=None, gt=0, le=1e6, description="how long: so often through what is learned")
     minutes: float | None = Field(default=None, gt=0, le=1e6, description="how long: about so many")
-    evaluations: int = Field(default=6, ge=1, le=MOST, description="how often the held-out text is read")
+    evaluations: int = Field(default=6, ge=1, le=MOST, description="how often what is held out is measured")
     patience: int = Field(
         default=0, ge=0, le=MOST, description="evaluations without a better one, after which training stops; 0: never"
     )

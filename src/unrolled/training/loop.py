@@ -51,7 +51,7 @@ class Trainer(Generic[TaskType]):
     def run(self, should_stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:
         """Train until all steps are done, the time is over, or `should_stop()`; again, to go on after a stop.
 
-        Under a time limit the held-out text is read once before the time begins, to learn how long that takes.
+        Under a time limit what is held out is measured once before the time begins, to learn how long that takes.
 
         Raises:
             TrainingError: the loss, a gradient, or anything else that an update is made of is not a finite number,
@@ -140,7 +140,7 @@ class Trainer(Generic[TaskType]):
             )
 
     def _look(self, should_stop: Callable[[], bool]) -> Iterator[Event]:
-        """What is due after this step and was not done yet: the held-out text is read, a sample written."""
+        """What is due after this step and was not done yet: what is held out is measured, a sample written."""
         share = self._agenda.share_done
         if self._agenda.is_evaluation_due(share):
             yield from self._evaluate(should_stop)

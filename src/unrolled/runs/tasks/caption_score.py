@@ -12,6 +12,7 @@ from unrolled.data import Spelling
 from unrolled.errors import ConfigError
 from unrolled.generation import Beam, Strategy
 from unrolled.models import Captioner
+from unrolled.rounding import rounded
 from unrolled.runs.tasks.batches import nats_of
 from unrolled.runs.tasks.caption_data import AboutCaptions, Captioned
 from unrolled.runs.tasks.captioning import said_of, tell
@@ -48,16 +49,16 @@ class CaptionScore:
 
     def rows(self) -> dict[str, str]:
         """The same for reading."""
-        bleu = {f"BLEU-{order}": f"{value:.2f}" for order, value in enumerate(self.bleu, 1)}
+        bleu = {f"BLEU-{order}": rounded(value, 2) for order, value in enumerate(self.bleu, 1)}
         return {
-            "exact match": f"{self.exact:.4f}",
-            f"{self.unit} F1": f"{self.f1:.4f}",
-            "CIDEr-D": f"{self.cider:.4f}",
-            "ROUGE-L": f"{self.rouge:.4f}",
+            "exact match": rounded(self.exact),
+            f"{self.unit} F1": rounded(self.f1),
+            "CIDEr-D": rounded(self.cider),
+            "ROUGE-L": rounded(self.rouge),
             **bleu,
             "signature": self.signature,
-            f"nats per {self.unit}": f"{self.nats:.4f}",
-            "perplexity": f"{math.exp(min(self.nats, 700.0)):.3f}",
+            f"nats per {self.unit}": rounded(self.nats),
+            "perplexity": rounded(math.exp(min(self.nats, 700.0)), 3),
             "images": f"{self.count:,}",
         }
 

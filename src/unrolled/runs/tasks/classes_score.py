@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from unrolled.data import Batch, Examples
 from unrolled.errors import RunError
+from unrolled.rounding import rounded
 from unrolled.runs.tasks.batches import read_all
 from unrolled.runs.tasks.kind import ShouldStop, go_on
 from unrolled.training import scores
@@ -47,10 +48,10 @@ class ClassScore:
         table = np.array(self.confusion)
         each = scores.f1_of_each(table)
         rows = {
-            "accuracy": f"{self.accuracy:.4f}",
-            "macro F1": f"{self.macro_f1:.4f}",
-            "calibration error": f"{self.calibration_error:.4f}",
-            f"nats per {self.unit}": f"{self.nats:.4f}",
+            "accuracy": rounded(self.accuracy),
+            "macro F1": rounded(self.macro_f1),
+            "calibration error": rounded(self.calibration_error),
+            f"nats per {self.unit}": rounded(self.nats),
             f"{self.unit}s": f"{self.count:,}",
         }
         for place, name in enumerate(self.classes[:_TOLD]):

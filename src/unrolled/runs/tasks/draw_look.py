@@ -71,7 +71,7 @@ def _pictures(few: Sequence[Growing], costs: Costs) -> Mapping[str, Any]:
 
     return {
         "Images, and the canvas of each, step by step": made.film(few),
-        "What each step says, and what is missing after it": made.costs(costs),
+        "What z costs at each step (latent), and the pixels after it (reconstruction)": made.costs(costs),
     }
 
 
@@ -89,27 +89,30 @@ def _pictures_of_samples(
 
 
 def _costs(drawn: Drawing, images: Tensor) -> Costs:
-    missing = [drawn.reconstruction(images, step).mean() for step in range(len(drawn.canvases))]
-    return Costs(drawn.latent().double().mean(dim=1).numpy(), torch.stack(missing).double().numpy())
+    left = [drawn.reconstruction(images, step).mean() for step in range(len(drawn.canvases))]
+    return Costs(drawn.latent().double().mean(dim=1).numpy(), torch.stack(left).double().numpy())
 
 
 def _told(costs: Costs) -> list[Sentence]:
-    said, missing = float(costs.said.sum()), float(costs.missing[-1])
-    text = f"an image costs {costs.whole:.1f} nats: {said:.1f} say what is drawn, {missing:.1f} the pixels that differ"
-    figures = {"nats": round(costs.whole, 3), "latent": round(said, 3), "reconstruction": round(missing, 3)}
-    if len(costs.said) > 1:
-        text += f"; half of the first was said after {costs.half} of {len(costs.said)} steps"
-        figures |= {"half": costs.half, "steps": len(costs.said)}
+    latent, reconstruction, steps = float(costs.latent.sum()), float(costs.reconstruction[-1]), len(costs.latent)
+    text = (
+        f"an image costs {costs.whole:.1f} nats: {latent:.1f} say what is drawn (latent), {reconstruction:.1f} the"
+        " pixels that differ (reconstruction)"
+    )
+    figures = {"nats": round(costs.whole, 3), "latent": round(latent, 3), "reconstruction": round(reconstruction, 3)}
+    if steps > 1:
+        text += f"; half of the first was said after {costs.half} of {steps} steps"
+        figures |= {"half": costs.half, "steps": steps}
     return [Sentence("drawing", text, figures)]
 
 
 def _labels(drawn: Drawing) -> list[Label]:
-    """Of each step of each image: its number, and how many nats it says."""
-    said = drawn.latent()  # [T, B]
-    numbers = torch.arange(1, len(said) + 1)[:, None].expand_as(said)
+    """Of each step of each image: its number, and how many nats its z costs."""
+    latent = drawn.latent()  # [T, B]
+    numbers = torch.arange(1, len(latent) + 1)[:, None].expand_as(latent)
     found = [
         Label("step", "which step of the drawing it is", numbers.T.reshape(-1).double().numpy()),
-        Label("said", "how many nats the step says", said.T.reshape(-1).double().numpy()),
+        Label("latent", "how many nats the z of the step costs", latent.T.reshape(-1).double().numpy()),
     ]
     return [one for one in found if one.varies]
 

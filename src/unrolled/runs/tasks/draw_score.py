@@ -13,6 +13,7 @@ from torch import Tensor
 
 from unrolled.data import Examples
 from unrolled.models import Drawer, evaluating
+from unrolled.rounding import rounded
 from unrolled.runs.tasks.classes_score import check_finite
 from unrolled.runs.tasks.kind import ShouldStop, go_on
 from unrolled.training import seed_of
@@ -52,10 +53,10 @@ class DrawScore:
     def rows(self) -> dict[str, str]:
         """The same for reading."""
         return {
-            "nats per image": f"{self.nats:.2f}" + "  (an upper bound of -log p)" * self.is_bound,
-            "reconstruction": f"{self.reconstruction:.2f}",
-            "latent": f"{self.latent:.2f}",
-            "bits per pixel": f"{self.bits:.4f}",
+            "nats per image": rounded(self.nats, 2) + "  (an upper bound of -log p)" * self.is_bound,
+            "reconstruction": rounded(self.reconstruction, 2),
+            "latent": rounded(self.latent, 2),
+            "bits per pixel": rounded(self.bits),
             "images": f"{self.count:,}, each drawn {'once' if self.draws == 1 else f'{self.draws:,} times'}",
         }
 

@@ -321,7 +321,7 @@ class ExamplesKind(Kind[Config, AboutType, Data], Generic[Config, AboutType, Dat
         if not config.val_frac:
             raise ConfigError(
                 "nothing was held out of what this run has learned: name other examples, 'eval RUN FILE' or 'look RUN"
-                " --text FILE'"
+                " FILE'"
             )
         held_out = self.parted(config, about, data())[1]
         assert held_out is not None

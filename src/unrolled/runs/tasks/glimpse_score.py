@@ -12,6 +12,7 @@ from torch import Tensor
 
 from unrolled.data import PADDING, Batch, Examples, Ragged
 from unrolled.models import Beholder
+from unrolled.rounding import rounded
 from unrolled.runs.tasks.batches import read_all
 from unrolled.runs.tasks.classes_score import check_finite
 from unrolled.runs.tasks.kind import ShouldStop, go_on
@@ -40,11 +41,11 @@ class GlimpseScore:
 
     def rows(self) -> dict[str, str]:
         """The same for reading."""
-        of_symbols = {"of objects and ends": f"{self.symbols:.4f}"} if self.unit == "object" else {}
+        of_symbols = {"of objects and ends": rounded(self.symbols)} if self.unit == "object" else {}
         return {
-            "accuracy": f"{self.accuracy:.4f}",
+            "accuracy": rounded(self.accuracy),
             **of_symbols,
-            f"nats per {self.unit}": f"{self.nats:.4f}",
+            f"nats per {self.unit}": rounded(self.nats),
             "images": f"{self.count:,}",
         }
 

@@ -42,7 +42,9 @@ def look_at_text(
     if asked.places:
         name, ids = _read_from(asked.places, vocabulary, asked.most)
     elif config.split != "end" or not config.val_frac:
-        raise ConfigError("no piece of this run's text was held out that could be read as a whole: give a text, --text")
+        raise ConfigError(
+            "no piece of this run's text was held out that could be read as a whole: name a text, 'look RUN FILE'"
+        )
     else:
         name, ids = f"{name}, held out", first(parts[0][1], asked.most)
     if len(ids) < _LEAST:

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from unrolled.data import PADDING, Streams, Vocabulary, encode_with, found, reading
 from unrolled.errors import DataError, RunError
 from unrolled.models import LanguageModel
+from unrolled.rounding import rounded
 from unrolled.training import mean_nats
 
 _LARGEST_EXPONENT = 700.0  # e to the power of more is no float
@@ -34,9 +35,9 @@ class TextScore:
     def rows(self) -> dict[str, str]:
         """The same for reading, by name."""
         rows = {
-            "nats per character": f"{self.nats_per_char:.4f}",
-            "bits per character": f"{self.bits_per_char:.4f}",
-            "perplexity": f"{self.perplexity:.4f}",
+            "nats per character": rounded(self.nats_per_char),
+            "bits per character": rounded(self.bits_per_char),
+            "perplexity": rounded(self.perplexity),
             "characters": f"{self.chars:,}",
         }
         if self.unseen:

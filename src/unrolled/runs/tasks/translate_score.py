@@ -10,6 +10,7 @@ from unrolled.data import Lexicon, Spelling
 from unrolled.errors import ConfigError
 from unrolled.generation import Beam
 from unrolled.models import Translator
+from unrolled.rounding import rounded
 from unrolled.runs.tasks.batches import nats_of
 from unrolled.runs.tasks.kind import ShouldStop
 from unrolled.runs.tasks.translate_data import AboutTranslation, Translated
@@ -50,12 +51,12 @@ class TranslationScore:
     def rows(self) -> dict[str, str]:
         """The same for reading."""
         return {
-            "BLEU": f"{self.bleu:.2f}  {self.signatures[0]}",
-            "chrF": f"{self.chrf:.2f}  {self.signatures[1]}",
-            "exact match": f"{self.exact:.4f}",
-            f"{self.unit} error rate": f"{self.edits:.4f}",
-            f"nats per {self.unit}": f"{self.nats:.4f}",
-            "perplexity": f"{self.perplexity:.3f}",
+            "BLEU": f"{rounded(self.bleu, 2)}  {self.signatures[0]}",
+            "chrF": f"{rounded(self.chrf, 2)}  {self.signatures[1]}",
+            "exact match": rounded(self.exact),
+            f"{self.unit} error rate": rounded(self.edits),
+            f"nats per {self.unit}": rounded(self.nats),
+            "perplexity": rounded(self.perplexity, 3),
             "pairs": f"{self.count:,}",
         }
 
