@@ -102,7 +102,7 @@ def test_gradients(size, height, width):
 
 
 def test_bad_sizes():
-    with pytest.raises(ShapeError, match="a window of 9 x 9 filters: give from 1 to 8"):
+    with pytest.raises(ShapeError, match="size 9: a window has so many filters along a side, from 1 to 8"):
         Filterbank(4, 9, 8, 5)
     with pytest.raises(ShapeError, match="state has shape"):
         Filterbank(4, 2, 8, 5)(torch.zeros(3, 5))

@@ -288,7 +288,7 @@ def test_images_as_text():
         ({"image_column": "2"}, "--image-column is for a table .*bars.npz is none: leave it out"),
         ({"image_size": 9}, "bars.npz stay as they are: leave --image-size out"),
         ({"image_channels": "rgb"}, "bars.npz stay as they are: leave --image-channels out"),
-        ({"read_size": 8}, "a window of 8 x 8 filters: give from 1 to 7"),
+        ({"read_size": 8}, "read_size 8: a window has so many filters along a side, from 1 to 7"),
         ({"strokes": 0}, "strokes"),
         ({"threshold": 256}, "threshold"),
         ({"val_frac": 0.001}, "too few to learn some"),

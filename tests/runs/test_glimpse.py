@@ -386,7 +386,7 @@ def test_a_window_is_read_in_one_way(windowed):
 
 
 def test_more_filters_than_pixels(folder, tmp_path):
-    with pytest.raises(ShapeError, match="a window of 15 x 15 filters: give from 1 to 14"):
+    with pytest.raises(ShapeError, match="glimpse_size 15: a window has so many filters along a side, from 1 to 14"):
         train(_config(folder / "one.npz", network="draw", glimpse_size=15), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 

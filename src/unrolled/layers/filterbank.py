@@ -66,6 +66,7 @@ class Filterbank(nn.Module):
         state_size: H.
         size: N.
         height, width: of the images, in pixels.
+        called: what a message calls N.
         writes: whether patches are written: then gamma is small at first, so that a filter which spreads a number over
             pixels leaves about that number in each of them.
 
@@ -73,10 +74,15 @@ class Filterbank(nn.Module):
         ShapeError: no filter, or more of them than the image has pixels in its longer side.
     """
 
-    def __init__(self, state_size: int, size: int, height: int, width: int, *, writes: bool = False) -> None:
+    def __init__(
+        self, state_size: int, size: int, height: int, width: int, *, called: str = "size", writes: bool = False
+    ) -> None:
         super().__init__()
         if not 1 <= size <= max(height, width):
-            raise ShapeError(f"a window of {size} x {size} filters: give from 1 to {max(height, width)}, as the pixels")
+            raise ShapeError(
+                f"{called} {size}: a window has so many filters along a side, from 1 to {max(height, width)}, as there"
+                " are pixels"
+            )
         self.size = size
         self.height, self.width = height, width
         self.place = nn.Linear(state_size, _PLACED_BY)

@@ -25,7 +25,7 @@ class Reader(nn.Module):
     def __init__(self, shape: Shape, state_size: int, window: int) -> None:
         super().__init__()
         channels, height, width = shape
-        self.filters = Filterbank(state_size, window, height, width) if window else None
+        self.filters = Filterbank(state_size, window, height, width, called="read_size") if window else None
         self.size = 2 * channels * (window * window if window else height * width)
 
     def forward(self, images: Tensor, missing: Tensor, state: Tensor) -> tuple[Tensor, Window | None]:
@@ -49,7 +49,9 @@ class Pen(nn.Module):
     def __init__(self, shape: Shape, state_size: int, window: int) -> None:
         super().__init__()
         channels, height, width = shape
-        self.filters = Filterbank(state_size, window, height, width, writes=True) if window else None
+        self.filters = (
+            Filterbank(state_size, window, height, width, called="write_size", writes=True) if window else None
+        )
         self.patch: Shape = (channels, window, window) if window else shape
         self.write = nn.Linear(state_size, self.patch[0] * self.patch[1] * self.patch[2])
 

@@ -57,7 +57,7 @@ class WindowGlimpser(Beholder):
         channels, height, width = config.image
         self.scaled = Scaled()
         self.rnn = Recurrent(cell, channels * config.glimpse_size**2, config.hidden_size)
-        self.filters = Filterbank(self.rnn.output_size, config.glimpse_size, height, width)
+        self.filters = Filterbank(self.rnn.output_size, config.glimpse_size, height, width, called="glimpse_size")
         self.read_out = nn.Linear(self.rnn.output_size, config.symbols)
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
