@@ -403,6 +403,8 @@ def test_flow_through_depth_while_images_are_learned(place):
     residual, plain, _ = map(json.loads, told.stdout.splitlines())
     assert (residual["name"], plain["name"], len(plain["gradients"])) == ("residual", "plain", 6)
     assert residual["steps"][-1] == 3
+    slower = unrolled(*options, "--learning-rate", 1e-5, "--batch-size", 7, "--json", cwd=place)
+    assert json.loads(slower.stdout.splitlines()[0])["gradients"] != residual["gradients"]
 
 
 def test_flow_with_clipping(place):
@@ -436,6 +438,8 @@ def test_flow_through_cells(place):
         (("--depth", 8, "--data", "digits", "--init", "he"), "--init is not for 'unrolled flow --data'"),
         (("--depth", 8, "--measure", "digits"), "--measure is not for 'unrolled flow --depth'"),
         (("--depth", 8, "--data", "digits"), "--data needs --measure"),
+        (("--depth", 8, "--batch-size", 7), "--batch-size is not for 'unrolled flow --depth'"),
+        (("--depth", 8, "--data", "digits", "--measure", "digits-test", "--learning-rate", 0), "learning_rate"),
         (("--clip", 8, "--data", "digits"), "demonstrations of their own"),
     ],
 )

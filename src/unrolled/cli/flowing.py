@@ -30,7 +30,7 @@ _OPTIONS = {  # what each demonstration knows; its own option asks for it
     "cells": {"hidden", "steps", "seed"},
     "clip": {"radius", "activation", "hidden", "steps", "seeds", "seed"},
     "depth": {"init", "hidden", "seed"},
-    "data": {"depth", "measure", "hidden", "steps", "seed", "out"},
+    "data": {"depth", "measure", "hidden", "steps", "batch_size", "learning_rate", "seed", "out"},
 }
 
 
@@ -87,6 +87,10 @@ def flow_command(
     measure: Annotated[
         list[str] | None, typer.Option(help="with --data: others to measure by, such as digits-test")
     ] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, max=100_000, help="with --data: images of a step")] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="with --data: of AdamW; with He's initial values a fourth of it")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="with --data: a page with pictures", show_default=False)
     ] = None,
@@ -100,7 +104,10 @@ def flow_command(
     if cells is not None:
         shown = _of_cells(_COMMA.split(cells), hidden or _MANY, steps or _LONG, seed)
     elif data is not None:
-        asked = {"layers": depth, "channels": hidden, "steps": steps, "seed": seed}
+        asked = {
+            "layers": depth, "channels": hidden, "steps": steps, "batch_size": batch_size,
+            "learning_rate": learning_rate, "seed": seed,
+        }  # fmt: skip
         shown = _of_images(data, measure or (), asked, out)
     elif depth is not None:
         shown = _of_depth(depth, hidden or _MANY, init, seed)
@@ -134,8 +141,14 @@ def _check(context: typer.Context) -> None:
     what = wanted[0] if wanted else ""
     for name in given:
         if name not in _OPTIONS[what] | {what}:
-            known = " ".join(f"--{one}" for one in sorted(_OPTIONS[what]))
-            raise ConfigError(f"--{name} is not for 'unrolled flow{f' --{what}' if what else ''}', which has {known}")
+            known = " ".join(map(_option, sorted(_OPTIONS[what])))
+            raise ConfigError(
+                f"{_option(name)} is not for 'unrolled flow{f' --{what}' if what else ''}', which has {known}"
+            )
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def _sizes(radii: Sequence[float]) -> tuple[float | None, ...]:
