@@ -16,6 +16,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from unrolled import Graph, cells
 from unrolled.cli.main import main
@@ -167,7 +168,15 @@ def test_draw(place):
     told = unrolled("draw", "drawer", "--count", "3", "-o", "made.npz", cwd=place)
     assert (told.returncode, told.stdout.strip()) == (0, "3 images: made.npz")
     assert np.load(place / "made.npz")["x"].shape == (3, 1, 6, 9)
-    for options in (["-o", "made.npz"], ["-o", "made.png"], ["--count", "0"]):
+    for name, options in (("made.png", []), ("made.gif", []), ("rows.npz", ["--all-steps"])):
+        told = unrolled("draw", "drawer", "--count", "3", "-o", name, *options, cwd=place)
+        assert (told.returncode, told.stdout.strip()) == (0, f"3 images: {name}"), told.stderr
+    assert np.load(place / "rows.npz")["x"].shape == (3, 3, 1, 6, 9)
+    with Image.open(place / "made.gif") as film:
+        assert film.n_frames == 3
+    steps = unrolled("draw", "drawer", "--count", "2", "--all-steps", cwd=place).stdout
+    assert steps.count("\n\n") == 1, "a row for each image"
+    for options in (["-o", "made.npz"], ["-o", "made.jpg"], ["--count", "0"]):
         told = unrolled("draw", "drawer", *options, cwd=place)
         assert told.returncode == 1
         assert "error: " in told.stderr

@@ -198,14 +198,21 @@ def test_images_out_of_nothing(trained, tmp_path, monkeypatch):
     save_images(images, tmp_path / "new" / "some.npz")
     assert (np.load(tmp_path / "new" / "some.npz")["x"] == images).all()
     assert evaluate(path, str(tmp_path / "new" / "some.npz")).count == 3
-    for place, told in (("new/some.npz", "is there already: give another name"), ("some.png", "array x of an .npz")):
-        with pytest.raises(ConfigError, match=told):
-            save_images(images, tmp_path / place)
-    with pytest.raises(ConfigError, match="is no folder"):
-        save_images(images, tmp_path / "new" / "some.npz" / "others.npz")
     for given, told in (({"count": 0}, "count 0: give the number of images"), ({"seed": -1}, "seed -1: give a whole")):
         with pytest.raises(ConfigError, match=told):
             draw(path, **given)
+
+
+def test_the_canvas_as_it_grows(trained, monkeypatch):
+    path, _ = trained
+    canvases = draw(path, 3, seed=2, all_steps=True)
+    model = load(path).model
+    assert (canvases.shape, canvases.dtype) == ((3, 1 + model.config.steps, 1, 7, 6), np.uint8)
+    assert (canvases[:, -1] == draw(path, 3, seed=2)).all()
+    assert (canvases[:, 0] == (model.blank.detach().sigmoid() * 255).round().byte().numpy()).all()
+    assert (canvases[:, 1] != canvases[:, 2]).any()
+    monkeypatch.setattr("unrolled.runs.drawing._AT_ONCE", 2)
+    assert np.abs(draw(path, 3, seed=2, all_steps=True).astype(int) - canvases).max() <= 1
 
 
 def test_bounds_that_are_not_finite_are_told_of(folder, trained):

@@ -34,6 +34,7 @@ from unrolled.runs import (
     draw,
     evaluate,
     in_blocks,
+    is_film,
     predict,
     sample,
     save_images,
@@ -96,18 +97,29 @@ def draw_command(
     run: RunPath,
     count: Annotated[int, typer.Option(help="how many images")] = 8,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="an .npz to write them to, as x", show_default=False)
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="a file to write them to: a sheet (.png), a film of all steps (.gif), or an array x (.npz)",
+            show_default=False,
+        ),
     ] = None,
+    all_steps: Annotated[
+        bool, typer.Option("--all-steps", help="the canvas after every step, not the last one only")
+    ] = False,
     seed: Annotated[int, typer.Option(help="the same seed draws the same images")] = 1,
     best: Best = False,
     average: Average = 0,
 ) -> None:
     """Let a run of --task draw make images out of nothing: told in letters, or written to a file."""
     if out is not None:
-        check_images_place(out)  # (before they are drawn)
-    images = draw(run, count, seed, best=best, average=average, warn=_warn)
+        check_images_place(out, count)  # (before they are drawn)
+        all_steps = all_steps or is_film(out)
+    images = draw(run, count, seed, best=best, average=average, all_steps=all_steps, warn=_warn)
     if out is None:
-        print(in_blocks(images / 255, shutil.get_terminal_size().columns))
+        each = images if all_steps else images[None]
+        print("\n\n".join(in_blocks(one / 255, shutil.get_terminal_size().columns) for one in each))
     else:
         print(f"{count:,} images: {printable(str(save_images(images, out)))}")
 

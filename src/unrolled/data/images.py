@@ -38,7 +38,7 @@ def image_of(content: bytes, name: str, shape: FrameShape) -> Pixels:
             f"{name}: images of {shape[0]} channels were learned, and a file has 1 (grey) or 3 (rgb): give such"
             " images as an .npz"
         )
-    image_module, operations = _library()
+    image_module, operations = library()
     if not content:
         raise DataError(f"{name} is empty: give an image")
     try:
@@ -91,7 +91,12 @@ def _eight_bits(values: NDArray[Any]) -> Pixels:
     return rounded
 
 
-def _library() -> tuple[Any, Any]:
+def library() -> tuple[Any, Any]:
+    """Pillow's modules Image and ImageOps.
+
+    Raises:
+        ConfigError: it is not installed.
+    """
     try:
         from PIL import Image, ImageOps
     except ImportError as error:

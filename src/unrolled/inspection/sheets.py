@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-import plotly.graph_objects as go
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go  # (slow to import, and files of images need none)
 
 Pixels = NDArray[np.uint8]
 Number = TypeVar("Number", bound=np.generic)
@@ -72,6 +74,12 @@ class Sheet:
         return left + (self.width - 1) / 2, top + self.height - 0.5
 
     def laid(self, images: Sequence[Pixels] | Pixels, numbers: Sequence[int] | None = None) -> go.Image:
+        """What `pixels` gives, for a figure."""
+        import plotly.graph_objects as go
+
+        return go.Image(z=self.pixels(images, numbers), hoverinfo="skip")
+
+    def pixels(self, images: Sequence[Pixels] | Pixels, numbers: Sequence[int] | None = None) -> Pixels:
         """Images `[height, width, 3]` on their places: those of `numbers`, else one after the other."""
         places = range(len(images)) if numbers is None else numbers
         sheet = np.full((*self.size(max(places) // self.columns + 1), _COLOURS), _WHITE, dtype=np.uint8)
@@ -79,7 +87,7 @@ class Sheet:
             top, left = self.corner(place)
             sheet[top - 1 : top + self.height + 1, left - 1 : left + self.width + 1] = _LINE
             sheet[top : top + self.height, left : left + self.width] = image
-        return go.Image(z=sheet, hoverinfo="skip")
+        return sheet
 
     def axes(self, rows: int) -> dict[str, Any]:
         """Axes of a figure, as a layout, that show a sheet of so many rows and nothing else."""

@@ -4,7 +4,7 @@ from unrolled.runs.comparison import Group, Tried, compare, tried
 from unrolled.runs.config import RunConfig, read_config, validated
 from unrolled.runs.depth import Depth, DepthConfig, Learnt, depth_curves
 from unrolled.runs.diagnosis import doctor
-from unrolled.runs.drawing import check_images_place, draw, save_images
+from unrolled.runs.drawing import draw
 from unrolled.runs.encoders import encoder_called
 from unrolled.runs.events import AlreadyDone, Diverged, Listener, Prepared, RunEvent, Sampled, Saved, Warned, named
 from unrolled.runs.exporting import ExportedFile, export
@@ -13,6 +13,7 @@ from unrolled.runs.learning_rate import FoundRate, find_learning_rate
 from unrolled.runs.loading import Run, load
 from unrolled.runs.looking import Looked, look
 from unrolled.runs.presets import preset
+from unrolled.runs.saved_images import check_images_place, is_film, save_images
 from unrolled.runs.sinks import logging_to
 from unrolled.runs.tasks import (
     DEFAULT,
@@ -37,7 +38,7 @@ __all__ = [
     "DrawConfig", "ExportedFile", "Features", "FoundRate", "GlimpseConfig", "Group", "Learnt", "Listener", "Looked",
     "Prediction", "Prepared", "Run", "RunConfig", "RunEvent", "Sampled", "Saved", "Score", "TagConfig",
     "TextConfig", "TranslateConfig", "Tried", "Warned", "check_images_place", "compare", "depth_curves", "doctor",
-    "draw", "encoder_called", "evaluate", "export", "features_of", "find_learning_rate", "in_blocks",
+    "draw", "encoder_called", "evaluate", "export", "features_of", "find_learning_rate", "in_blocks", "is_film",
     "kept_features", "kind_of", "load", "logging_to", "look", "named", "predict", "preset", "read_config", "resume",
     "sample", "save_images", "train", "tried", "validated",
 ]  # fmt: skip

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from os import PathLike
-from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from unrolled import files
 from unrolled.errors import ConfigError
 from unrolled.models import Drawer, evaluating
 from unrolled.runs.loading import loaded
@@ -30,12 +27,14 @@ def draw(
     *,
     best: bool = False,
     average: int = 0,
+    all_steps: bool = False,
     warn: Callable[[str], None] = lambda _: None,
 ) -> NDArray[np.uint8]:
     """Images that a run of `--task draw` makes out of nothing: uint8 `[count, C, height, width]`.
 
     How likely a pixel is to be bright, of 255. The same image for the same seed and number, however many are drawn.
-    `best`, `average`: which weights, see `load`.
+    `all_steps`: the canvas as it grows, `[count, 1 + T, C, height, width]`: blank, and after each of T strokes; the
+    last is the image. `best`, `average`: which weights, see `load`.
 
     Raises:
         RunError: not a run, or one whose numbers are not finite. ConfigError: one that does not draw, or another count
@@ -52,40 +51,8 @@ def draw(
         for start in range(0, count, _AT_ONCE):
             numbers = range(start, min(start + _AT_ONCE, count))
             made = normal_noise(run.model, [(seed, number) for number in numbers]).to(run.model.blank)
-            bright = run.model.imagined(made).canvases[-1].sigmoid().cpu()
+            canvases = run.model.imagined(made).canvases  # [1 + T, B, C, height, width]
+            bright = (canvases.transpose(0, 1) if all_steps else canvases[-1]).sigmoid().cpu()
             check_finite("images", bright.flatten(1).double().numpy())
             drawn.append((bright * 255).round().byte().numpy())
     return np.concatenate(drawn)
-
-
-def check_images_place(place: Path) -> None:
-    """Check that images may be written there; the folders above it are made.
-
-    Raises:
-        ConfigError: it has another ending than .npz, something is there already, or there can be no such folder.
-    """
-    if place.suffix != ".npz":
-        raise ConfigError(f"{place}: images are written as the array x of an .npz: give such a name")
-    if place.exists():
-        raise ConfigError(f"{place} is there already: give another name")
-    try:
-        files.make_parents(place)
-    except OSError as error:
-        raise ConfigError(f"{place} cannot be written: {place.parent} is no folder ({error.strerror})") from error
-
-
-def save_images(images: NDArray[np.uint8], path: str | PathLike[str]) -> Path:
-    """Write images `[N, C, height, width]` to an .npz, as `x`, which `--task draw` learns and `predict` reads.
-
-    Raises:
-        ConfigError: another ending, something is there already, or it cannot be written there.
-    """
-    place = Path(path)
-    check_images_place(place)
-    content = io.BytesIO()
-    np.savez_compressed(content, x=images)
-    try:
-        files.replace({place: content.getvalue()})
-    except OSError as error:
-        raise ConfigError(f"{place} cannot be written: {error.strerror}") from error
-    return place
