@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from unrolled.data import found, name_images, pictures
-from unrolled.data.images import image_of
+from unrolled.data import found, name_images, passed_over, pictures
+from unrolled.data.images import fitted, image_of
 from unrolled.errors import ConfigError, DataError
 
 GREY, RGB = (1, 6, 5), (3, 6, 5)
@@ -60,6 +60,44 @@ class TestOneImage:
         wide = np.zeros((6, 21, 3), dtype=np.uint8)
         wide[:, 8:13] = 200  # the five columns in the middle
         assert (image_of(as_file(Image.fromarray(wide)), "x", RGB) == 200).all()
+
+    def test_it_is_padded_with_what_stands_at_its_edge(self):
+        tall = np.random.default_rng(0).integers(0, 256, (6, 2, 3), dtype=np.uint8)
+        pixels, fits = fitted(as_file(Image.fromarray(tall)), "x", RGB, "pad")
+        columns = [0, 0, 1, 1, 1]  # three more: one to the left, two to the right
+        assert np.array_equal(pixels, tall[:, columns].transpose(2, 0, 1))
+        assert not fits
+        wide = tall.transpose(1, 0, 2)[:, :5]
+        pixels, _ = fitted(as_file(Image.fromarray(wide)), "x", RGB, "pad")
+        assert np.array_equal(pixels, wide[[0, 0, 0, 1, 1, 1]].transpose(2, 0, 1))
+
+    def test_it_is_stretched(self):
+        image = drawn(size=(20, 6))
+        pixels, fits = fitted(as_file(image), "x", RGB, "stretch")
+        wanted = np.asarray(image.resize((5, 6), Image.Resampling.BILINEAR))
+        assert np.array_equal(pixels, wanted.transpose(2, 0, 1))
+        assert not fits
+
+    @pytest.mark.parametrize("fit", ["crop", "pad", "stretch"])
+    def test_an_image_of_that_ratio_is_only_scaled(self, fit):
+        content = as_file(drawn(size=(15, 18)))
+        pixels, fits = fitted(content, "x", RGB, fit)
+        assert fits
+        assert np.array_equal(pixels, image_of(content, "x", RGB))
+
+    @pytest.mark.parametrize("fit", ["crop", "pad", "stretch"])
+    @pytest.mark.parametrize("size", [(1, 1), (3000, 1), (1, 3000), (7, 5)])
+    def test_every_image_has_room(self, size, fit):
+        content = as_file(Image.new("RGB", size, (9, 80, 200)))
+        pixels, _ = fitted(content, "x", RGB, fit)
+        assert pixels.shape == RGB
+        assert (pixels == np.array([9, 80, 200], dtype=np.uint8)[:, None, None]).all()
+
+    def test_its_sides_are_those_that_its_camera_says(self):
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        assert fitted(as_file(drawn(size=(6, 5)), exif=exif), "x", RGB, "crop")[1]
+        assert not fitted(as_file(drawn(size=(6, 5))), "x", RGB, "crop")[1]
 
     @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "I", "F"])
     def test_every_way_to_hold_colours_is_read(self, mode):
@@ -244,6 +282,24 @@ class TestFolders:
         (folder / "readme.txt").write_text("some images")
         assert [one.texts for one in read(folder, has_texts=False)] == [()] * 3
 
+    @pytest.mark.parametrize("has_texts", [True, False])
+    def test_other_files_are_counted(self, tmp_path, has_texts):
+        (tmp_path / "cat").mkdir()
+        drawn().save(tmp_path / "cat" / "one.png")
+        for name in ("notes.txt", ".hidden", "cat/one.xmp"):
+            (tmp_path / name).write_text("notes")
+        with found([str(tmp_path)]) as places:
+            assert passed_over(places, has_texts=has_texts) == 2
+        with found([str(tmp_path / "cat" / "one.png")]) as places:
+            assert passed_over(places, has_texts=has_texts) == 0
+
+    def test_a_table_is_passed_over_where_nobody_reads_it(self, folder):
+        (folder / "t.tsv").write_text("image\tcaption\n0.png\ta cat\n")
+        (folder / "notes.txt").write_text("notes")
+        for has_texts, count in ((True, 1), (False, 2)):
+            with found([str(folder)]) as places:
+                assert passed_over(places, has_texts=has_texts) == count
+
     def test_images_without_labels_are_told_of(self, folder):
         with pytest.raises(DataError, match="nothing says what belongs to it"):
             read(folder)
@@ -276,6 +332,7 @@ class TestArrays:
             ({"x": np.zeros((2, 4), dtype=np.uint8), "y": np.zeros(2)}, "wanted images, uint8"),
             ({"x": np.zeros((2, 4, 5), dtype=np.uint8), "y": np.zeros(3)}, "y is"),
             ({"x": np.zeros((2, 0, 5), dtype=np.uint8), "y": np.zeros(2)}, "x is"),
+            ({"x": np.zeros((2, 4, 5), dtype=np.uint8), "y": np.zeros((2, 0))}, r"y is \(2, 0\): there are no labels"),
             ({"x": np.zeros((2, 4, 5), dtype=np.uint8), "y": np.array(["a", " "])}, "its label is"),
             ({"x": np.zeros((2, 4, 5), dtype=np.uint8)}, "wanted x, y"),
             ({"x": np.zeros((2, 4, 5), dtype=np.uint8), "y": np.array([b"a", b"\xff"])}, "no UTF-8"),

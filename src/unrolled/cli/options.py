@@ -28,6 +28,7 @@ _PANELS = {
         "image_folder",
         "image_size",
         "image_channels",
+        "image_fit",
         "vocab_size",
         "lower",
         "max_length",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from unrolled.errors import ConfigError, DataError
 
 FrameShape = tuple[int, int, int]  # channels (1: grey, 3: red, green and blue), height, width
 Pixels = NDArray[np.uint8]  # [C, height, width]
+Fit = Literal["crop", "pad", "stretch"]  # how an image whose sides have another ratio is brought to a shape
 
 _MODES = {1: "L", 3: "RGB"}
 _MOST = 1 << 26  # pixels of one file: a side of 8,192
@@ -24,10 +25,18 @@ _BRIGHTEST = 255
 _DEEP = 257  # what a number of 16 bits is divided by
 
 
-def image_of(content: bytes, name: str, shape: FrameShape) -> Pixels:
-    """An image, brought to this shape: scaled until it covers it, and cut around its middle. `[C, height, width]`.
+def image_of(content: bytes, name: str, shape: FrameShape, fit: Fit = "crop") -> Pixels:
+    """The image alone, as `fitted` has it."""
+    return fitted(content, name, shape, fit)[0]
 
-    It is turned as its camera says; what is transparent becomes white; of several pictures in a file the first counts.
+
+def fitted(content: bytes, name: str, shape: FrameShape, fit: Fit) -> tuple[Pixels, bool]:
+    """An image `[C, height, width]`, brought to this shape; and whether scaling alone did it.
+
+    Where its sides have another ratio, "crop" scales it until it covers the shape, and cuts it around its middle; "pad"
+    scales it until the whole of it lies within, in the middle, and repeats the pixels at its edge to both sides;
+    "stretch" scales each side by itself. It is turned as its camera says; what is transparent becomes white; of several
+    pictures in a file the first counts.
 
     Raises:
         ConfigError: Pillow is not installed, or images cannot have so many channels.
@@ -46,12 +55,18 @@ def image_of(content: bytes, name: str, shape: FrameShape) -> Pixels:
             warnings.simplefilter("ignore")  # (about sizes, which are checked here, and about odd headers)
             with image_module.open(io.BytesIO(content)) as image:
                 _check_size(name, image.size)
-                return _brought_to(image_module, operations, image, shape)
+                upright = _upright(image_module, operations, image, shape[0])
+                return _brought_to(image_module, operations, upright, shape, fit), _has_ratio(upright.size, shape)
     except DataError:
         raise
     except Exception as error:  # (each of Pillow's readers fails in ways of its own)
         told = str(error).replace("<_io.BytesIO object", "<").partition(" <")[0]
         raise DataError(f"{name} is no image, or it is damaged ({told}): give one that can be shown") from error
+
+
+def _has_ratio(size: tuple[int, int], shape: FrameShape) -> bool:
+    """Whether a width and a height need no more than scaling to fill a shape."""
+    return size[0] * shape[1] == size[1] * shape[2]
 
 
 def _check_size(name: str, size: tuple[int, int]) -> None:
@@ -62,8 +77,8 @@ def _check_size(name: str, size: tuple[int, int]) -> None:
         raise DataError(f"{name} has no pixels, {width} x {height}: give another image")
 
 
-def _brought_to(image_module: Any, operations: Any, image: Any, shape: FrameShape) -> Pixels:
-    channels, height, width = shape
+def _upright(image_module: Any, operations: Any, image: Any, channels: int) -> Any:
+    """An image of Pillow as it is meant to be seen, with so many channels."""
     image.load()
     image = operations.exif_transpose(image)
     if image.mode.startswith("I") or image.mode == "F":
@@ -71,9 +86,33 @@ def _brought_to(image_module: Any, operations: Any, image: Any, shape: FrameShap
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         image = image.convert("RGBA")
         image = image_module.alpha_composite(image_module.new("RGBA", image.size, _WHITE), image)
-    fitted = operations.fit(image.convert(_MODES[channels]), (width, height), image_module.Resampling.BILINEAR)
-    pixels = np.asarray(fitted, dtype=np.uint8).reshape(height, width, channels)
-    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
+    return image.convert(_MODES[channels])
+
+
+def _brought_to(image_module: Any, operations: Any, image: Any, shape: FrameShape, fit: Fit) -> Pixels:
+    channels, height, width = shape
+    bilinear = image_module.Resampling.BILINEAR
+    if fit == "crop":
+        image = operations.fit(image, (width, height), bilinear)
+    elif fit == "pad":
+        image = image.resize(_within(image.size, (width, height)), bilinear)
+    else:
+        image = image.resize((width, height), bilinear)
+    pixels = np.asarray(image, dtype=np.uint8).reshape(image.height, image.width, channels)
+    return np.ascontiguousarray(_padded(pixels, height, width).transpose(2, 0, 1))
+
+
+def _within(size: tuple[int, int], room: tuple[int, int]) -> tuple[int, int]:
+    """The largest size of the same ratio, to a pixel, that has room there."""
+    scale = min(room[0] / size[0], room[1] / size[1])
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+def _padded(pixels: Pixels, height: int, width: int) -> Pixels:
+    """Pixels `[height, width, C]` in the middle of so many; those at the edge are repeated: no border is made."""
+    above, left = (height - pixels.shape[0]) // 2, (width - pixels.shape[1]) // 2
+    below, right = height - pixels.shape[0] - above, width - pixels.shape[1] - left
+    return np.pad(pixels, [(above, below), (left, right), (0, 0)], mode="edge")
 
 
 def _eight_bits(values: NDArray[Any]) -> Pixels:

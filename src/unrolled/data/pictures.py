@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from unrolled.data.arrays import arrays_of, names_of
 from unrolled.data.coco import captions_of, image_beside
-from unrolled.data.images import FrameShape, Pixels, image_of
+from unrolled.data.images import Fit, FrameShape, Pixels, fitted
 from unrolled.data.ragged import Array
 from unrolled.data.sources import Place, Source
 from unrolled.data.tables import Wanted, columns_of, ending, is_table, some_lines_of
@@ -31,12 +32,14 @@ _STACKED = 3  # dimensions of grey images, [N, height, width]
 class Picture:
     """An image, uint8 `[C, height, width]`, and where it stands: `"cats.tsv, line 12"`.
 
-    texts: its captions, or its label, or its symbols parted by spaces; none where nobody asked for any.
+    texts: its captions, or its label, or its symbols parted by spaces; none where nobody asked for any. fits: whether
+    its sides had the ratio that was wanted; else it was cut, padded or stretched.
     """
 
     pixels: Pixels
     texts: tuple[str, ...]
     where: str
+    fits: bool = True
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ def pictures(
     text: Wanted = None,
     folder: Path | None = None,
     *,
+    fit: Fit = "crop",
     has_texts: bool = True,
 ) -> list[Picture]:
     """All images in these places.
@@ -71,6 +75,7 @@ def pictures(
         image: the column of files.
         text: the column of texts.
         folder: in which the files lie that are named.
+        fit: how a file whose sides have another ratio is brought to the shape: see `images.fitted`.
         has_texts: whether texts are wanted.
 
     Raises:
@@ -79,7 +84,7 @@ def pictures(
     """
     found: list[Picture] = []
     size = 0
-    for one in _of_places(places, shape, (image, text), folder, has_texts=has_texts):
+    for one in _of_places(places, partial(_decoded, shape=shape, fit=fit), (image, text), folder, has_texts=has_texts):
         found.append(one)
         if one.pixels.shape != found[0].pixels.shape:
             raise DataError(
@@ -104,8 +109,20 @@ def are_arrays(places: Sequence[Place]) -> bool:
     return all(ending(one) == ".npz" for place in places for one in place.sources)
 
 
+def passed_over(places: Sequence[Place], *, has_texts: bool = True) -> int:
+    """How many files in folders `pictures` leaves alone that are no images: their endings say so."""
+    kept = {one for place in places for one in _worth_reading(place, has_texts=has_texts)}
+    every = {one for place in places for one in place.sources if ending(one) not in _ENDINGS}
+    return len(every - kept)
+
+
 def _of_places(
-    places: Sequence[Place], shape: FrameShape, columns: tuple[Wanted, Wanted], folder: Path | None, *, has_texts: bool
+    places: Sequence[Place],
+    decoded: Callable[[_Listed], Picture],
+    columns: tuple[Wanted, Wanted],
+    folder: Path | None,
+    *,
+    has_texts: bool,
 ) -> Iterator[Picture]:
     known: dict[Path, str] = {}  # (an image that stands twice would be learned and held out at once)
     for place in places:
@@ -120,7 +137,7 @@ def _of_places(
                         f"{one.where} and {before} are about the same image, {one.path}: name it once, or in one"
                         " table alone, in the same way in all of its lines"
                     )
-                yield Picture(_decoded(one, shape), one.texts, one.where)
+                yield decoded(one)
 
 
 def _worth_reading(place: Place, *, has_texts: bool) -> Sequence[Source]:
@@ -194,12 +211,13 @@ def _existing(path: Path, where: str) -> Path:
     )
 
 
-def _decoded(one: _Listed, shape: FrameShape) -> Pixels:
+def _decoded(one: _Listed, shape: FrameShape, fit: Fit) -> Picture:
     name = str(one.path)
     if (size := one.path.stat().st_size) > _LARGEST:
         raise DataError(f"{one.where}: {name} has {size:,} bytes, at most {_LARGEST:,} are read: give a smaller image")
     source = Source(one.path, name if name in one.where else f"{one.where}: {name}")
-    return image_of(b"".join(source.blocks()), source.name, shape)
+    pixels, fits = fitted(b"".join(source.blocks()), source.name, shape, fit)
+    return Picture(pixels, one.texts, one.where, fits)
 
 
 def _arrays(source: Source, *, has_texts: bool) -> Iterator[Picture]:
@@ -224,5 +242,9 @@ def _texts(source: Source, y: Array, count: int) -> list[tuple[Any, ...]]:
     """A text for each, of one value or of several."""
     if y.ndim not in (1, 2) or len(y) != count:
         raise DataError(f"{source.name}: y is {y.shape}, and x has {count:,} images: wanted [N], or [N, U]")
+    if not y.size:
+        raise DataError(
+            f"{source.name}: y is {y.shape}: there are no labels in it. Give each image one, [N], or [N, U]"
+        )
     names = names_of(y, source).reshape(count, -1)
     return [(" ".join(one),) for one in names.tolist()]

@@ -30,7 +30,7 @@ from unrolled.runs.tasks.captioning import said_of, tell
 from unrolled.runs.tasks.examples import ABOUT, ExamplesKind, in_parts, scale_of, told
 from unrolled.runs.tasks.image_features import check_repeats, features_by
 from unrolled.runs.tasks.kind import Asked, DataFile, Gathered, Prediction, Seen, ShouldStop, go_on
-from unrolled.runs.tasks.pictured import OF_TABLES, colours, read_pictures, shape_of
+from unrolled.runs.tasks.pictured import OF_TABLES, colours, gathered_pictures, read_pictures, shape_of
 
 _PICTURES = "pictures.safetensors"
 
@@ -83,7 +83,7 @@ class CaptionKind(ExamplesKind[CaptionConfig, AboutCaptions, Captioned]):
                 "captions of what? Name a table (.tsv, .csv) of images and captions, COCO's .json, an .npz, or a corpus"
                 " ('unrolled data get icons')"
             )
-        name, read = read_pictures(config, config.data)
+        name, read, how = gathered_pictures(config)
         rows = config.rows(len(read))[0]
         if not len(rows):
             raise DataError(f"{name} has {len(read)} images: none is left with --val-frac {config.val_frac:g}")
@@ -107,6 +107,7 @@ class CaptionKind(ExamplesKind[CaptionConfig, AboutCaptions, Captioned]):
             made_by="" if features is None else features.made_by,
             features=0 if features is None else features.values.shape[2],
             grid=None if features is None else (features.rows, features.columns),
+            **how,
         )
         return self.gathered(about, data)
 

@@ -16,13 +16,13 @@ from pydantic import Field
 from unrolled.data import Examples, FrameShape, Lexicon, Pairs, Picture, Pixels, Ragged, Spelling
 from unrolled.data.ragged import Array
 from unrolled.errors import DataError
-from unrolled.runs.tasks.examples import AboutExamples
+from unrolled.runs.tasks.pictured import AboutImages
 from unrolled.runs.tasks.translate_data import encoded
 
 LONGEST = 1_000  # pieces
 
 
-class AboutCaptions(AboutExamples):
+class AboutCaptions(AboutImages):
     """The words of the captions, how many the longest has that is learned, and what the images are.
 
     frame: channels, height and width. mean, deviation: of each channel of what is learned. encoder: what made features

@@ -23,9 +23,9 @@ from unrolled.runs.tasks.blocks import in_blocks
 from unrolled.runs.tasks.draw_config import DrawConfig
 from unrolled.runs.tasks.draw_look import imagined_pictures, look_at_drawings
 from unrolled.runs.tasks.draw_score import DrawScore, bounds_of
-from unrolled.runs.tasks.examples import ABOUT, AboutExamples, ExamplesKind
+from unrolled.runs.tasks.examples import ABOUT, ExamplesKind
 from unrolled.runs.tasks.kind import Asked, DataFile, Gathered, Prediction, Seen, ShouldStop, go_on
-from unrolled.runs.tasks.pictured import one_each, read_pictures, shape_of
+from unrolled.runs.tasks.pictured import AboutImages, gathered_pictures, one_each, read_pictures, shape_of
 from unrolled.training import ExamplesTask, noise
 
 _IMAGES = "images.safetensors"
@@ -33,7 +33,7 @@ _SHOWN = 3  # images that are imagined
 _DIGITS = 4  # of the mean of a pixel
 
 
-class AboutPictures(AboutExamples):
+class AboutPictures(AboutImages):
     """`shape`: channels, height and width of all images. `mean`: of each pixel of those that are learned, 0 to 1."""
 
     shape: tuple[int, int, int] = Field(description="channels, height, width")
@@ -97,13 +97,13 @@ class DrawKind(ExamplesKind[DrawConfig, AboutPictures, Examples]):
         """Read all images; what belongs to them is left alone."""
         if not config.data:
             raise DataError("images of what? Name an .npz of x, a folder of images, or a table that names some")
-        name, every = read_pictures(config, config.data, has_texts=False)
+        name, every, how = gathered_pictures(config, has_texts=False)
         examples = _examples(every)
         rows = config.rows(len(every))[0]
         if not len(rows):
             raise DataError(f"{name} has {len(every)} images: none is left with --val-frac {config.val_frac:g}")
         mean = _shares(examples.inputs.values[rows], config.threshold).mean(axis=0).round(_DIGITS).reshape(-1)
-        about = AboutPictures(name=name, examples=len(every), shape=shape_of(every), mean=tuple(mean.tolist()))
+        about = AboutPictures(name=name, examples=len(every), shape=shape_of(every), mean=tuple(mean.tolist()), **how)
         return self.gathered(about, examples)
 
     def stored(self, data: Examples) -> bytes:

@@ -73,6 +73,11 @@ class AboutExamples(BaseModel):
         """What losses are counted by."""
         return "example"
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What a user should know of how they were read, in a sentence each."""
+        return ()
+
 
 def spread(count: int, most: int) -> Rows:
     """Rows evenly spread over so many, `most` or fewer: a file may have one class after the other."""
@@ -333,4 +338,5 @@ class ExamplesKind(Kind[Config, AboutType, Data], Generic[Config, AboutType, Dat
         held_out = len(config.rows(about.examples)[1])
         words = f"{about.name}: {about.examples:,} examples, {self.described(about)}; {held_out:,} are held out"
         others = 0 if task.held_out is None else len(task.held_out.targets.values)
+        words = ". ".join([words, *about.remarks])
         return Told(about.unit, len(task.learned.targets.values), others, words)

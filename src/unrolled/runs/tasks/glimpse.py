@@ -23,7 +23,7 @@ from unrolled.runs.tasks.glimpse_data import AboutGlimpses, about_pictures, chec
 from unrolled.runs.tasks.glimpse_look import look_at_glimpses
 from unrolled.runs.tasks.glimpse_score import GlimpseScore, answers_of, said_of, said_targets, score_of
 from unrolled.runs.tasks.kind import Asked, DataFile, Gathered, Prediction, Seen, ShouldStop, go_on
-from unrolled.runs.tasks.pictured import OF_TABLES, colours, read_pictures
+from unrolled.runs.tasks.pictured import OF_TABLES, colours, gathered_pictures, read_pictures
 
 _IMAGES = "images.safetensors"
 _LISTED = 8
@@ -76,8 +76,8 @@ class GlimpseKind(ExamplesKind[GlimpseConfig, AboutGlimpses, Examples]):
                 "images of what? Name an .npz of x and y, a table (.tsv, .csv) of images and labels, a folder with a"
                 " folder for each label, or a corpus ('unrolled data get translated-digits')"
             )
-        name, read = read_pictures(config, config.data)
-        about = about_pictures(name, read)
+        name, read, how = gathered_pictures(config)
+        about = about_pictures(name, read, how)
         return self.gathered(about, examples_of(about, read))
 
     def stored(self, data: Examples) -> bytes:

@@ -9,14 +9,13 @@ from pydantic import Field, model_validator
 
 from unrolled.data import Examples, FrameShape, Picture, Ragged
 from unrolled.errors import DataError
-from unrolled.runs.tasks.examples import AboutExamples
-from unrolled.runs.tasks.pictured import one_each, shape_of
+from unrolled.runs.tasks.pictured import AboutImages, HowRead, one_each, shape_of
 
 MOST_CLASSES = 1_000
 _LISTED = 20
 
 
-class AboutGlimpses(AboutExamples):
+class AboutGlimpses(AboutImages):
     """What the images are, and what there is to say of them.
 
     classes: the names of the symbols. frame: channels, height and width. objects: the most that an image has; where
@@ -59,7 +58,7 @@ def symbols_of(picture: Picture) -> list[str]:
     return symbols
 
 
-def about_pictures(name: str, read: Sequence[Picture]) -> AboutGlimpses:
+def about_pictures(name: str, read: Sequence[Picture], how: HowRead) -> AboutGlimpses:
     """What there is to learn of these images.
 
     Raises:
@@ -73,7 +72,7 @@ def about_pictures(name: str, read: Sequence[Picture]) -> AboutGlimpses:
             f" {MOST_CLASSES:,} can be learned. Is it the right column?"
         )
     return AboutGlimpses(
-        name=name, examples=len(read), classes=classes, frame=shape_of(read), objects=max(map(len, symbols))
+        name=name, examples=len(read), classes=classes, frame=shape_of(read), objects=max(map(len, symbols)), **how
     )
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypedDict
 
 import numpy as np
 from pydantic import Field, ValidationInfo
 
-from unrolled.data import FrameShape, Picture, Ragged, are_arrays, found, name_images, pictures
+from unrolled.data import Fit, FrameShape, Picture, Ragged, are_arrays, found, name_images, passed_over, pictures
 from unrolled.errors import ConfigError, DataError
 from unrolled.runs.config import KEPT
-from unrolled.runs.tasks.examples import ExamplesConfig
+from unrolled.runs.tasks.examples import AboutExamples, ExamplesConfig
 
 OF_TABLES = frozenset({"image_folder", "image_column", "text_column"})
 
@@ -26,6 +26,11 @@ class ImagesConfig(ExamplesConfig):
     )
     image_size: int = Field(default=64, ge=1, le=4096, description="height and width that files of images are given")
     image_channels: Literal["grey", "rgb"] = Field(default="rgb", description="that files of images are given")
+    image_fit: Fit = Field(
+        default="crop",
+        description="files of images that are not square: cut around their middle, padded with their edges, or"
+        " stretched",
+    )
 
     @property
     def frame(self) -> FrameShape:
@@ -65,24 +70,70 @@ class PicturesConfig(ImagesConfig):
         return self.image_column, self.text_column
 
 
+class AboutImages(AboutExamples):
+    """How images were read that are learned. `cut`: of how many the sides were. `passed_over`: files that are none."""
+
+    cut: int = Field(default=0, ge=0)
+    passed_over: int = Field(default=0, ge=0)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What was cut, and what was passed over."""
+        told = []
+        if self.cut:
+            told.append(
+                f"{self.cut:,} of {self.examples:,} images are not square: their sides were cut (--image-fit pad keeps"
+                " them whole)"
+            )
+        if self.passed_over:
+            told.append(f"passed over: {self.passed_over:,} files in folders, whose endings are not those of images")
+        return tuple(told)
+
+
+class HowRead(TypedDict):
+    """What `AboutImages` tells."""
+
+    cut: int
+    passed_over: int
+
+
+def gathered_pictures(config: ImagesConfig, *, has_texts: bool = True) -> tuple[str, list[Picture], HowRead]:
+    """What images are called that are to be learned, the images, and how they were read.
+
+    Raises:
+        DataError: there are none. ConfigError: an option has no effect on such images.
+    """
+    name, read, others = _read(config, config.data, None, has_texts=has_texts)
+    cut = 0 if config.image_fit != "crop" else sum(not one.fits for one in read)
+    return name, read, HowRead(cut=cut, passed_over=others)
+
+
 def read_pictures(
-    config: ImagesConfig, places: Sequence[str], learned: FrameShape | None = None, *, has_texts: bool = True
+    config: ImagesConfig, places: Sequence[str], learned: FrameShape, *, has_texts: bool = True
 ) -> tuple[str, list[Picture]]:
     """What images are called that stand in these places, and the images. `learned`: the shape of those that were.
 
     Raises:
         DataError: there are none, or of another shape.
     """
+    name, read, _ = _read(config, places, learned, has_texts=has_texts)
+    check_frame(read, learned)
+    return name, read
+
+
+def _read(
+    config: ImagesConfig, places: Sequence[str], learned: FrameShape | None, *, has_texts: bool
+) -> tuple[str, list[Picture], int]:
+    """The same, and how many files were passed over. `learned` is None where they are to be learned."""
     with found(places) as sources:
         name = ", ".join(place.name for place in sources)
         if not name_images(sources):
             _check_unasked(config, name, is_new=learned is None)
         if learned is None and are_arrays(sources):
-            config.leave_out(("image_size", "image_channels"), f"the images of {name} stay as they are")
-        read = pictures(sources, learned or config.frame, *config.columns, config.folder, has_texts=has_texts)
-    if learned is not None:
-        check_frame(read, learned)
-    return name, read
+            config.leave_out(("image_size", "image_channels", "image_fit"), f"the images of {name} stay as they are")
+        shape = learned or config.frame
+        read = pictures(sources, shape, *config.columns, config.folder, fit=config.image_fit, has_texts=has_texts)
+        return name, read, passed_over(sources, has_texts=has_texts)
 
 
 def _check_unasked(config: ImagesConfig, name: str, *, is_new: bool) -> None:
