@@ -288,6 +288,13 @@ def test_images_as_text():
     assert max(map(len, in_blocks(np.ones((1, 3, 100, 100))).split("\n"))) <= 32
 
 
+def test_images_as_text_with_a_text_below_each():
+    images = np.ones((3, 1, 2, 6))
+    assert in_blocks(images, 14, ["one", "a caption", ""]) == "██████  ██████\none     a c...\n\n██████\n"
+    assert in_blocks(images[:1, ..., :2], None, ["many"]) == "██\n.."
+    assert in_blocks(images[:1, ..., :2], None, ["no"]) == "██\nno"
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [

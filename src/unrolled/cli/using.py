@@ -38,6 +38,7 @@ from unrolled.runs import (
     predict,
     sample,
     save_images,
+    shown,
     tried,
 )
 
@@ -244,14 +245,12 @@ def data_get_command(name: Annotated[str, typer.Argument(help="its name", show_d
 @_data.command("show")
 def data_show_command(
     name: Annotated[str, typer.Argument(help="its name", show_default=False)],
-    length: Annotated[int, typer.Option(min=1, help="how many characters")] = 1000,
+    length: Annotated[
+        int | None, typer.Option(min=1, help="how many characters (1000), or images (6)", show_default=False)
+    ] = None,
 ) -> None:
-    """Print the beginning of a corpus that was fetched."""
-    path = corpora.text_of(name)
-    if path.suffix == ".npz":
-        raise ConfigError(f"{name} is no text but arrays, in {path}: numpy.load shows them")
-    with path.open(encoding="utf-8") as file:
-        print(printable(file.read(length)))
+    """Print the beginning of a corpus that was fetched: its text, or some of its images, and how many there are."""
+    print(printable(shown(name, length, shutil.get_terminal_size().columns)))
 
 
 @app.command("cells")

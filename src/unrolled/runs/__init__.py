@@ -14,6 +14,7 @@ from unrolled.runs.loading import Run, load
 from unrolled.runs.looking import Looked, look
 from unrolled.runs.presets import preset
 from unrolled.runs.saved_images import check_images_place, is_film, save_images
+from unrolled.runs.showing import shown
 from unrolled.runs.sinks import logging_to
 from unrolled.runs.tasks import (
     DEFAULT,
@@ -40,5 +41,5 @@ __all__ = [
     "TextConfig", "TranslateConfig", "Tried", "Warned", "check_images_place", "compare", "depth_curves", "doctor",
     "draw", "encoder_called", "evaluate", "export", "features_of", "find_learning_rate", "in_blocks", "is_film",
     "kept_features", "kind_of", "load", "logging_to", "look", "named", "predict", "preset", "read_config", "resume",
-    "sample", "save_images", "train", "tried", "validated",
+    "sample", "save_images", "shown", "train", "tried", "validated",
 ]  # fmt: skip
