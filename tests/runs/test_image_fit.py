@@ -44,8 +44,8 @@ def words_of(config, out):
 @pytest.mark.parametrize("task", list(CONFIGS))
 def test_it_is_said_that_images_are_cut_and_files_passed_over(folder, tmp_path, task):
     path, words = words_of(CONFIGS[task](data=[str(folder)]), tmp_path / "run")
-    passed_over = "passed over: 3 files in folders, whose endings are not those of images"
-    assert words.endswith(f"are held out. {TOLD}. {passed_over}")
+    passed_over = "files that were passed over, since their names do not end as those of images: 3"
+    assert words.endswith(f"are held out\n{TOLD}\n{passed_over}")
     assert (load(path).about.cut, load(path).about.passed_over) == (7, 3)
 
 

@@ -99,7 +99,7 @@ class _Lines:
             self._line("   " + line)
 
     def _print_prepared(self, event: Prepared) -> None:
-        self._line(f"{event.task:<8} {event.words}")
+        self._line(f"{event.task:<8} " + event.words.replace("\n", f"\n{'':<8} "))
         self._line(f"model    {event.cell}, {event.parameters:,} parameters")
         self._line(f"engine   {event.engine}")
         self._line(f"run      {event.path}" + (f", from step {event.step:,} on" if event.step else ""))

@@ -12,7 +12,10 @@ from unrolled.training import Event
 
 @dataclass(frozen=True)
 class Told:
-    """What a run learns: how much is learned and held out, in units of `unit`, and all of it in words."""
+    """What a run learns: how much is learned and held out, in units of `unit`, and all of it in words.
+
+    What is remarkable in how it was read has lines of its own.
+    """
 
     unit: str
     train: int

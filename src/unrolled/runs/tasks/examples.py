@@ -338,5 +338,5 @@ class ExamplesKind(Kind[Config, AboutType, Data], Generic[Config, AboutType, Dat
         held_out = len(config.rows(about.examples)[1])
         words = f"{about.name}: {about.examples:,} examples, {self.described(about)}; {held_out:,} are held out"
         others = 0 if task.held_out is None else len(task.held_out.targets.values)
-        words = ". ".join([words, *about.remarks])
+        words = "\n".join([words, *about.remarks])
         return Told(about.unit, len(task.learned.targets.values), others, words)

@@ -86,7 +86,9 @@ class AboutImages(AboutExamples):
                 " them whole)"
             )
         if self.passed_over:
-            told.append(f"passed over: {self.passed_over:,} files in folders, whose endings are not those of images")
+            told.append(
+                f"files that were passed over, since their names do not end as those of images: {self.passed_over:,}"
+            )
         return tuple(told)
 
 
