@@ -17,10 +17,13 @@ from unittest import mock
 import numpy as np
 import pytest
 from PIL import Image
+from rich.console import Console
 
 from unrolled import Graph, cells
+from unrolled.cli.display import _Lines
 from unrolled.cli.main import main
 from unrolled.engine import library
+from unrolled.runs import Prepared
 
 TEXT = "def add(a, b):\n    return a + b\n" * 120
 SMALL = ["--hidden-size", "12", "--batch-size", "4", "--seq-length", "16", "--sample-length", "30"]
@@ -180,6 +183,17 @@ def test_draw(place):
         told = unrolled("draw", "drawer", *options, cwd=place)
         assert told.returncode == 1
         assert "error: " in told.stderr
+
+
+def test_what_is_remarkable_in_the_data_stands_below_them():
+    told = io.StringIO()
+    facts = {"path": "run", "task": "draw", "unit": "image", "train": 3, "held_out": 1, "cell": "gru", "parameters": 9}
+    words = "photos: 4 examples\n2 of 4 images are not square"
+    event = Prepared(**facts, words=words, engine="native", data=("photos",), step=0)
+    _Lines(Console(file=told, width=80)).show(event)
+    assert told.getvalue().splitlines()[:3] == [
+        "draw     photos: 4 examples", "         2 of 4 images are not square", "model    gru, 9 parameters",
+    ]  # fmt: skip
 
 
 def test_cells(place):

@@ -27,18 +27,14 @@ def as_png(image: Coloured) -> bytes:
 def as_gif(images: Iterable[Coloured], each: int, last: int) -> bytes:
     """The file of a film that begins again at its end; images stand for `each` milliseconds, the last for `last`.
 
-    Grey is kept as it is; of colours each image has the 256 that suit it best.
+    Each image has 256 colours of its own, those that suit it best: grey is kept as it is.
 
     Raises:
         ConfigError: Pillow is not installed.
     """
     image_module, _ = library()
-    frames = [image_module.fromarray(one[..., 0] if _is_grey(one) else one) for one in images]
+    frames = [image_module.fromarray(one) for one in images]
     durations = [each] * (len(frames) - 1) + [last]
     file = io.BytesIO()
     frames[0].save(file, "GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0)
     return file.getvalue()
-
-
-def _is_grey(image: Coloured) -> bool:
-    return bool((image == image[..., :1]).all())

@@ -15,7 +15,7 @@ from unrolled.inspection.sheets import Pixels, Sheet, coloured, thinned
 
 _ENLARGED = 8  # times, at most
 _SIDE = 1024  # pixels that a sheet of small images is enlarged to, at most
-_MOST = 1 << 26  # pixels of all images together, before they are enlarged
+_MOST = 1 << 25  # pixels of all images together, before they are enlarged
 
 
 def sheet_of(images: Pixels) -> Pixels:
