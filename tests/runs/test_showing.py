@@ -55,8 +55,10 @@ def test_a_label_alone(having):
 
 
 def test_of_videos_the_first_frames_are_shown(having):
-    having(arrays(x=np.stack([[BRIGHT, DARK], [DARK, DARK]]), y=np.array([[1, 2], [3, 3]])))
-    assert shown("made-up") == ("2 videos of 2 frames of 2 x 3 pixels, a label for each frame: 1, 2, 3\n\n███\n1    2")
+    having(arrays(x=np.stack([[BRIGHT, BRIGHT], [DARK, DARK]]), y=np.array([[1, 2], [3, 3]])))
+    assert shown("made-up") == (
+        "2 videos of 2 frames of 2 x 3 pixels, a label for each frame: 1, 2, 3\n\n███  ███\n1    2"
+    )
 
 
 @pytest.mark.parametrize(("length", "count"), [(None, 1_000), (7, 7)])
