@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         preset,
         resume,
         sample,
+        save_images,
         train,
     )
 
@@ -66,7 +67,7 @@ _ROOMS = {
     "runs": (
         "runs", "CaptionConfig", "ClassifyConfig", "DrawConfig", "GlimpseConfig", "TagConfig", "TextConfig",
         "TranslateConfig", "draw", "evaluate", "export", "load", "look", "predict", "preset", "resume", "sample",
-        "train",
+        "save_images", "train",
     ),
 }  # fmt: skip
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
@@ -78,7 +79,7 @@ __all__ = [
     "GraphError", "LanguageModel", "LanguageModelConfig", "Noise", "Recurrent", "RunError", "ShapeError", "Strategy",
     "TagConfig", "TextConfig", "TraceError", "TrainingError", "TranslateConfig", "UnrolledError", "cell", "cells",
     "draw", "evaluate", "export", "generate", "intervene", "load", "look", "ops", "predict", "preset", "resume",
-    "sample", "trace", "train", "use_engine",
+    "sample", "save_images", "trace", "train", "use_engine",
 ]  # fmt: skip
 
 

@@ -172,6 +172,7 @@ class TestTables:
         first, second = read(folder / "t.tsv")
         assert first.texts == ("a cat", "some cat")
         assert second.texts == ("a dog",)
+        assert second.where == f"{folder / 't.tsv'}, line 3: {folder / '1.png'}"
         assert np.array_equal(first.pixels, np.asarray(drawn(0)).transpose(2, 0, 1))
 
     def test_columns_can_be_named_and_images_lie_elsewhere(self, folder, tmp_path):
@@ -230,6 +231,7 @@ class TestCoco:
     def test_images_that_are_told_of_need_no_captions(self, folder, annotations):
         found = read(self.file(folder, annotations=annotations), has_texts=False)
         assert [one.texts for one in found] == [(), ()]
+        assert found[0].where.endswith(f"images[0]: {folder / '0.png'}")
         assert np.array_equal(found[0].pixels, np.asarray(drawn(0)).transpose(2, 0, 1))
 
     def test_images_lie_in_a_folder_beside_that_of_the_captions(self, tmp_path):

@@ -30,7 +30,7 @@ _STACKED = 3  # dimensions of grey images, [N, height, width]
 
 @dataclass(frozen=True)
 class Picture:
-    """An image, uint8 `[C, height, width]`, and where it stands: `"cats.tsv, line 12"`.
+    """An image, uint8 `[C, height, width]`, and where it stands: `"cats.tsv, line 12: cat.png"`.
 
     texts: its captions, or its label, or its symbols parted by spaces; none where nobody asked for any. fits: whether
     its sides had the ratio that was wanted; else it was cut, padded or stretched.
@@ -217,7 +217,7 @@ def _decoded(one: _Listed, shape: FrameShape, fit: Fit) -> Picture:
         raise DataError(f"{one.where}: {name} has {size:,} bytes, at most {_LARGEST:,} are read: give a smaller image")
     source = Source(one.path, name if name in one.where else f"{one.where}: {name}")
     pixels, fits = fitted(b"".join(source.blocks()), source.name, shape, fit)
-    return Picture(pixels, one.texts, one.where, fits)
+    return Picture(pixels, one.texts, source.name, fits)
 
 
 def _arrays(source: Source, *, has_texts: bool) -> Iterator[Picture]:
