@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from tests.inspection.pixels import pixels_of
 from unrolled.inspection.canvas_figures import beside, film
 from unrolled.inspection.canvases import Growing
 
@@ -11,7 +12,7 @@ HEIGHT, WIDTH = 5, 9  # oblong: who takes one side for the other is found out
 def shade(sheet, place):
     """The one shade of an image whose row and column are given; it is not that of its neighbours."""
     top, left = 2 + place[0] * (HEIGHT + 2), 2 + place[1] * (WIDTH + 2)
-    (found,) = np.unique(np.array(sheet.z)[top : top + HEIGHT, left : left + WIDTH])
+    (found,) = np.unique(pixels_of(sheet)[top : top + HEIGHT, left : left + WIDTH])
     return found
 
 

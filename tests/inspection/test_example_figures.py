@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tests.inspection.pixels import pixels_of
 from unrolled.inspection.channel_figures import contribution_maps
 from unrolled.inspection.example import Cloud, ExampleRead, Video
 from unrolled.inspection.path_figures import chances, paths
@@ -197,7 +198,7 @@ def test_a_strip_of_frames(channels):
     shown = one.frames[11] if channels == 3 else one.frames[11].mean(axis=0, keepdims=True).repeat(3, axis=0)
     every = one.frames if channels == 3 else one.frames.mean(axis=1)
     wanted = (shown - every.min()) / (every.max() - every.min()) * 255
-    np.testing.assert_allclose(sheet.z[top : top + 4, left : left + 6].transpose(2, 0, 1), wanted, atol=0.51)
+    np.testing.assert_allclose(pixels_of(sheet)[top : top + 4, left : left + 6].transpose(2, 0, 1), wanted, atol=0.51)
     assert labels.x[11] == left + 2.5
     assert labels.y[11] == top + 4 - 0.5 + 3
     assert list(labels.text[:2]) == ["bad<br> ", "\u2717 good &lt;\u2026<br>is bad"]
@@ -215,7 +216,7 @@ def test_of_a_long_video_it_is_said_what_is_shown():
 def test_large_frames_are_shown_in_fewer_pixels():
     frames = np.random.default_rng(0).uniform(size=(3, 1, 100, 150)).astype(np.float32)
     drawn = strip(replace(video(3), frames=frames), CLASSES)
-    picture = np.asarray(drawn.data[0].z)[2:, 2:]
+    picture = pixels_of(drawn.data[0])[2:, 2:]
     assert picture.shape == (34 + 50 + 2, 3 * (50 + 2), 3)
     darkest, lightest = frames[:, :, ::3, ::3].min(), frames[:, :, ::3, ::3].max()
     assert picture[1, 2, 0] == pytest.approx((frames[0, 0, 3, 6] - darkest) / (lightest - darkest) * 255, abs=0.51)

@@ -1,13 +1,21 @@
 """Where a captioner looked, as pictures: the image, and below it what stood out before each piece."""
 
+import html
+import math
+import re
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from tests.inspection.pixels import pixels_of
 from unrolled.inspection.gaze import Gaze
 from unrolled.inspection.gaze_figures import Captured, gallery, gazes
 
 HEIGHT, WIDTH = 4, 6
-DOWN, ACROSS = HEIGHT + round(0.7 * WIDTH) + 2, WIDTH + round(0.15 * WIDTH) + 2
+ACROSS = WIDTH + round(0.15 * WIDTH) + 2
+SCALE = 540 / (5 * ACROSS + 2)  # pixels of the page for one of the sheet
+PALE = 232
 PIECES = [f"<{number}>" for number in range(7)]
 
 
@@ -20,31 +28,57 @@ def gaze():
     return Gaze("1: it", "it <b>", np.full((1, HEIGHT, WIDTH), 100, np.uint8), PIECES, weights)
 
 
-def image(sheet, row, column):
+def down(lines):
+    """From a row of images to the next one, with so many lines of 15 pixels below each, and 5 above and below these."""
+    return HEIGHT + math.ceil((15 * lines + 10) / SCALE) + 2
+
+
+def image(sheet, row, column, lines=1):
     """What lies there."""
-    top, left = 2 + row * DOWN, 2 + column * ACROSS
-    return np.array(sheet.z)[top : top + HEIGHT, left : left + WIDTH]
+    top, left = 2 + row * down(lines), 2 + column * ACROSS
+    return pixels_of(sheet)[top : top + HEIGHT, left : left + WIDTH]
 
 
 def test_what_was_looked_at_stands_out(gaze):
     figure = gazes([gaze])
     sheet, labels = figure.data
-    assert np.array(sheet.z).shape == (3 * DOWN + 2, 5 * ACROSS + 2, 3)
-    assert (image(sheet, 0, 0) == 100).all(), "the image has the first row to itself"
-    assert (image(sheet, 0, 1) == 255).all()
+    assert pixels_of(sheet).shape == (2 * down(1) + 2, 5 * ACROSS + 2, 3)
+    assert (image(sheet, 0, 0) == 100).all(), "the image comes first"
+    assert (image(sheet, 1, 3) == 255).all(), "eight pictures in two rows of five"
     for number in range(6):
-        shown = image(sheet, 1 + number // 5, number % 5).astype(int)
+        shown = image(sheet, *divmod(1 + number, 5)).astype(int)
         reddish = shown[..., 0] - shown[..., 2]
         lit = reddish.reshape(2, 2, 3, 2).mean(axis=(1, 3)).ravel()
         assert lit.argmax() == number
         assert (np.delete(lit, number) == 0).all()
-    assert (image(sheet, 2, 1) == 232).all(), "nothing stands out where all places count alike"
+    assert (image(sheet, 1, 2) == PALE).all(), "nothing stands out where all places count alike"
     assert list(labels.text) == ["", *(f"&lt;{number}&gt;" for number in range(7))]
-    middles = [2 + column * ACROSS + (WIDTH - 1) / 2 for column in (0, 0, 1, 2, 3, 4, 0, 1)]
+    middles = [2 + column * ACROSS + (WIDTH - 1) / 2 for column in (0, 1, 2, 3, 4, 0, 1, 2)]
     assert list(labels.x) == middles
-    rows = [round((one - 2) // DOWN) for one in labels.y]
-    assert rows == [0, 1, 1, 1, 1, 1, 2, 2]
+    below = [2 + row * down(1) + HEIGHT - 0.5 + 5 / SCALE for row in (0, 0, 0, 0, 0, 1, 1, 1)]
+    np.testing.assert_allclose(labels.y, below)
     assert "<b>" not in figure.layout.title.text
+    assert not figure.layout.sliders
+
+
+def test_a_slider_goes_from_image_to_image(gaze):
+    """What is long takes room from the start, and nothing else moves when the slider does."""
+    long = replace(
+        gaze, name="2", title="a wave " * 50, pieces=[*PIECES, *PIECES], weights=np.tile(gaze.weights, (2, 1, 1))
+    )
+    short, tall = gazes([gaze]).layout, gazes([gaze, long])
+    (slider,) = tall.layout.sliders
+    assert [one.args[0] for one in slider.steps] == [("1: it",), ("2",)]
+    assert [one.name for one in tall.frames] == ["1: it", "2"]
+    assert slider.ticklen == slider.minorticklen, "all ticks are alike"
+    assert (slider.y, slider.yanchor) == (1, "bottom")
+    of_long = tall.frames[1].data[0]
+    assert (image(of_long, 2, 4) == PALE).all(), "an image and fourteen pieces: three rows of five"
+    assert tall.layout.yaxis.range[0] == 3 * down(1) + 2 - 0.5
+    assert tall.frames[1].layout.title.text.count("<br>") == 2
+    assert tall.frames[1].layout.title.text.endswith("\u2026")
+    rows = round(SCALE * (3 * down(1) + 2)) - round(SCALE * (2 * down(1) + 2))
+    assert tall.layout.height - short.height == rows + 2 * 19 + 75, "two lines of a title, and the slider"
 
 
 def test_how_much_more_than_evenly():
@@ -61,6 +95,23 @@ def test_said_and_right(gaze):
     shown = [Captured(image, f"s{shade}", "it", shade % 2 == 0) for shade, image in enumerate(images)]
     sheet, labels = gallery(shown).data
     for number in range(6):
-        assert (image(sheet, number // 5, number % 5) == number).all()
+        assert (image(sheet, number // 5, number % 5, lines=2) == number).all()
     assert list(labels.text[:2]) == ["s0", "s1<br><i>is</i> it"]
     assert len(set(labels.textfont.color)) == 2
+
+
+def test_what_is_long_stands_in_lines_that_do_not_touch():
+    """Of 16 letters at most, three of what was said and three of what is right; who points at it reads all of it."""
+    pixels = np.zeros((1, HEIGHT, WIDTH), np.uint8)
+    said, truth = "a man who rides a wave on top of a surfboard & <more>", "incomprehensibilities"
+    figure = gallery([Captured(pixels, said, truth, False), Captured(pixels, "it", "it", True)])
+    sheet, labels = figure.data
+    lines = labels.text[0].split("<br>")
+    assert lines == [
+        "a man who rides", "a wave on top of", "a surfboard &amp; &lt;\u2026", "<i>is</i> incomprehensi", "bilities",
+    ]  # fmt: skip
+    assert max(len(html.unescape(re.sub("</?i>", "", one))) for one in lines) <= 16
+    assert labels.hovertext[0] == f"{html.escape(said)}<br>is {truth}"
+    assert labels.text[1] == labels.hovertext[1] == "it"
+    assert pixels_of(sheet).shape[0] == down(5) + 2
+    assert figure.layout.height == 10 + round(SCALE * (down(5) + 2)) + 10, "no taller than what stands in it"

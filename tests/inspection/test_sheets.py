@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tests.inspection.pixels import pixels_of
 from unrolled.inspection.sheets import Sheet, apart, coloured, thinned
 
 SHEET = Sheet(height=3, width=5, columns=4, gap=2, below=7, beside=1)  # oblong: a side taken for the other is found out
@@ -13,14 +14,14 @@ def test_where_images_lie():
     assert [SHEET.corner(number) for number in (0, 1, 4, 6)] == [(2, 2), (2, 10), (14, 2), (14, 18)]
     assert SHEET.under(6) == (18 + 2, 14 + 2.5), "across and down, as a figure has it"
     images = np.arange(3, dtype=np.uint8).reshape(3, 1, 1, 1) * np.ones((3, 5, 3), np.uint8)
-    sheet = np.array(SHEET.laid(images, [0, 6, 3]).z)
+    sheet = pixels_of(SHEET.laid(images, [0, 6, 3]))
     assert sheet.shape == (26, 34, 3)
     for image, (top, left) in zip(images, [(2, 2), (14, 18), (2, 26)], strict=True):
         assert (sheet[top : top + 3, left : left + 5] == image).all()
         framed = sheet[top - 1 : top + 4, left - 1 : left + 6]
         assert (framed == 190).sum() == 3 * (5 * 7 - 3 * 5)
     assert (sheet == 255).sum() == sheet.size - 3 * 5 * 7 * 3, "the rest is white"
-    assert np.array(SHEET.laid(images).z).shape == (14, 34, 3)
+    assert pixels_of(SHEET.laid(images)).shape == (14, 34, 3)
 
 
 def test_axes_show_the_whole_sheet():

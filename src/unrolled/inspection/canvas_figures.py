@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
+from unrolled.inspection.boxes import Points, coordinates, outline
 from unrolled.inspection.canvases import Costs, Growing, Image, Numbers
-from unrolled.inspection.drawing import COLOURS, STILL, laid_out
+from unrolled.inspection.drawing import COLOURS, NARROW, STILL, laid_out, sliding
 from unrolled.inspection.sheets import Sheet, coloured
 
 _IN_A_ROW = 8
 _FRAMES = 33  # of a film at most
-_WIDTH = 760  # pixels of the page
+_WIDEST = 150  # pixels of the page: an image
 _ABOVE, _BELOW = 40, 110
 _READ, _WRITTEN = COLOURS[2], COLOURS[1]
 
@@ -31,14 +32,16 @@ def film(drawn: Sequence[Growing]) -> go.Figure:
     made = go.Figure(_traces(drawn, shown[-1]), frames=frames)
     sheet, rows = _sheet(drawn), len(_rows(drawn, 0))
     laid_out(made, None, None).update_layout(
-        height=sheet.tall(rows, _WIDTH) + _ABOVE + _BELOW,
+        height=sheet.tall(rows, NARROW, _WIDEST) + _ABOVE + _BELOW,
         margin={"l": 10, "r": 10, "t": _ABOVE, "b": _BELOW},
         **sheet.axes(rows),
         annotations=_names(drawn),
         meta=STILL,  # (the whole drawing is seen first)
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"},
         updatemenus=[_play()],
-        sliders=[_slider(shown)],
+        sliders=[
+            sliding(list(map(str, shown)), "after step ", first=len(shown) - 1, is_labelled=True, x=0.14, len=0.86)
+        ],
     )
     return made
 
@@ -59,7 +62,7 @@ def beside(above: Sequence[Image], below: Sequence[Image], hover: Sequence[str])
     )  # fmt: skip
     rows = 2 * -(-len(above) // columns)
     return laid_out(made, None, None).update_layout(
-        height=sheet.tall(rows, _WIDTH) + 30, margin={"l": 10, "r": 10, "t": 10, "b": 20}, **sheet.axes(rows)
+        height=sheet.tall(rows, NARROW, _WIDEST) + 30, margin={"l": 10, "r": 10, "t": 10, "b": 20}, **sheet.axes(rows)
     )
 
 
@@ -91,7 +94,7 @@ def _traces(drawn: Sequence[Growing], step: int) -> list[Any]:
     read = [_box(sheet, number, one.read[step - 1 : step]) for number, one in enumerate(drawn) if step]
     written = [_box(sheet, canvases + number, one.written[step - 1 : step]) for number, one in enumerate(drawn) if step]
     images = sheet.laid(coloured(np.concatenate(rows)))
-    return [images, _outlines(read, "reads", _READ), _outlines(written, "writes", _WRITTEN)]
+    return [images, _lines(read, "reads", _READ), _lines(written, "writes", _WRITTEN)]
 
 
 def _sheet(drawn: Sequence[Growing]) -> Sheet:
@@ -106,21 +109,19 @@ def _rows(drawn: Sequence[Growing], step: int) -> list[Image]:
     return [np.stack(images), canvases] if images else [canvases]
 
 
-def _box(sheet: Sheet, number: int, box: Numbers) -> list[tuple[float | None, float | None]]:
-    """The corners of a box, as far as it lies in the image of that number, and a gap behind them; none without one."""
+def _box(sheet: Sheet, number: int, box: Numbers) -> Points:
+    """A box over the image of that number, as far as it lies in it; nothing without one."""
     if not len(box):
         return []
     down, across = sheet.corner(number)
-    left, right = (box[0, [0, 2]].clip(-0.5, sheet.width - 0.5) + across).round(2).tolist()
-    top, bottom = (box[0, [1, 3]].clip(-0.5, sheet.height - 0.5) + down).round(2).tolist()
-    return [(left, top), (right, top), (right, bottom), (left, bottom), (left, top), (None, None)]
+    image = (across - 0.5, down - 0.5, across + sheet.width - 0.5, down + sheet.height - 0.5)
+    return outline((box[0] + [across, down, across, down]).tolist(), image)
 
 
-def _outlines(boxes: Sequence[Sequence[tuple[float | None, float | None]]], name: str, colour: str) -> go.Scatter:
-    points = [point for box in boxes for point in box]
+def _lines(boxes: Sequence[Points], name: str, colour: str) -> go.Scatter:
     return go.Scatter(
-        x=[x for x, _ in points], y=[y for _, y in points], mode="lines", name=name, line={"color": colour, "width": 2},
-        hoverinfo="skip", showlegend=bool(points),
+        **coordinates(boxes), mode="lines", name=name, line={"color": colour, "width": 2}, hoverinfo="skip",
+        showlegend=any(boxes),
     )  # fmt: skip
 
 
@@ -142,13 +143,4 @@ def _play() -> dict[str, Any]:
     return {
         "type": "buttons", "x": 0, "y": 0, "xanchor": "left", "yanchor": "top", "pad": {"t": 34}, "showactive": False,
         "buttons": [{"label": "\u25b6 draw", "method": "animate", "args": [None, moving]}],
-    }  # fmt: skip
-
-
-def _slider(steps: Sequence[int]) -> dict[str, Any]:
-    now = {"frame": {"duration": 0, "redraw": True}, "mode": "immediate", "transition": {"duration": 0}}
-    return {
-        "steps": [{"label": str(step), "method": "animate", "args": [[str(step)], now]} for step in steps],
-        "active": len(steps) - 1, "x": 0.14, "len": 0.86, "y": 0, "pad": {"t": 30},
-        "currentvalue": {"prefix": "after step ", "font": {"color": "#1f2328", "size": 13}},
     }  # fmt: skip

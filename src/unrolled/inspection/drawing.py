@@ -16,8 +16,10 @@ CLASS_COLOURS = (
 )  # fmt: skip
 RIGHT, WRONG = CLASS_COLOURS[:2]
 BLACK = "#1f2328"
+NARROW = 540  # pixels: what a picture has for its width, without margins, on a page of any size but a phone's
 STILL = "still"  # as a figure's `layout.meta`: a film that does not start by itself
 _HEIGHT = 380
+_TICK = 4
 
 
 def laid_out(drawn: go.Figure, x: str | None, y: str | None, *, y_is_log: bool = False) -> go.Figure:
@@ -43,11 +45,23 @@ def shortened(text: str, letters: int) -> str:
     return html.escape(text if len(text) <= letters else f"{text[: letters - 1]}\u2026")
 
 
-def sliding(names: Sequence[str]) -> dict[str, Any]:
-    """A slider that goes from frame to frame of a figure, by their names."""
+def sliding(
+    names: Sequence[str], prefix: str = "", *, first: int = 0, is_labelled: bool = False, **place: Any
+) -> dict[str, Any]:
+    """A slider that goes from frame to frame of a figure, by their names.
+
+    Args:
+        names: of the frames.
+        prefix: what stands before the name of the one that is seen.
+        first: the number of the one that is seen before anybody moves it.
+        is_labelled: whether the names stand along it: short ones.
+        place: where it lies, in plotly's words, if not below all.
+    """
     now = {"frame": {"duration": 0, "redraw": True}, "mode": "immediate", "transition": {"duration": 0}}
     return {
         "steps": [{"label": html.escape(one), "method": "animate", "args": [[one], now]} for one in names],
-        "x": 0, "len": 1, "y": 0, "pad": {"t": 30}, "ticklen": 0,
-        "currentvalue": {"prefix": "", "font": {"color": BLACK}}, "font": {"color": "rgba(0,0,0,0)"},
-    }  # fmt: skip
+        "active": first, "x": 0, "len": 1, "y": 0, "pad": {"t": 30},
+        "ticklen": _TICK, "minorticklen": _TICK,  # (alike: plotly leaves labels out as it likes)
+        "currentvalue": {"prefix": prefix, "font": {"color": BLACK, "size": 13}},
+        "font": {"color": BLACK if is_labelled else "rgba(0,0,0,0)"},
+    } | place  # fmt: skip

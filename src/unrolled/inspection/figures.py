@@ -17,7 +17,7 @@ from torch import Tensor
 
 from unrolled.inspection.account import Account
 from unrolled.inspection.behaviour import Behaviour
-from unrolled.inspection.drawing import COLOURS, DIVERGING, cycled, laid_out
+from unrolled.inspection.drawing import COLOURS, DIVERGING, cycled, laid_out, sliding
 from unrolled.inspection.predictions import Predictions
 from unrolled.inspection.telling import Telling
 
@@ -293,13 +293,7 @@ def _play() -> dict[str, Any]:
 
 
 def _slider(drawn: go.Figure, step: str) -> dict[str, Any]:
-    now = {"frame": {"duration": 0, "redraw": True}, "mode": "immediate", "transition": {"duration": 0}}
-    steps = [{"label": one.name, "method": "animate", "args": [[one.name], now]} for one in drawn.frames]
-    return {
-        "steps": steps, "x": 0, "len": 1, "y": -0.05, "ticklen": 0,
-        "currentvalue": {"prefix": f"{step}s back: ", "font": {"color": "#1f2328"}},
-        "font": {"color": "rgba(0,0,0,0)"},
-    }  # fmt: skip
+    return sliding([one.name for one in drawn.frames], f"{step}s back: ", y=-0.05, pad={"t": 0})
 
 
 def _rounded(values: Tensor) -> list[float]:

@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 import html
+import math
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from unrolled.inspection.drawing import BLACK, RIGHT, WRONG, laid_out, shortened, sliding
+from unrolled.inspection.drawing import BLACK, NARROW, RIGHT, WRONG, laid_out, shortened, sliding
 from unrolled.inspection.gaze import Gaze
 from unrolled.inspection.sheets import Pixels, Sheet, coloured, thinned
 
 _FINEST = 96  # pixels of an image that is shown, along its longer side
-_BELOW, _BESIDE = 0.7, 0.15  # of an image's width: room for up to four lines of text
+_BESIDE = 0.15  # of an image's width
 _WHITE = 255
 _DIM = 0.85  # of what is not looked at, towards white
 _TINT = np.array([213, 94, 0], dtype=np.float64)  # of what is looked at
 _TINTED = 0.6
-_ROW = 175  # pixels of a page that a row of images takes, with what is said of them
 _IN_A_ROW = 5
 _VERDICTS = {True: RIGHT, False: WRONG, None: BLACK}
-_LETTERS = 22  # of a line below an image
-_LINES = 2  # of what is said, and as many of what is right
+_FONT, _LINE = 11, 15  # pixels of the page: letters below an image, and a line of them
+_UNDER = 5  # pixels of the page between an image and what is said of it
+_LETTERS = 16  # of such a line
+_LINES = 3  # of what is said, and as many of what is right
+_TITLE_FONT, _TITLE_LINE = 14, 19
+_TITLE_LETTERS, _TITLE_LINES = 70, 3
+_SLIDER = 75  # pixels of the page
 
 
 @dataclass(frozen=True)
@@ -42,53 +48,70 @@ class Captured:
 
 
 def gazes(shown: Sequence[Gaze]) -> go.Figure:
-    """Each image, and beside it once more for each piece: what was looked at before it stands out; a slider goes on.
+    """Each image, and behind it once more for each piece: what was looked at before it stands out; a slider goes on.
 
-    `shown` is not empty.
+    `shown` is not empty; all images are of one size.
     """
     drawn = go.Figure(_of_gaze(shown[0]), frames=[_frame(one) for one in shown])
-    drawn.update_layout(_layout(shown[0]))
-    rows = max(-(-len(one.pieces) // _IN_A_ROW) for one in shown)
-    laid_out(drawn, None, None).update_layout(
-        height=_ROW * (rows + 1) + 110,
-        margin={"l": 10, "r": 10, "t": 50, "b": 70},
-        sliders=[sliding([one.name for one in shown])] if len(shown) > 1 else [],
+    rows = _rows(1 + max(len(one.pieces) for one in shown))
+    lines = max(_title(one).count("<br>") + 1 for one in shown)
+    # (the slider lies above: what is long grows downwards, and nothing else moves)
+    slides = len(shown) > 1
+    slider = sliding([one.name for one in shown], "image ", y=1, yanchor="bottom", pad={"t": 0, "b": 10})
+    return _laid(drawn, _sheet(_image(shown[0]), 1), rows, lines * _TITLE_LINE + 15 + _SLIDER * slides).update_layout(
+        title=_titled(shown[0]), sliders=[slider] * slides
     )
-    return drawn
 
 
 def gallery(shown: Sequence[Captured]) -> go.Figure:
     """Images, several in a row; below each what was said, and what is right where that is another. Not empty."""
     pixels = coloured(thinned(np.stack([one.pixels for one in shown]), _FINEST))
     labels = [_said(one) for one in shown]
-    places, colours = range(len(shown)), [_VERDICTS[one.is_right] for one in shown]
-    drawn = go.Figure(_panels(pixels, places, labels, colours))
-    rows = -(-len(shown) // _IN_A_ROW)
+    sheet = _sheet(pixels[0], max(label.count("<br>") + 1 for label in labels))
+    colours = [_VERDICTS[one.is_right] for one in shown]
+    drawn = go.Figure(_panels(sheet, pixels, labels, [_whole(one) for one in shown], colours))
+    return _laid(drawn, sheet, _rows(len(shown)), 10)
+
+
+def _laid(drawn: go.Figure, sheet: Sheet, rows: int, above: int) -> go.Figure:
+    """The figure as tall as so many rows, with room above them."""
     return laid_out(drawn, None, None).update_layout(
-        height=_ROW * rows + 40, margin={"l": 10, "r": 10, "t": 10, "b": 10}, **_sheet(pixels[0]).axes(rows)
+        height=above + sheet.tall(rows, NARROW) + 10, margin={"l": 10, "r": 10, "t": above, "b": 10}, **sheet.axes(rows)
     )
 
 
+def _rows(panels: int) -> int:
+    return -(-panels // _IN_A_ROW)
+
+
 def _said(one: Captured) -> str:
-    said = _wrapped(one.said or "(nothing)")
-    return f"{said}<br><i>is</i> {_wrapped(one.truth)}" if one.is_right is False else said
+    """What was said, in a few lines, and what is right."""
+    said = _wrapped(one.said or "(nothing)", _LETTERS, _LINES)
+    is_ = _wrapped(f"is {one.truth}", _LETTERS, _LINES)
+    return f"{said}<br>{is_.replace('is', '<i>is</i>', 1)}" if one.is_right is False else said
 
 
-def _wrapped(text: str) -> str:
+def _whole(one: Captured) -> str:
+    """The same, not cut off."""
+    said = html.escape(one.said or "(nothing)")
+    return f"{said}<br>is {html.escape(one.truth)}" if one.is_right is False else said
+
+
+def _wrapped(text: str, letters: int, most: int) -> str:
     """A text in a few lines, the last one cut off if there is more."""
-    lines = textwrap.wrap(text, _LETTERS) or [""]
-    if len(lines) > _LINES:
-        lines = [*lines[: _LINES - 1], " ".join(lines[_LINES - 1 :])]
-    return "<br>".join(shortened(one, _LETTERS) for one in lines)
+    lines = textwrap.wrap(text, letters) or [""]
+    if len(lines) > most:
+        lines = [*lines[: most - 1], " ".join(lines[most - 1 :])]
+    return "<br>".join(shortened(one, letters) for one in lines)
 
 
 def _of_gaze(one: Gaze) -> list[go.Image | go.Scatter]:
-    """The image in a row of its own, and below it what was looked at before each piece."""
+    """The image, and what was looked at before each piece."""
     image = _image(one)
-    seen = [_lit(image, weight) for weight in thinned(one.enlarged(), _FINEST)]
-    labels = ["", *(html.escape(piece) for piece in one.pieces)]
-    places = [0, *range(_IN_A_ROW, _IN_A_ROW + len(seen))]
-    return _panels([image, *seen], places, labels, [BLACK] * len(labels))
+    panels = [image, *(_lit(image, weight) for weight in thinned(one.enlarged(), _FINEST))]
+    labels = ["", *(shortened(piece, _LETTERS) for piece in one.pieces)]
+    wholes = ["", *(html.escape(piece) for piece in one.pieces)]
+    return _panels(_sheet(image, 1), panels, labels, wholes, [BLACK] * len(labels))
 
 
 def _image(one: Gaze) -> Pixels:
@@ -105,28 +128,44 @@ def _lit(image: Pixels, weight: NDArray[np.float32]) -> Pixels:
 
 
 def _panels(
-    pixels: Sequence[Pixels] | Pixels, places: Sequence[int], labels: Sequence[str], colours: Sequence[str]
+    sheet: Sheet,
+    pixels: Sequence[Pixels] | Pixels,
+    labels: Sequence[str],
+    wholes: Sequence[str],
+    colours: Sequence[str],
 ) -> list[go.Image | go.Scatter]:
-    """Images of one size on a sheet, a label below each."""
-    sheet = _sheet(pixels[0])
-    under = [sheet.under(place) for place in places]
+    """Images on a sheet, a label below each, and what it says in full for who points at it."""
+    under = [sheet.under(place) for place in range(len(labels))]
     text = go.Scatter(
-        x=[across for across, _ in under], y=[down + 0.05 * sheet.height for _, down in under],
-        text=list(labels), mode="text", textposition="bottom center", textfont={"size": 11, "color": list(colours)},
-        hoverinfo="skip", showlegend=False,
+        x=[across for across, _ in under], y=[down + _UNDER / _scale(sheet) for _, down in under], text=list(labels),
+        mode="text", textposition="bottom center", textfont={"size": _FONT, "color": list(colours)},
+        hovertext=list(wholes), hoverinfo="text", showlegend=False,
     )  # fmt: skip
-    return [sheet.laid(pixels, places), text]
+    return [sheet.laid(pixels), text]
 
 
-def _sheet(image: Pixels) -> Sheet:
+def _sheet(image: Pixels, lines: int) -> Sheet:
+    """A sheet with room for so many lines below each image."""
     height, width = image.shape[:2]
-    return Sheet(height, width, _IN_A_ROW, below=round(_BELOW * width), beside=round(_BESIDE * width))
+    bare = Sheet(height, width, _IN_A_ROW, beside=round(_BESIDE * width))
+    return replace(bare, below=math.ceil((_UNDER + lines * _LINE + _UNDER) / _scale(bare)))
 
 
-def _layout(one: Gaze) -> dict[str, object]:
-    rows = 1 + -(-len(one.pieces) // _IN_A_ROW)
-    return {"title": {"text": html.escape(one.title), "font": {"size": 14}}, **_sheet(_image(one)).axes(rows)}
+def _scale(sheet: Sheet) -> float:
+    """Pixels of the page for one of the sheet."""
+    return NARROW / sheet.size(1)[1]
+
+
+def _title(one: Gaze) -> str:
+    return _wrapped(one.title, _TITLE_LETTERS, _TITLE_LINES)
+
+
+def _titled(one: Gaze) -> dict[str, Any]:
+    return {
+        "text": _title(one), "font": {"size": _TITLE_FONT}, "x": 0, "xref": "paper", "y": 1, "yref": "container",
+        "yanchor": "top", "pad": {"t": 8},
+    }  # fmt: skip
 
 
 def _frame(one: Gaze) -> go.Frame:
-    return go.Frame(name=one.name, data=_of_gaze(one), layout=_layout(one))
+    return go.Frame(name=one.name, data=_of_gaze(one), layout={"title": _titled(one)})

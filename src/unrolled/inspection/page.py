@@ -71,7 +71,7 @@ def _words(told: Iterable[Sentence]) -> list[str]:
 
 
 def _picture(number: int, title: str, figure: go.Figure) -> str:
-    settings = {"displaylogo": False, "responsive": True}
+    settings = {"displayModeBar": False, "responsive": True}  # (plotly's tools would lie over what stands on top)
     # (one with a slider alone stays where it is, as does one that says so)
     is_film = bool(figure.layout.updatemenus) and figure.layout.meta != STILL
     drawn = figure.to_html(

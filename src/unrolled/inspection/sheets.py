@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.inspection.png import embedded
+
 if TYPE_CHECKING:
     import plotly.graph_objects as go  # (slow to import, and files of images need none)
 
@@ -77,7 +79,7 @@ class Sheet:
         """What `pixels` gives, for a figure."""
         import plotly.graph_objects as go
 
-        return go.Image(z=self.pixels(images, numbers), hoverinfo="skip")
+        return go.Image(source=embedded(self.pixels(images, numbers)), hoverinfo="skip")
 
     def pixels(self, images: Sequence[Pixels] | Pixels, numbers: Sequence[int] | None = None) -> Pixels:
         """Images `[height, width, 3]` on their places: those of `numbers`, else one after the other."""
@@ -93,17 +95,20 @@ class Sheet:
         """Axes of a figure, as a layout, that show a sheet of so many rows and nothing else."""
         height, width = self.size(rows)
         return {
-            "xaxis": {"visible": False, "range": [-0.5, width - 0.5], "constrain": "domain"},
+            "xaxis": {
+                "visible": False, "range": [-0.5, width - 0.5], "constrain": "domain", "constraintoward": "left",
+            },
             "yaxis": {
                 "visible": False, "range": [height - 0.5, -0.5], "scaleanchor": "x", "constrain": "domain",
                 "constraintoward": "top",
             },
         }  # fmt: skip
 
-    def tall(self, rows: int, width: int) -> int:
-        """How tall so many rows are where the sheet is so wide."""
+    def tall(self, rows: int, width: int, most: int | None = None) -> int:
+        """How tall so many rows are where there is so much width, and no image is to be wider than `most`."""
         down, across = self.size(rows)
-        return round(width * down / across)
+        scale = width / across
+        return round(down * (scale if most is None else min(scale, most / self.width)))
 
     @property
     def _down(self) -> int:

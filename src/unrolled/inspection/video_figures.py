@@ -43,7 +43,7 @@ def strip(video: Video, classes: Sequence[str]) -> go.Figure:
     laid_out(drawn, None, None).update_layout(
         height=whole + 60,
         margin={"l": 44, "r": 10, "t": 30, "b": 40, "autoexpand": False},
-        xaxis=axes["xaxis"] | {"fixedrange": True, "domain": [0, 1]},
+        xaxis=axes["xaxis"] | {"fixedrange": True, "domain": [0, 1], "constraintoward": "center"},
         yaxis=axes["yaxis"] | {"fixedrange": True, "domain": [_LINE / whole, 1]},
         xaxis2={"anchor": "y2", "domain": [0, 1], "title": _counted(video, count), "range": [-0.5, count - 0.5]},
         yaxis2={"anchor": "x2", "domain": [0, (_LINE - 30) / whole], "title": "probability", "range": [-0.05, 1.05]},

@@ -123,7 +123,7 @@ def _gazes(model: Captioner, about: AboutCaptions, images: Captioned, told: Sequ
             if images.texts[row]:
                 title += f"; it is: {images.texts[row][0]}"
             pieces = [*(about.spelling.join([one]) for one in best.pieces), _END]
-            yield Gaze(f"{row + 1}: {best.text}", title, images.pixels[row], pieces, weights, place)
+            yield Gaze(str(row + 1), title, images.pixels[row], pieces, weights, place)
 
 
 def _pictures(gazes: Sequence[Gaze], ranked: _Ranked) -> Mapping[str, Any]:
