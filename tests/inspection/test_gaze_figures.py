@@ -57,7 +57,7 @@ def test_what_was_looked_at_stands_out(gaze):
     assert list(labels.x) == middles
     below = [2 + row * down(1) + HEIGHT - 0.5 + 5 / SCALE for row in (0, 0, 0, 0, 0, 1, 1, 1)]
     np.testing.assert_allclose(labels.y, below)
-    assert "<b>" not in figure.layout.title.text
+    assert "<b>" not in figure.layout.annotations[0].text
     assert not figure.layout.sliders
 
 
@@ -75,8 +75,8 @@ def test_a_slider_goes_from_image_to_image(gaze):
     of_long = tall.frames[1].data[0]
     assert (image(of_long, 2, 4) == PALE).all(), "an image and fourteen pieces: three rows of five"
     assert tall.layout.yaxis.range[0] == 3 * down(1) + 2 - 0.5
-    assert tall.frames[1].layout.title.text.count("<br>") == 2
-    assert tall.frames[1].layout.title.text.endswith("\u2026")
+    assert tall.frames[1].layout.annotations[0].text.count("<br>") == 2
+    assert tall.frames[1].layout.annotations[0].text.endswith("\u2026")
     rows = round(SCALE * (3 * down(1) + 2)) - round(SCALE * (2 * down(1) + 2))
     assert tall.layout.height - short.height == rows + 2 * 19 + 75, "two lines of a title, and the slider"
 

@@ -83,4 +83,4 @@ def test_several_objects_are_told_apart(shown):
 
 
 def test_names_of_strangers_are_no_html(shown):
-    assert "<b>" not in glimpses(shown).layout.title.text
+    assert "<b>" not in glimpses(shown).layout.annotations[0].text

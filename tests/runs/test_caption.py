@@ -220,7 +220,7 @@ def test_looking_at_images_that_nobody_has_told_of(folder, tmp_path, trained):
         assert names[:2] == [WHERE, "What it told, the likeliest first"]
         gallery = seen.figures[names[1]].data[1]
         assert sorted(gallery.text) == sorted(said if count == 3 else said[1:2])
-        assert "it is" not in seen.figures[names[0]].layout.title.text
+        assert "it is" not in seen.figures[names[0]].layout.annotations[0].text
     whole = seen.account.symbols
     assert "".join(whole).replace("(start)", "").split() == " ".join(said).split(), "it reads what it says itself"
     with pytest.raises(DataError, match="nothing says what belongs to it"):

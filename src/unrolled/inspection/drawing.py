@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import plotly.graph_objects as go
@@ -20,6 +21,7 @@ NARROW = 540  # pixels: what a picture has for its width, without margins, on a 
 STILL = "still"  # as a figure's `layout.meta`: a film that does not start by itself
 _HEIGHT = 380
 _TICK = 4
+_TITLE_LETTERS, _TITLE_LINES, _TITLE_LINE = 70, 3, 19  # in a line; of a title; pixels of one
 
 
 def laid_out(drawn: go.Figure, x: str | None, y: str | None, *, y_is_log: bool = False) -> go.Figure:
@@ -43,6 +45,30 @@ def cycled(cycle: Sequence[str], number: int) -> str:
 def shortened(text: str, letters: int) -> str:
     """A text of so many letters at most, in plotly's HTML."""
     return html.escape(text if len(text) <= letters else f"{text[: letters - 1]}\u2026")
+
+
+def wrapped(text: str, letters: int, most: int) -> str:
+    """A text in lines of so many letters, in plotly's HTML; the last one of at most so many is cut off."""
+    lines = textwrap.wrap(text, letters) or [""]
+    if len(lines) > most:
+        lines = [*lines[: most - 1], " ".join(lines[most - 1 :])]
+    return "<br>".join(shortened(one, letters) for one in lines)
+
+
+def titled(text: str, room: int) -> dict[str, Any]:
+    """An annotation: a title in a few lines, at the top of a figure that has so much room above; see `above`.
+
+    (Plotly's own titles lose the top of their first line where there are two.)
+    """
+    return {
+        "text": wrapped(text, _TITLE_LETTERS, _TITLE_LINES), "font": {"size": 14}, "align": "left", "showarrow": False,
+        "x": 0, "xref": "paper", "xanchor": "left", "y": 1, "yref": "paper", "yanchor": "top", "yshift": room,
+    }  # fmt: skip
+
+
+def above(titles: Iterable[str]) -> int:
+    """Room for the highest of these titles, in pixels."""
+    return max(wrapped(one, _TITLE_LETTERS, _TITLE_LINES).count("<br>") + 1 for one in titles) * _TITLE_LINE + 15
 
 
 def sliding(

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import html
 import math
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from unrolled.inspection.drawing import BLACK, NARROW, RIGHT, WRONG, laid_out, shortened, sliding
+from unrolled.inspection.drawing import (
+    BLACK,
+    NARROW,
+    RIGHT,
+    WRONG,
+    above,
+    laid_out,
+    shortened,
+    sliding,
+    titled,
+    wrapped,
+)
 from unrolled.inspection.gaze import Gaze
 from unrolled.inspection.sheets import Pixels, Sheet, coloured, thinned
 
@@ -29,8 +38,6 @@ _FONT, _LINE = 11, 15  # pixels of the page: letters below an image, and a line 
 _UNDER = 5  # pixels of the page between an image and what is said of it
 _LETTERS = 16  # of such a line
 _LINES = 3  # of what is said, and as many of what is right
-_TITLE_FONT, _TITLE_LINE = 14, 19
-_TITLE_LETTERS, _TITLE_LINES = 70, 3
 _SLIDER = 75  # pixels of the page
 
 
@@ -52,14 +59,14 @@ def gazes(shown: Sequence[Gaze]) -> go.Figure:
 
     `shown` is not empty; all images are of one size.
     """
-    drawn = go.Figure(_of_gaze(shown[0]), frames=[_frame(one) for one in shown])
     rows = _rows(1 + max(len(one.pieces) for one in shown))
-    lines = max(_title(one).count("<br>") + 1 for one in shown)
     # (the slider lies above: what is long grows downwards, and nothing else moves)
     slides = len(shown) > 1
+    room = above(one.title for one in shown) + _SLIDER * slides
+    drawn = go.Figure(_of_gaze(shown[0]), frames=[_frame(one, room) for one in shown])
     slider = sliding([one.name for one in shown], "image ", y=1, yanchor="bottom", pad={"t": 0, "b": 10})
-    return _laid(drawn, _sheet(_image(shown[0]), 1), rows, lines * _TITLE_LINE + 15 + _SLIDER * slides).update_layout(
-        title=_titled(shown[0]), sliders=[slider] * slides
+    return _laid(drawn, _sheet(_image(shown[0]), 1), rows, room).update_layout(
+        annotations=[titled(shown[0].title, room)], sliders=[slider] * slides
     )
 
 
@@ -73,10 +80,10 @@ def gallery(shown: Sequence[Captured]) -> go.Figure:
     return _laid(drawn, sheet, _rows(len(shown)), 10)
 
 
-def _laid(drawn: go.Figure, sheet: Sheet, rows: int, above: int) -> go.Figure:
+def _laid(drawn: go.Figure, sheet: Sheet, rows: int, room: int) -> go.Figure:
     """The figure as tall as so many rows, with room above them."""
     return laid_out(drawn, None, None).update_layout(
-        height=above + sheet.tall(rows, NARROW) + 10, margin={"l": 10, "r": 10, "t": above, "b": 10}, **sheet.axes(rows)
+        height=room + sheet.tall(rows, NARROW) + 10, margin={"l": 10, "r": 10, "t": room, "b": 10}, **sheet.axes(rows)
     )
 
 
@@ -86,8 +93,8 @@ def _rows(panels: int) -> int:
 
 def _said(one: Captured) -> str:
     """What was said, in a few lines, and what is right."""
-    said = _wrapped(one.said or "(nothing)", _LETTERS, _LINES)
-    is_ = _wrapped(f"is {one.truth}", _LETTERS, _LINES)
+    said = wrapped(one.said or "(nothing)", _LETTERS, _LINES)
+    is_ = wrapped(f"is {one.truth}", _LETTERS, _LINES)
     return f"{said}<br>{is_.replace('is', '<i>is</i>', 1)}" if one.is_right is False else said
 
 
@@ -95,14 +102,6 @@ def _whole(one: Captured) -> str:
     """The same, not cut off."""
     said = html.escape(one.said or "(nothing)")
     return f"{said}<br>is {html.escape(one.truth)}" if one.is_right is False else said
-
-
-def _wrapped(text: str, letters: int, most: int) -> str:
-    """A text in a few lines, the last one cut off if there is more."""
-    lines = textwrap.wrap(text, letters) or [""]
-    if len(lines) > most:
-        lines = [*lines[: most - 1], " ".join(lines[most - 1 :])]
-    return "<br>".join(shortened(one, letters) for one in lines)
 
 
 def _of_gaze(one: Gaze) -> list[go.Image | go.Scatter]:
@@ -156,16 +155,5 @@ def _scale(sheet: Sheet) -> float:
     return NARROW / sheet.size(1)[1]
 
 
-def _title(one: Gaze) -> str:
-    return _wrapped(one.title, _TITLE_LETTERS, _TITLE_LINES)
-
-
-def _titled(one: Gaze) -> dict[str, Any]:
-    return {
-        "text": _title(one), "font": {"size": _TITLE_FONT}, "x": 0, "xref": "paper", "y": 1, "yref": "container",
-        "yanchor": "top", "pad": {"t": 8},
-    }  # fmt: skip
-
-
-def _frame(one: Gaze) -> go.Frame:
-    return go.Frame(name=one.name, data=_of_gaze(one), layout={"title": _titled(one)})
+def _frame(one: Gaze, room: int) -> go.Frame:
+    return go.Frame(name=one.name, data=_of_gaze(one), layout={"annotations": [titled(one.title, room)]})
