@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.inspection.pixels import pixels_of
 from tests.runs.cut import resumed_as_never_cut
 from unrolled import (
     ConfigError,
@@ -175,7 +176,7 @@ def test_looking_at_colours_without_windows(tmp_path):
     title, figure = next(iter(seen.figures.items()))
     assert title.startswith("Images, and the canvas of each")
     assert figure.data[0].type == "image"
-    assert np.shape(figure.data[0].z) == (2 * (4 + 2) + 2, 3 * (5 + 2) + 2, 3)
+    assert pixels_of(figure.data[0]).shape == (2 * (4 + 2) + 2, 3 * (5 + 2) + 2, 3)
     assert not figure.data[1].x
 
 

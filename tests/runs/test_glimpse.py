@@ -8,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.inspection.pixels import pixels_of
 from tests.runs.cut import resumed_as_never_cut
 from unrolled import (
     ConfigError,
@@ -200,7 +201,8 @@ def test_looking_into_one(folder, tmp_path, trained, data):
     assert len(figures) >= 3
     steps = load(path).model.config.steps
     for figure in figures:
-        chances = np.array(figure.data[-1].z)
+        (chances,) = (np.array(one.z) for one in figure.data if one.type == "heatmap")
+        assert len(figure.frames) == steps
         assert chances.shape[1] == steps
         np.testing.assert_allclose(chances.sum(axis=0), 1.0, atol=0.01)
     (told,) = [one for one in seen.sentences if one.about == "glimpses"]
@@ -250,15 +252,17 @@ def test_looking_into_a_window(windowed):
         with torch.no_grad():
             found = model.read(torch.from_numpy(np.load(data)["x"][row])[None, None].float())
         boxes = np.stack([one.boxes()[0].numpy() for one in found.windows])
-        lines = [one for one in figure.data if one.type == "scatter" and one.mode == "lines"]
-        drawn = [[min(one.x), min(one.y), max(one.x), max(one.y)] for one in lines]
-        np.testing.assert_allclose(drawn, boxes, atol=0.02)
+        assert (figure.layout.xaxis.range, figure.layout.yaxis.range) == ((-2.5, 19.5), (13.5, -2.5))
+        for box, frame in zip(boxes, figure.frames, strict=True):  # (a margin of two pixels)
+            (sides,) = (one for one in frame.data if one.line.dash == "solid")
+            corners = [sides.x[0], sides.y[0], sides.x[2], sides.y[2]]
+            wanted = np.clip(box, -2.5, [19.5, 13.5, 19.5, 13.5])
+            np.testing.assert_allclose(corners, wanted, atol=0.02)
         (line,) = (one for one in figure.data if one.type == "scatter" and "markers" in one.mode)
         centres = np.stack([one.centre[0].numpy() for one in found.windows]) - 1
         np.testing.assert_allclose(np.array([line.x, line.y]).T, centres, atol=0.02)
-        assert figure.layout.xaxis.range == (-0.5, 17.5)
-        image, mosaic = (np.array(one.z) for one in figure.data if one.type == "image")
-        assert image.shape == (12, 18, 3)
+        image, mosaic = (pixels_of(one) for one in figure.data if one.type == "image")
+        assert image.shape == (12 + 4, 18 + 4, 3)
         patches = found.seen[:, 0, 0].numpy()
         shades = np.concatenate(list(patches), axis=1) / max(255.0, patches.max()) * 255
         framed = mosaic[1:7, [column for column in range(22) if column % 7], 0]  # (a line between two patches)

@@ -1,4 +1,4 @@
-"""Boxes over an image, as lines of a figure: as far as they lie in what is shown. Knows numbers only.
+"""Boxes over an image, as lines of a figure, cut at what is shown. Knows numbers only.
 
 One unit is a pixel of the axes; a box has a left, a top, a right and a bottom side.
 """
@@ -6,43 +6,25 @@ One unit is a pixel of the axes; a box has a left, a top, a right and a bottom s
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
 
 Box = Sequence[float]
 Points = list[tuple[float | None, float | None]]  # across and down; None: the line is broken off
 
-_GAP = (None, None)
 _DIGITS = 2  # of a pixel, behind the point
 
 
 def outline(box: Box, area: Box) -> Points:
-    """The sides of a box inside an area, and a gap behind them: it stays open where it goes on beyond.
+    """The corners of a box, and a gap behind them: a side beyond the area is drawn on its edge.
 
-    Nothing, if none of its sides lies in the area.
+    So who looks at all of it, and at more, has a box around all of it.
     """
-    left, top, right, bottom = box
-    corners = [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]
-    points: Points = []
-    for side in filter(None, (_inside(*ends, area) for ends in pairwise(corners))):
-        if points[-1:] != side[:1]:
-            points += [*[_GAP] * bool(points), side[0]]
-        points.append(side[1])
-    return [*points, _GAP] if points else []
+    least, most = (*area[:2], *area[:2]), (*area[2:], *area[2:])
+    sides = zip(box, least, most, strict=True)
+    left, top, right, bottom = (round(min(max(side, low), high), _DIGITS) for side, low, high in sides)
+    return [(left, top), (right, top), (right, bottom), (left, bottom), (left, top), (None, None)]
 
 
 def coordinates(boxes: Iterable[Points]) -> dict[str, list[float | None]]:
     """Outlines as the x and the y of one line."""
     points = [point for box in boxes for point in box]
     return {"x": [x for x, _ in points], "y": [y for _, y in points]}
-
-
-def _inside(start: tuple[float, float], end: tuple[float, float], area: Box) -> Points:
-    """What of a side lies in the area: its two ends there, or nothing."""
-    left, top, right, bottom = area
-    (x, y), (x_end, y_end) = start, end
-    if max(x, x_end) < left or min(x, x_end) > right or max(y, y_end) < top or min(y, y_end) > bottom:
-        return []
-    return [
-        (round(min(max(across, left), right), _DIGITS), round(min(max(down, top), bottom), _DIGITS))
-        for across, down in (start, end)
-    ]
