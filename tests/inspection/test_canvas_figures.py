@@ -52,3 +52,23 @@ def test_a_sample_stands_above_its_nearest_image():
         assert hover.text[number] == f"of {number}"
         assert hover.x[number] == 2 + column * (WIDTH + 2) + (WIDTH - 1) / 2
         assert hover.y[number] == 2 + row * (HEIGHT + 2) + HEIGHT - 0.5
+
+
+def test_one_image_is_no_larger_than_a_hundred_and_fifty_pixels():
+    """Eight fill the width of 540 pixels; of one the sheet has 13 pixels across and 2 x 7 + 2 down."""
+    one, eight = (film([growing(str(name), 10) for name in range(count)]).layout.height for count in (1, 8))
+    room = 40 + 110  # for the legend, and for the slider
+    assert one == room + round(16 * 150 / 9)
+    assert eight == room + round(16 * 540 / (8 * 11 + 2))
+    (image,) = growing("a", 10).canvases[:1]
+    assert beside([image], [image], ["x"]).layout.height == 30 + round(16 * 150 / 9)
+
+
+def test_a_box_ends_where_its_image_does():
+    """Beyond lies its neighbour."""
+    one = growing("a", 10)
+    wide = Growing("a", one.image, one.canvases, np.array([[-4.0, 1.0, 30.0, 9.0]] * 2), one.written)
+    read = film([wide, wide]).data[1]
+    assert (min(read.x[:5]), max(read.x[:5])) == (2 - 0.5, 2 + WIDTH - 0.5)
+    assert (min(read.y[:5]), max(read.y[:5])) == (2 + 1, 2 + HEIGHT - 0.5)
+    assert (min(read.x[6:11]), max(read.x[6:11])) == (WIDTH + 4 - 0.5, 2 * WIDTH + 4 - 0.5)

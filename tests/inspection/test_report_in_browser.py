@@ -16,6 +16,8 @@ from unrolled import LanguageModel, LanguageModelConfig
 from unrolled.inspection import account, labels_of
 from unrolled.inspection.channel_figures import contribution_maps
 from unrolled.inspection.example import Cloud
+from unrolled.inspection.glimpse_figures import glimpses
+from unrolled.inspection.glimpses import Glimpses
 from unrolled.inspection.path_figures import chances, paths
 from unrolled.inspection.report import report
 from unrolled.inspection.video_figures import strip
@@ -94,10 +96,36 @@ def examples_file(found, tmp_path_factory):
         "Probabilities": chances(shown, CLASSES),
         "Paths": paths(shown, Cloud(np.zeros((2, 2)), np.array([0, 1]), np.ones(2) / 2), CLASSES),
         "Frames": strip(video(channels=3), CLASSES),
+        "Glimpses": glimpses(_looked_at()),
     }
     path = tmp_path_factory.mktemp("examples") / "report.html"
     path.write_text(report(found, "a run", figures=figures), encoding="utf-8")
     return path
+
+
+def _looked_at():
+    """Three glimpses of two patches."""
+    boxes = np.array([[[2, 3, 4], [0, 1, 8]], [[-1, 5, 4], [-3, 3, 8]], [[6, 0, 4], [4, -2, 8]]])
+    seen = np.full((3, 2, 1, 4, 4), 120, np.float32)
+    return Glimpses(
+        "one", "said a", np.zeros((1, 10, 12), np.float32), boxes, seen, ["a", "b"], np.full((3, 2), 0.5), 3
+    )
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_glimpses_are_gone_through(browser, examples_file, width):
+    """All of the path is seen first; at the beginning of the slider the first glimpse alone, and no tools over it."""
+    with _opened(browser, examples_file, width) as page:
+        figure = page.locator("figure").nth(5)
+        figure.scroll_into_view_if_needed()
+        assert figure.locator(".xy .point").count() == 3
+        assert figure.locator(".slider-label").first.text_content() == "after glimpse 3"
+        rail = figure.locator(".slider-rail-touch-rect").bounding_box()
+        page.mouse.click(rail["x"] + 2, rail["y"] + rail["height"] / 2)
+        figure.locator(".xy .point").nth(1).wait_for(state="detached")
+        assert figure.locator(".xy .point").count() == 1
+        assert figure.locator(".slider-label").first.text_content() == "after glimpse 1"
+        assert page.locator(".modebar-btn").count() == 0
 
 
 @pytest.mark.parametrize("width", [1280, 390])
