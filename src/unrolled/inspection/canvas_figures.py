@@ -39,9 +39,7 @@ def film(drawn: Sequence[Growing]) -> go.Figure:
         meta=STILL,  # (the whole drawing is seen first)
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"},
         updatemenus=[_play()],
-        sliders=[
-            sliding(list(map(str, shown)), "after step ", first=len(shown) - 1, is_labelled=True, x=0.14, len=0.86)
-        ],
+        sliders=[sliding(list(map(str, shown)), "after step ", first=len(shown) - 1, is_labelled=True, x=0.2, len=0.8)],
     )
     return made
 

@@ -293,7 +293,7 @@ def _play() -> dict[str, Any]:
 
 
 def _slider(drawn: go.Figure, step: str) -> dict[str, Any]:
-    return sliding([one.name for one in drawn.frames], f"{step}s back: ", y=-0.05, pad={"t": 0})
+    return sliding([one.name for one in drawn.frames], f"{step}s back: ", y=-0.05, pad={"t": 20})
 
 
 def _rounded(values: Tensor) -> list[float]:
