@@ -120,7 +120,7 @@ TRAIN = {
     "a huge batch": (["--batch-size", str(10**9)], "one chunk of 1000000000 streams x 16 steps needs 16,000,000,001"),
     "two lengths": (["--minutes", "1"], "steps and minutes each say how long to train: give one of them"),
     "a wrong share": (["--val-frac", "1.5"], "val_frac = 1.5: Input should be less than 1"),
-    "a negative share held out": (["--val-frac", "-1"], "val_frac = -1.0: Input should be greater than or equal to 0"),
+    "a negative share held out": (["--val-frac", "-1"], "val_frac = -1: Input should be greater than or equal to 0"),
     "a rate that is no number": (["--learning-rate", "nan"], "learning_rate = nan"),
     "a device that is not there": (["--device", "cuda"], "the device 'cuda' cannot be used"),
     "a device that does not exist": (["--device", "gpu"], "the device 'gpu' cannot be used"),

@@ -51,7 +51,7 @@ def test_a_film_in_colours(tmp_path):
         ("some", 1, "give a name that ends so"),
         ("there.png", 1, "is there already: give another name"),
         ("there.png/some.gif", 1, "is no folder"),
-        ("some.png", 10_001, "at most 10,000 images are shown side by side, not 10,001: write an .npz"),
+        ("some.png", 10_001, "at most 10,000 images are shown, not 10,001: draw fewer, or write an .npz"),
     ],
 )
 def test_bad_places(tmp_path, name, count, told):
@@ -64,12 +64,17 @@ def test_bad_places(tmp_path, name, count, told):
     assert (tmp_path / "there.png").read_bytes() == b"mine"
 
 
-def test_an_array_has_any_number_of_images_and_needs_no_pillow(tmp_path, monkeypatch):
+def test_an_array_has_any_number_of_images_and_only_a_film_needs_pillow(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "PIL", None)
     check_images_place(tmp_path / "some.npz", 10_001)
-    for name in ("some.png", "some.gif"):
-        with pytest.raises(ConfigError, match=r"Pillow: pip install 'unrolled\[images\]'"):
-            check_images_place(tmp_path / name)
+    assert save_images(STEPS[:, 0], tmp_path / "some.png").stat().st_size
+    with pytest.raises(ConfigError, match=r"Pillow: pip install 'unrolled\[images\]'"):
+        check_images_place(tmp_path / "some.gif")
+
+
+def test_all_steps_count(tmp_path):
+    with pytest.raises(ConfigError, match="at most 10,000 images are shown, not 10,002"):
+        save_images(np.zeros((5_001, 2, 1, 1, 1), dtype=np.uint8), tmp_path / "some.png")
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ class OfOneTask(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """As ever; the help is asked for in here."""
-        self._named = _task_in(args)
+        ctx.meta[_OPTION] = _task_in(args)
         return super().parse_args(ctx, args)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
@@ -31,7 +31,7 @@ class OfOneTask(TyperCommand):
             ConfigError: there is no such task.
         """
         told = copy.copy(self)
-        kind = kind_of(self._named or DEFAULT)
+        kind = kind_of(ctx.meta[_OPTION] or DEFAULT)
         told.params = list(_told(self.params, kind))
         others = ", ".join(name for name in KINDS if name != kind.name)
         told.epilog = (
@@ -42,12 +42,13 @@ class OfOneTask(TyperCommand):
 
 
 def _task_in(args: Sequence[str]) -> str | None:
-    """What is called the task, before anything is checked."""
+    """What is called the task, before anything is checked: as ever, the last one counts."""
+    task = None
     for one, following in itertools.zip_longest(args, args[1:]):
         name, sign, value = one.partition("=")
         if name == _OPTION:
-            return value if sign else following
-    return None
+            task = value if sign else following
+    return task
 
 
 def _told(parameters: Sequence[Any], kind: AnyKind) -> Iterator[Any]:

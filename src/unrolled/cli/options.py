@@ -80,8 +80,12 @@ def _with_options_of(command: Callable[..., None], names: Callable[[AnyKind], It
 
 
 def given(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that were given."""
-    return {name: value for name, value in options.items() if value is not None}
+    """The options that were given. Whole numbers are so: kinds differ in which ones they take."""
+    return {
+        name: int(value) if isinstance(value, float) and value.is_integer() else value
+        for name, value in options.items()
+        if value is not None
+    }
 
 
 @cache
@@ -128,12 +132,17 @@ def _parameter(name: str, of_kinds: dict[str, FieldInfo], *, is_use: bool = Fals
 
 
 def _plain(annotations: list[Any]) -> Any:
-    """The type of a field without its None; of choices, those of all kinds of tasks."""
+    """The type of a field without its None; of choices, those of all kinds of tasks; of numbers, any."""
     choices = [one for annotation in annotations if get_origin(annotation) is Literal for one in get_args(annotation)]
     if choices:
         return Literal[tuple(dict.fromkeys(choices))]
-    members = [one for one in get_args(annotations[0]) if one is not type(None)]
-    return members[0] if type(None) in get_args(annotations[0]) else annotations[0]
+    plain = [_without_none(one) for one in annotations]
+    return float if float in plain else plain[0]
+
+
+def _without_none(annotation: Any) -> Any:
+    members = get_args(annotation)
+    return next(one for one in members if one is not type(None)) if type(None) in members else annotation
 
 
 def _use_help(name: str, of_kinds: dict[str, FieldInfo]) -> str:

@@ -13,9 +13,10 @@ from rich.console import Console
 from unrolled.cli.app import AsJson, RunPath, app, columns, print_json
 from unrolled.cli.display import showing
 from unrolled.cli.helping import OfOneTask
-from unrolled.cli.options import LENGTHS, with_run_options
+from unrolled.cli.options import LENGTHS, given, with_run_options
 from unrolled.cli.signals import Stopped, StopSignals
 from unrolled.errors import ConfigError
+from unrolled.rounding import rounded
 from unrolled.runs import (
     DEFAULT,
     KINDS,
@@ -111,18 +112,18 @@ def lr_find_command(
     if as_json:
         print_json({"suggested": found.suggested, "rates": found.rates, "losses": found.losses, "unit": found.unit})
         return
-    rows = [(f"{rate:.2e}", f"{loss:.3f}", "#" * round(30 * loss / found.losses[0])) for rate, loss in found.shown()]
+    rows = [(f"{rate:.2e}", rounded(loss, 3), "#" * round(30 * loss / found.losses[0])) for rate, loss in found.shown()]
     print(columns(("learning rate", f"nats per {found.unit}", ""), rows))
     print(f"\nsuggested: --learning-rate {found.suggested:.2g} (the rate at which the loss falls fastest)")
 
 
 def _wanted(options: dict[str, Any], config: Path | None, preset_name: str | None) -> RunConfig:
     """The options of the command line, before those of a file, before those of a preset."""
-    given = {name: value for name, value in options.items() if value is not None}
+    of_line = given(options)
     wanted: dict[str, Any] = {}
     of_preset = {} if preset_name is None else preset(preset_name)
     of_file = {} if config is None else read_config(config)
-    for more in (of_preset, of_file, given):
+    for more in (of_preset, of_file, of_line):
         if any(name in more for name in LENGTHS):  # a length replaces any other
             wanted = {name: value for name, value in wanted.items() if name not in LENGTHS}
         wanted |= more
@@ -132,7 +133,7 @@ def _wanted(options: dict[str, Any], config: Path | None, preset_name: str | Non
         others = [one.name for one in KINDS.values() if name in one.config.model_fields]
         if others and kind.name not in others:
             raise ConfigError(f"{source}: {name} is for --task {' and '.join(others)}, and this is --task {kind.name}")
-    made: RunConfig = validated(kind.config, wanted, source, ConfigError, kept=of_file.keys() - given.keys())
+    made: RunConfig = validated(kind.config, wanted, source, ConfigError, kept=of_file.keys() - of_line.keys())
     return made
 
 

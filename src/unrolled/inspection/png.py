@@ -1,4 +1,4 @@
-"""Pixels as a PNG that stands in the page itself. Knows bytes, not what they show.
+"""Pixels as a PNG, also one that stands in the page itself. Knows bytes, not what they show.
 
 In a figure numbers take a third more than their bytes; a PNG is packed, and drawings have few shades.
 """
@@ -17,14 +17,19 @@ _RED_GREEN_BLUE = 2  # the colour type
 _DEPTH = 8  # bits of a sample
 
 
-def embedded(pixels: NDArray[np.uint8]) -> str:
-    """Red, green and blue `[height, width, 3]` as a data URI (W3C, "Portable Network Graphics", second edition)."""
+def encoded(pixels: NDArray[np.uint8]) -> bytes:
+    """Red, green and blue `[height, width, 3]` as a PNG's file (W3C, "Portable Network Graphics", second edition)."""
     height, width, _ = pixels.shape
     head = struct.pack(">IIBBBBB", width, height, _DEPTH, _RED_GREEN_BLUE, 0, 0, 0)
     lines = np.zeros((height, 1 + 3 * width), dtype=np.uint8)  # each begins with its filter, here 0: none
     lines[:, 1:] = pixels.reshape(height, 3 * width)
     parts = (_chunk(b"IHDR", head), _chunk(b"IDAT", zlib.compress(lines.tobytes(), 9)), _chunk(b"IEND", b""))
-    return "data:image/png;base64," + base64.b64encode(_SIGNATURE + b"".join(parts)).decode()
+    return _SIGNATURE + b"".join(parts)
+
+
+def embedded(pixels: NDArray[np.uint8]) -> str:
+    """The same as a data URI."""
+    return "data:image/png;base64," + base64.b64encode(encoded(pixels)).decode()
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:

@@ -22,7 +22,7 @@ _WITHOUT_EFFECT = ("seed", "samples", "sample_length", "sample_temperature", "sa
 _WHAT_IS_READ = (  # what held-out losses are of
     "task", "data", "mix", "tokens", "vocab_size", "val_frac", "split", "split_seed", "lower", "text_column",
     "label_column", "source_column", "target_column", "target_tokens", "max_length", "frame_size", "frame_channels",
-    "image_folder", "image_column", "image_size", "image_channels", "image_fit",
+    "image_folder", "image_column", "image_size", "image_channels", "image_fit", "threshold",
 )  # fmt: skip
 
 

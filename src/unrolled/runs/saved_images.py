@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
@@ -11,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled import files
-from unrolled.data.image_files import as_gif, as_png
 from unrolled.data.images import library
 from unrolled.errors import ConfigError, ShapeError
 from unrolled.inspection.albums import film_of, rows_of, sheet_of
+from unrolled.inspection.png import encoded
 
-_MOST = 10_000  # images that are shown side by side
+_MOST = 10_000  # images, or steps of some, that are shown
 _EACH, _LAST = 200, 2_000  # milliseconds that a step is shown, and the last one
 _IMAGES, _STEPS = 4, 5  # dimensions of images [N, C, height, width], and of all their steps [N, T, C, height, width]
 
@@ -30,11 +31,17 @@ def _array(images: Images) -> bytes:
 
 
 def _sheet(images: Images) -> bytes:
-    return as_png(rows_of(images) if images.ndim == _STEPS else sheet_of(images))
+    return encoded(rows_of(images) if images.ndim == _STEPS else sheet_of(images))
 
 
 def _film(images: Images) -> bytes:
-    return as_gif(film_of(images), _EACH, _LAST)
+    """Each image has 256 colours of its own, those that suit it best: grey is kept as it is."""
+    image_module, _ = library()
+    frames = [image_module.fromarray(one) for one in film_of(images)]
+    durations = [_EACH] * (len(frames) - 1) + [_LAST]
+    file = io.BytesIO()
+    frames[0].save(file, "GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0)
+    return file.getvalue()
 
 
 _WAYS: dict[str, Callable[[Images], bytes]] = {".npz": _array, ".png": _sheet, ".gif": _film}
@@ -46,7 +53,7 @@ def is_film(place: Path) -> bool:
 
 
 def check_images_place(place: Path, count: int = 1) -> None:
-    """Check that so many images may be written there; the folders above it are made.
+    """Check that so many images, or steps of some, may be written there; the folders above it are made.
 
     Raises:
         ConfigError: it has another ending than .npz, .png or .gif, something is there already, there can be no such
@@ -58,10 +65,10 @@ def check_images_place(place: Path, count: int = 1) -> None:
             f"{place}: images are written as a sheet (.png), as a film of all steps (.gif), or as the array x of an"
             " .npz: give a name that ends so"
         )
-    if ending != ".npz":
+    if ending == ".gif":
         library()
-        if count > _MOST:
-            raise ConfigError(f"{place}: at most {_MOST:,} images are shown side by side, not {count:,}: write an .npz")
+    if ending != ".npz" and count > _MOST:
+        raise ConfigError(f"{place}: at most {_MOST:,} images are shown, not {count:,}: draw fewer, or write an .npz")
     if place.exists():
         raise ConfigError(f"{place} is there already: give another name")
     try:
@@ -75,20 +82,20 @@ def save_images(images: Images, path: str | PathLike[str]) -> Path:
 
     .npz: as `x`, which `--task draw` learns and `predict` reads where it has no steps. .png: on one sheet, in a row for
     each where it has steps. .gif: a film, a step after the other. What is shown is enlarged by a whole factor where it
-    is small.
+    is small; of other channels than red, green and blue it is the mean, in grey.
 
     Raises:
-        ConfigError: another ending, something is there already, or it cannot be written there.
-        ShapeError: other arrays, none, or a film without steps.
+        ConfigError: another ending, something is there already, it cannot be written there, they are too many to be
+            shown, or a film needs Pillow. ShapeError: other arrays, none, or a film without steps.
     """
-    place = Path(path)
+    place, images = Path(path), np.asarray(images)
     wanted = {_STEPS} if is_film(place) else {_IMAGES, _STEPS}
     if images.dtype != np.uint8 or images.ndim not in wanted or not images.size:
         steps = ": draw(..., all_steps=True) gives them" if is_film(place) else ", or without T"
         raise ShapeError(
             f"{place}: images are {images.dtype} {list(images.shape)}: wanted uint8 [N, T, C, height, width]{steps}"
         )
-    check_images_place(place, len(images))
+    check_images_place(place, math.prod(images.shape[:-3]))
     content = _WAYS[place.suffix.lower()](images)
     try:
         files.replace({place: content})

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from unrolled.errors import TrainingError
+from unrolled.rounding import rounded
 from unrolled.training.agenda import Agenda
 from unrolled.training.clock import Clock
 from unrolled.training.config import TrainingConfig
@@ -135,8 +136,8 @@ class Trainer(Generic[TaskType]):
         most = self.config.max_loss_ratio * max(self.progress.first_loss, self.task.loss_of_guessing)
         if self.config.max_loss_ratio and loss > most:
             raise TrainingError(
-                f"training stopped in step {step}: the loss exploded, from {self.progress.first_loss:.2f} to"
-                f" {loss:.2f} nats. {advice}"
+                f"training stopped in step {step}: the loss exploded, from {rounded(self.progress.first_loss, 2)} to"
+                f" {rounded(loss, 2)} nats. {advice}"
             )
 
     def _look(self, should_stop: Callable[[], bool]) -> Iterator[Event]:

@@ -20,6 +20,7 @@ from unrolled.data import Batch
 from unrolled.inspection import Initialised, gradients_by_layer
 from unrolled.layers import Blocks
 from unrolled.models import DeepClassifier, DeepClassifierConfig
+from unrolled.rounding import rounded
 from unrolled.runs.depth.config import DepthConfig, Network
 from unrolled.runs.depth.found import Depth, Learnt
 from unrolled.runs.depth.images import LabelledImages
@@ -97,8 +98,8 @@ def _learnt(
     for event in trainer.run():
         if isinstance(event, Evaluated):
             seen.append(event)
-            right = event.scores["accuracy"]
-            say(f"{name}: step {event.step:,}, {right:.1%} of the others right, {event.loss:.3f} nats per image")
+            right, nats = event.scores["accuracy"], rounded(event.loss, 3)
+            say(f"{name}: step {event.step:,}, {right:.1%} of the others right, {nats} nats per image")
     return Learnt(
         name=name,
         rate=rate,

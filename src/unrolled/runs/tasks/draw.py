@@ -19,6 +19,7 @@ from unrolled.data import Examples, Picture, Ragged, read_examples, stored_examp
 from unrolled.equations import Graph
 from unrolled.errors import DataError
 from unrolled.models import Drawer, DrawerConfig, evaluating
+from unrolled.rounding import rounded
 from unrolled.runs.tasks.blocks import in_blocks
 from unrolled.runs.tasks.draw_config import DrawConfig
 from unrolled.runs.tasks.draw_look import imagined_pictures, look_at_drawings
@@ -66,7 +67,8 @@ class Bound:
 
     def line(self) -> str:
         """The same for reading."""
-        return f"{self.nats:.2f}\t{self.reconstruction:.2f} + {self.latent:.2f}\t{self.where}"
+        whole, *parts = (rounded(one, 2) for one in (self.nats, self.reconstruction, self.latent))
+        return f"{whole}\t{' + '.join(parts)}\t{self.where}"
 
 
 class DrawKind(ExamplesKind[DrawConfig, AboutPictures, Examples]):

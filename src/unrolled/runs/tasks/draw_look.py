@@ -15,6 +15,7 @@ from unrolled.data import Examples
 from unrolled.inspection import Costs, Growing, Label, Sentence, account_of, nearest
 from unrolled.inspection import open as opened
 from unrolled.models import Drawer, Drawing, evaluating
+from unrolled.rounding import rounded
 from unrolled.runs.tasks.draw_score import noise_of
 from unrolled.runs.tasks.examples import spread
 from unrolled.runs.tasks.examples_look import to_be_read
@@ -96,8 +97,8 @@ def _costs(drawn: Drawing, images: Tensor) -> Costs:
 def _told(costs: Costs) -> list[Sentence]:
     latent, reconstruction, steps = float(costs.latent.sum()), float(costs.reconstruction[-1]), len(costs.latent)
     text = (
-        f"an image costs {costs.whole:.1f} nats: {latent:.1f} say what is drawn (latent), {reconstruction:.1f} the"
-        " pixels that differ (reconstruction)"
+        f"an image costs {rounded(costs.whole, 1)} nats: {rounded(latent, 1)} say what is drawn (latent),"
+        f" {rounded(reconstruction, 1)} the pixels that differ (reconstruction)"
     )
     figures = {"nats": round(costs.whole, 3), "latent": round(latent, 3), "reconstruction": round(reconstruction, 3)}
     if steps > 1:

@@ -36,7 +36,7 @@ class ExamplesConfig(RunConfig):
 
     val_frac: float = Field(default=0.1, ge=0, lt=1, description="share of the data held out; 0: none")
     split_seed: int = Field(default=0, ge=0, lt=2**63, description="of which examples are held out")
-    evaluations: int = Field(default=10, ge=1, le=10**12, description="how often what is held out is read")
+    evaluations: int = Field(default=10, ge=1, le=10**12, description="how often what is held out is measured")
 
     @field_validator("loss_reduction")
     @classmethod
