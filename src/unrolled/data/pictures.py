@@ -32,14 +32,14 @@ _STACKED = 3  # dimensions of grey images, [N, height, width]
 class Picture:
     """An image, uint8 `[C, height, width]`, and where it stands: `"cats.tsv, line 12: cat.png"`.
 
-    texts: its captions, or its label, or its symbols parted by spaces; none where nobody asked for any. fits: whether
-    its sides had the ratio that was wanted; else it was cut, padded or stretched.
+    texts: its captions, or its label, or its symbols parted by spaces; none where nobody asked for any. is_cut:
+    whether it lost something at its sides.
     """
 
     pixels: Pixels
     texts: tuple[str, ...]
     where: str
-    fits: bool = True
+    is_cut: bool = False
 
 
 @dataclass(frozen=True)
@@ -217,7 +217,8 @@ def _decoded(one: _Listed, shape: FrameShape, fit: Fit) -> Picture:
         raise DataError(f"{one.where}: {name} has {size:,} bytes, at most {_LARGEST:,} are read: give a smaller image")
     source = Source(one.path, name if name in one.where else f"{one.where}: {name}")
     pixels, fits = fitted(b"".join(source.blocks()), source.name, shape, fit)
-    return Picture(pixels, one.texts, source.name, fits)
+    is_cut = fit == "crop" and not fits
+    return Picture(pixels, one.texts, source.name + " (its sides were cut)" * is_cut, is_cut)
 
 
 def _arrays(source: Source, *, has_texts: bool) -> Iterator[Picture]:

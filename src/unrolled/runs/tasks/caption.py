@@ -30,7 +30,7 @@ from unrolled.runs.tasks.captioning import said_of, tell
 from unrolled.runs.tasks.examples import ABOUT, ExamplesKind, in_parts, scale_of, told
 from unrolled.runs.tasks.image_features import check_repeats, features_by
 from unrolled.runs.tasks.kind import Asked, DataFile, Gathered, Prediction, Seen, ShouldStop, go_on
-from unrolled.runs.tasks.pictured import OF_TABLES, colours, gathered_pictures, read_pictures, shape_of
+from unrolled.runs.tasks.pictured import OF_TABLES, colours, read_pictures, shape_of
 
 _PICTURES = "pictures.safetensors"
 
@@ -83,7 +83,8 @@ class CaptionKind(ExamplesKind[CaptionConfig, AboutCaptions, Captioned]):
                 "captions of what? Name a table (.tsv, .csv) of images and captions, COCO's .json, an .npz, or a corpus"
                 " ('unrolled data get icons')"
             )
-        name, read, how = gathered_pictures(config)
+        found = read_pictures(config, config.data)
+        name, read = found.name, found.pictures
         rows = config.rows(len(read))[0]
         if not len(rows):
             raise DataError(f"{name} has {len(read)} images: none is left with --val-frac {config.val_frac:g}")
@@ -107,7 +108,8 @@ class CaptionKind(ExamplesKind[CaptionConfig, AboutCaptions, Captioned]):
             made_by="" if features is None else features.made_by,
             features=0 if features is None else features.values.shape[2],
             grid=None if features is None else (features.rows, features.columns),
-            **how,
+            cut=found.cut,
+            passed_over=found.passed_over,
         )
         return self.gathered(about, data)
 
@@ -178,8 +180,8 @@ class CaptionKind(ExamplesKind[CaptionConfig, AboutCaptions, Captioned]):
 
     def others(self, config: CaptionConfig, about: AboutCaptions, places: Sequence[str]) -> tuple[str, Captioned]:
         """The images in these places, and their captions."""
-        name, read = read_pictures(config, places, about.frame)
-        return name, _as_learned(about, read)
+        read = read_pictures(config, places, about.frame)
+        return read.name, _as_learned(about, read.pictures)
 
     def score(
         self,
@@ -199,7 +201,7 @@ class CaptionKind(ExamplesKind[CaptionConfig, AboutCaptions, Captioned]):
     ) -> Iterator[Prediction]:
         """The best caption of each image, and the next best ones."""
         assert isinstance(model, Captioner)
-        _, read = read_pictures(config, places, about.frame, has_texts=False)
+        read = read_pictures(config, places, about.frame, has_texts=False).pictures
         for rows in in_parts(len(read)):
             some = _as_learned(about, [read[row] for row in rows])
             found = tell(model, about, some, config.way)
@@ -213,11 +215,11 @@ class CaptionKind(ExamplesKind[CaptionConfig, AboutCaptions, Captioned]):
     ) -> tuple[str, Captioned]:
         """Images without captions, as if what it says were read."""
         assert isinstance(model, Captioner)
-        name, read = read_pictures(config, places, about.frame, has_texts=False)
-        images = _as_learned(about, read)
+        read = read_pictures(config, places, about.frame, has_texts=False)
+        images = _as_learned(about, read.pictures)
         found = tell(model, about, images, config.way)
         assert found is not None, "nobody says stop"
-        return name, images.said([about.spelling.ids(ranked[0].pieces) for ranked in found], len(about.spelling))
+        return read.name, images.said([about.spelling.ids(ranked[0].pieces) for ranked in found], len(about.spelling))
 
     def legend(self, about: AboutCaptions) -> Mapping[str, Any]:
         """The words, and the id that begins and ends what is said."""

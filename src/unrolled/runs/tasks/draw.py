@@ -26,7 +26,7 @@ from unrolled.runs.tasks.draw_look import imagined_pictures, look_at_drawings
 from unrolled.runs.tasks.draw_score import DrawScore, bounds_of
 from unrolled.runs.tasks.examples import ABOUT, ExamplesKind
 from unrolled.runs.tasks.kind import Asked, DataFile, Gathered, Prediction, Seen, ShouldStop, go_on
-from unrolled.runs.tasks.pictured import AboutImages, gathered_pictures, one_each, read_pictures, shape_of
+from unrolled.runs.tasks.pictured import AboutImages, one_each, read_pictures, shape_of
 from unrolled.training import ExamplesTask, noise
 
 _IMAGES = "images.safetensors"
@@ -99,13 +99,21 @@ class DrawKind(ExamplesKind[DrawConfig, AboutPictures, Examples]):
         """Read all images; what belongs to them is left alone."""
         if not config.data:
             raise DataError("images of what? Name an .npz of x, a folder of images, or a table that names some")
-        name, every, how = gathered_pictures(config, has_texts=False)
+        read = read_pictures(config, config.data, has_texts=False)
+        name, every = read.name, read.pictures
         examples = _examples(every)
         rows = config.rows(len(every))[0]
         if not len(rows):
             raise DataError(f"{name} has {len(every)} images: none is left with --val-frac {config.val_frac:g}")
         mean = _shares(examples.inputs.values[rows], config.threshold).mean(axis=0).round(_DIGITS).reshape(-1)
-        about = AboutPictures(name=name, examples=len(every), shape=shape_of(every), mean=tuple(mean.tolist()), **how)
+        about = AboutPictures(
+            name=name,
+            examples=len(every),
+            shape=shape_of(every),
+            mean=tuple(mean.tolist()),
+            cut=read.cut,
+            passed_over=read.passed_over,
+        )
         return self.gathered(about, examples)
 
     def stored(self, data: Examples) -> bytes:
@@ -163,8 +171,8 @@ class DrawKind(ExamplesKind[DrawConfig, AboutPictures, Examples]):
 
     def others(self, config: DrawConfig, about: AboutPictures, places: Sequence[str]) -> tuple[str, Examples]:
         """The images in these places."""
-        name, every = read_pictures(config, places, about.shape, has_texts=False)
-        return name, _examples(every)
+        read = read_pictures(config, places, about.shape, has_texts=False)
+        return read.name, _examples(read.pictures)
 
     def score(
         self,
@@ -186,7 +194,7 @@ class DrawKind(ExamplesKind[DrawConfig, AboutPictures, Examples]):
     ) -> Iterator[Prediction]:
         """How many nats each image costs."""
         assert isinstance(model, Drawer)
-        _, every = read_pictures(config, places, about.shape, has_texts=False)
+        every = read_pictures(config, places, about.shape, has_texts=False).pictures
         bounds = bounds_of(model, _examples(every), config.draws)
         assert bounds is not None, "nobody says stop"
         parts = zip(bounds.reconstruction.tolist(), bounds.latent.tolist(), strict=True)

@@ -23,7 +23,7 @@ from unrolled.runs.tasks.glimpse_data import AboutGlimpses, about_pictures, chec
 from unrolled.runs.tasks.glimpse_look import look_at_glimpses
 from unrolled.runs.tasks.glimpse_score import GlimpseScore, answers_of, said_of, said_targets, score_of
 from unrolled.runs.tasks.kind import Asked, DataFile, Gathered, Prediction, Seen, ShouldStop, go_on
-from unrolled.runs.tasks.pictured import OF_TABLES, colours, gathered_pictures, read_pictures
+from unrolled.runs.tasks.pictured import OF_TABLES, colours, read_pictures
 
 _IMAGES = "images.safetensors"
 _LISTED = 8
@@ -76,9 +76,9 @@ class GlimpseKind(ExamplesKind[GlimpseConfig, AboutGlimpses, Examples]):
                 "images of what? Name an .npz of x and y, a table (.tsv, .csv) of images and labels, a folder with a"
                 " folder for each label, or a corpus ('unrolled data get translated-digits')"
             )
-        name, read, how = gathered_pictures(config)
-        about = about_pictures(name, read, how)
-        return self.gathered(about, examples_of(about, read))
+        read = read_pictures(config, config.data)
+        about = about_pictures(read)
+        return self.gathered(about, examples_of(about, read.pictures))
 
     def stored(self, data: Examples) -> bytes:
         """All pixels and symbols, in safetensors."""
@@ -132,8 +132,8 @@ class GlimpseKind(ExamplesKind[GlimpseConfig, AboutGlimpses, Examples]):
 
     def others(self, config: GlimpseConfig, about: AboutGlimpses, places: Sequence[str]) -> tuple[str, Examples]:
         """The images in these places, and what is in them."""
-        name, read = read_pictures(config, places, about.frame)
-        return name, examples_of(about, read)
+        read = read_pictures(config, places, about.frame)
+        return read.name, examples_of(about, read.pictures)
 
     def score(
         self,
@@ -153,7 +153,7 @@ class GlimpseKind(ExamplesKind[GlimpseConfig, AboutGlimpses, Examples]):
     ) -> Iterator[Prediction]:
         """What is in each image."""
         assert isinstance(model, Beholder)
-        _, read = read_pictures(config, places, about.frame, has_texts=False)
+        read = read_pictures(config, places, about.frame, has_texts=False).pictures
         answers = answers_of(model, examples_of(about, read, has_texts=False), config.runs)
         assert answers is not None, "nobody says stop"
         for one, of_one in zip(read, answers, strict=True):
@@ -165,11 +165,11 @@ class GlimpseKind(ExamplesKind[GlimpseConfig, AboutGlimpses, Examples]):
     ) -> tuple[str, Examples]:
         """Images of which nobody says what is in them, as if what it says were."""
         assert isinstance(model, Beholder)
-        name, read = read_pictures(config, places, about.frame, has_texts=False)
-        images = examples_of(about, read, has_texts=False)
+        read = read_pictures(config, places, about.frame, has_texts=False)
+        images = examples_of(about, read.pictures, has_texts=False)
         answers = answers_of(model, images, 1)
         assert answers is not None, "nobody says stop"
-        return name, replace(images, targets=said_targets(about.classes, answers))
+        return read.name, replace(images, targets=said_targets(about.classes, answers))
 
     def legend(self, about: AboutGlimpses) -> Mapping[str, Any]:
         """The classes."""

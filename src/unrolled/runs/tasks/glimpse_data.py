@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from unrolled.data import Examples, FrameShape, Picture, Ragged
 from unrolled.errors import DataError
-from unrolled.runs.tasks.pictured import AboutImages, HowRead, one_each, shape_of
+from unrolled.runs.tasks.pictured import AboutImages, Read, one_each, shape_of
 
 MOST_CLASSES = 1_000
 _LISTED = 20
@@ -58,21 +58,27 @@ def symbols_of(picture: Picture) -> list[str]:
     return symbols
 
 
-def about_pictures(name: str, read: Sequence[Picture], how: HowRead) -> AboutGlimpses:
+def about_pictures(read: Read) -> AboutGlimpses:
     """What there is to learn of these images.
 
     Raises:
         DataError: nothing, or too much.
     """
-    symbols = [symbols_of(one) for one in read]
+    symbols = [symbols_of(one) for one in read.pictures]
     classes = tuple(sorted({symbol for one in symbols for symbol in one}))
     if not 2 <= len(classes) <= MOST_CLASSES:
         raise DataError(
-            f"{name}: there are {len(classes):,} different symbols in {len(read):,} images: from 2 to"
+            f"{read.name}: there are {len(classes):,} different symbols in {len(symbols):,} images: from 2 to"
             f" {MOST_CLASSES:,} can be learned. Is it the right column?"
         )
     return AboutGlimpses(
-        name=name, examples=len(read), classes=classes, frame=shape_of(read), objects=max(map(len, symbols)), **how
+        name=read.name,
+        examples=len(symbols),
+        classes=classes,
+        frame=shape_of(read.pictures),
+        objects=max(map(len, symbols)),
+        cut=read.cut,
+        passed_over=read.passed_over,
     )
 
 

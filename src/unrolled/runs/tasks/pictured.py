@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypedDict
+from typing import Literal
 
 import numpy as np
 from pydantic import Field, ValidationInfo
@@ -71,7 +72,7 @@ class PicturesConfig(ImagesConfig):
 
 
 class AboutImages(AboutExamples):
-    """How images were read that are learned. `cut`: of how many the sides were. `passed_over`: files that are none."""
+    """How images were read that are learned: see `Read`."""
 
     cut: int = Field(default=0, ge=0)
     passed_over: int = Field(default=0, ge=0)
@@ -92,41 +93,28 @@ class AboutImages(AboutExamples):
         return tuple(told)
 
 
-class HowRead(TypedDict):
-    """What `AboutImages` tells."""
+@dataclass(frozen=True)
+class Read:
+    """Images that were read.
 
+    name: what messages call all of them. cut: how many of them lost something at their sides. passed_over: how many
+    files in folders were left alone, since their names do not end as those of images.
+    """
+
+    name: str
+    pictures: list[Picture]
     cut: int
     passed_over: int
 
 
-def gathered_pictures(config: ImagesConfig, *, has_texts: bool = True) -> tuple[str, list[Picture], HowRead]:
-    """What images are called that are to be learned, the images, and how they were read.
-
-    Raises:
-        DataError: there are none. ConfigError: an option has no effect on such images.
-    """
-    name, read, others = _read(config, config.data, None, has_texts=has_texts)
-    cut = 0 if config.image_fit != "crop" else sum(not one.fits for one in read)
-    return name, read, HowRead(cut=cut, passed_over=others)
-
-
 def read_pictures(
-    config: ImagesConfig, places: Sequence[str], learned: FrameShape, *, has_texts: bool = True
-) -> tuple[str, list[Picture]]:
-    """What images are called that stand in these places, and the images. `learned`: the shape of those that were.
+    config: ImagesConfig, places: Sequence[str], learned: FrameShape | None = None, *, has_texts: bool = True
+) -> Read:
+    """The images in these places. `learned`: the shape of those that were; None: these are to be learned.
 
     Raises:
-        DataError: there are none, or of another shape.
+        DataError: there are none, or of another shape. ConfigError: an option has no effect on such images.
     """
-    name, read, _ = _read(config, places, learned, has_texts=has_texts)
-    check_frame(read, learned)
-    return name, read
-
-
-def _read(
-    config: ImagesConfig, places: Sequence[str], learned: FrameShape | None, *, has_texts: bool
-) -> tuple[str, list[Picture], int]:
-    """The same, and how many files were passed over. `learned` is None where they are to be learned."""
     with found(places) as sources:
         name = ", ".join(place.name for place in sources)
         if not name_images(sources):
@@ -135,7 +123,10 @@ def _read(
             config.leave_out(("image_size", "image_channels", "image_fit"), f"the images of {name} stay as they are")
         shape = learned or config.frame
         read = pictures(sources, shape, *config.columns, config.folder, fit=config.image_fit, has_texts=has_texts)
-        return name, read, passed_over(sources, has_texts=has_texts)
+        others = passed_over(sources, has_texts=has_texts)
+    if learned is not None:
+        check_frame(read, learned)
+    return Read(name, read, sum(one.is_cut for one in read), others)
 
 
 def _check_unasked(config: ImagesConfig, name: str, *, is_new: bool) -> None:
