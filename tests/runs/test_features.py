@@ -23,7 +23,14 @@ class Counted(nn.Module):
     def forward(self, images):
         self.read.append(len(images))
         grid = self.noise(self.convolution(images))
-        return {"grid": grid, "vector": grid.amax(dim=(2, 3)), "line": grid[0, 0, 0], "pair": (grid, grid)}[self.kind]
+        return {
+            "grid": grid,
+            "vector": grid.amax(dim=(2, 3)),
+            "line": grid[0, 0, 0],
+            "pair": (grid, grid),
+            "complex": grid + 1j,
+            "drawn": grid + torch.randn(1) * grid.std(),
+        }[self.kind]
 
 
 @pytest.fixture
@@ -59,10 +66,10 @@ def test_each_place_is_where_it_was(images, kind):
 def test_they_are_made_once(images, cache):
     encoder, told = Counted(), []
     first = kept_features(encoder, "mine", images, told.append)
-    assert encoder.read == [32, 5]
+    assert encoder.read == [32, 32, 5]
     assert told == ["32 of 37 images", "37 of 37 images"]
     again = kept_features(encoder, "mine", images)
-    assert encoder.read == [32, 5]
+    assert encoder.read == [32, 32, 5]
     assert (again.values == first.values).all()
     assert (again.rows, again.columns) == (first.rows, first.columns)
     assert len(_kept(cache)) == 1
@@ -113,6 +120,8 @@ def test_an_encoder_without_weights(images):
     [
         ("line", lambda x: x, r"made \[5\] of 32 images"),
         ("pair", lambda x: x, "made tuple of 32 images"),
+        ("complex", lambda x: x, "complex numbers"),
+        ("drawn", lambda x: x, "something else of the same images each time"),
         ("grid", lambda x: x[0], "give uint8"),
         ("grid", lambda x: x[:0], "give uint8"),
         ("grid", lambda x: x.astype(np.float32), "give uint8"),

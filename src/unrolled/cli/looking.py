@@ -17,7 +17,7 @@ from unrolled.cli.app import AsJson, Average, Best, app, print_json
 from unrolled.cli.options import given, with_look_options
 from unrolled.cli.terminal import complain, printable
 from unrolled.errors import ConfigError
-from unrolled.runs import look
+from unrolled.runs import check_place, look
 
 
 @app.command("look")
@@ -57,6 +57,8 @@ def look_command(
     Units that track something, gates, memory, gradients, and what was learned, in words and pictures. A MODEL is
     file.py:function: the function returns the model and what to call it with. With --json: words only, no report.
     """
+    if out is not None:
+        check_place(out)  # (before it is looked)
     found = look(
         run,
         data or (),

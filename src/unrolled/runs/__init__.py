@@ -13,6 +13,7 @@ from unrolled.runs.learning_rate import FoundRate, find_learning_rate
 from unrolled.runs.loading import Run, load
 from unrolled.runs.looking import Looked, look
 from unrolled.runs.presets import preset
+from unrolled.runs.reporting import check_place
 from unrolled.runs.saved_images import check_images_place, is_film, save_images
 from unrolled.runs.showing import shown
 from unrolled.runs.sinks import logging_to
@@ -38,8 +39,8 @@ __all__ = [
     "DEFAULT", "KINDS", "AlreadyDone", "CaptionConfig", "ClassifyConfig", "Depth", "DepthConfig", "Diverged",
     "DrawConfig", "ExportedFile", "Features", "FoundRate", "GlimpseConfig", "Group", "Learnt", "Listener", "Looked",
     "Prediction", "Prepared", "Run", "RunConfig", "RunEvent", "Sampled", "Saved", "Score", "TagConfig",
-    "TextConfig", "TranslateConfig", "Tried", "Warned", "check_images_place", "compare", "depth_curves", "doctor",
-    "draw", "encoder_called", "evaluate", "export", "features_of", "find_learning_rate", "in_blocks", "is_film",
-    "kept_features", "kind_of", "load", "logging_to", "look", "named", "predict", "preset", "read_config", "resume",
-    "sample", "save_images", "shown", "train", "tried", "validated",
+    "TextConfig", "TranslateConfig", "Tried", "Warned", "check_images_place", "check_place", "compare",
+    "depth_curves", "doctor", "draw", "encoder_called", "evaluate", "export", "features_of", "find_learning_rate",
+    "in_blocks", "is_film", "kept_features", "kind_of", "load", "logging_to", "look", "named", "predict", "preset",
+    "read_config", "resume", "sample", "save_images", "shown", "train", "tried", "validated",
 ]  # fmt: skip

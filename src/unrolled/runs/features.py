@@ -24,6 +24,7 @@ from unrolled.models import evaluating
 
 _FORMAT = 2
 _AT_ONCE = 32  # images that are read side by side
+_NOISE = 1e-3  # of the largest number: what threads may change
 _LARGEST = 1 << 36  # bytes of a file
 _GRID = 4  # dimensions of what an encoder makes of a batch: [B, D, rows, columns]
 
@@ -56,7 +57,8 @@ def features_of(encoder: nn.Module, images: NDArray[np.uint8], say: Say = lambda
         say: is told how many are read.
 
     Raises:
-        ShapeError: no images, or it makes something else of them, or numbers that are not finite.
+        ShapeError: no images, or it makes something else of them, or of the same ones each time, or numbers that are
+            not finite, or complex.
     """
     if images.ndim != _GRID or not len(images) or images.dtype != np.uint8:
         raise ShapeError(
@@ -66,8 +68,10 @@ def features_of(encoder: nn.Module, images: NDArray[np.uint8], say: Say = lambda
     read: list[Tensor] = []
     with evaluating(encoder), torch.no_grad():
         for start in range(0, len(images), _AT_ONCE):
-            batch = torch.from_numpy(np.ascontiguousarray(images[start : start + _AT_ONCE])).to(device)
-            read.append(_checked(encoder(batch.float()), len(batch)).cpu())
+            batch = torch.from_numpy(np.ascontiguousarray(images[start : start + _AT_ONCE])).to(device).float()
+            read.append(_checked(encoder(batch), len(batch)).cpu())
+            if not start:
+                _check_same(read[0], _checked(encoder(batch), len(batch)).cpu())
             say(f"{min(start + _AT_ONCE, len(images)):,} of {len(images):,} images")
     every = torch.cat(read)
     rows, columns = (1, 1) if every.dim() == 2 else every.shape[2:]
@@ -81,9 +85,18 @@ def _checked(made: object, count: int) -> Tensor:
         raise ShapeError(
             f"the encoder made {shape} of {count} images: it has to make vectors [B, D], or grids [B, D, rows, columns]"
         )
+    if made.is_complex():
+        raise ShapeError("the encoder made complex numbers of images: let it make real ones, such as their sizes")
     if not bool(made.isfinite().all()):
         raise ShapeError("the encoder made numbers of images that are not finite: its weights are not usable")
     return made
+
+
+def _check_same(made: Tensor, again: Tensor) -> None:
+    if not torch.allclose(made.float(), again.float(), rtol=_NOISE, atol=_NOISE * float(made.abs().max())):
+        raise ShapeError(
+            "the encoder makes something else of the same images each time: what it draws has to be left out, or seeded"
+        )
 
 
 def kept_features(encoder: nn.Module, name: str, images: NDArray[np.uint8], say: Say = lambda _: None) -> Features:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -17,6 +16,7 @@ from unrolled.runs.tasks.batches import nats_of
 from unrolled.runs.tasks.caption_data import AboutCaptions, Captioned
 from unrolled.runs.tasks.captioning import said_of, tell
 from unrolled.runs.tasks.kind import ShouldStop
+from unrolled.runs.tasks.perplexity import perplexity_of
 from unrolled.training.caption_scores import cider_d, exact_match, rouge_l, word_f1
 
 _GRAMS = 4
@@ -58,7 +58,7 @@ class CaptionScore:
             **bleu,
             "signature": self.signature,
             f"nats per {self.unit}": rounded(self.nats),
-            "perplexity": rounded(math.exp(min(self.nats, 700.0)), 3),
+            "perplexity": rounded(perplexity_of(self.nats), 3),
             "images": f"{self.count:,}",
         }
 

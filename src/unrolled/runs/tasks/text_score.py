@@ -13,9 +13,9 @@ from unrolled.data import PADDING, Streams, Vocabulary, encode_with, found, read
 from unrolled.errors import DataError, RunError
 from unrolled.models import LanguageModel
 from unrolled.rounding import rounded
+from unrolled.runs.tasks.perplexity import perplexity_of
 from unrolled.training import mean_nats
 
-_LARGEST_EXPONENT = 700.0  # e to the power of more is no float
 _TOLD = 20  # kinds of symbols that were never seen
 
 
@@ -88,5 +88,5 @@ def score_of(
     if not math.isfinite(nats):
         raise RunError(f"the run's model gives no finite numbers on {name}: its loss is {nats}")
     nats_per_char = nats * symbols / chars
-    perplexity = math.exp(nats_per_char) if nats_per_char < _LARGEST_EXPONENT else math.inf
-    return TextScore(nats_per_char, nats_per_char / math.log(2), perplexity, chars, dict(unseen))
+    bits = nats_per_char / math.log(2)
+    return TextScore(nats_per_char, bits, perplexity_of(nats_per_char), chars, dict(unseen))

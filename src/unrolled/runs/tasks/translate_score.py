@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ from unrolled.models import Translator
 from unrolled.rounding import rounded
 from unrolled.runs.tasks.batches import nats_of
 from unrolled.runs.tasks.kind import ShouldStop
+from unrolled.runs.tasks.perplexity import perplexity_of
 from unrolled.runs.tasks.translate_data import AboutTranslation, Translated
 from unrolled.runs.tasks.translating import render
 
@@ -41,7 +41,7 @@ class TranslationScore:
     @property
     def perplexity(self) -> float:
         """Between how many pieces it wavers, as it were."""
-        return math.exp(min(self.nats, 700.0))
+        return perplexity_of(self.nats)
 
     @property
     def by_name(self) -> dict[str, float]:
