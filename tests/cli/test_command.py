@@ -276,6 +276,14 @@ def test_help_tells_the_options_of_the_task_that_is_named(command, option, place
     assert "--batch-size" in said
     assert "--seq-length" not in said
     assert "default: 0.002" in said, "the learning rate of that task"
+    assert said.index("Of this task") < said.index("--glimpse-size"), "in a panel of their own"
+    assert "another one: text, classify, tag, translate, caption, draw." in " ".join(said.split())
+
+
+def test_help_of_two_tasks_is_that_of_the_last(place):
+    said = unrolled("train", "--task", "draw", "--task", "glimpse", "--help", cwd=place).stdout
+    assert "--glimpse-size" in said
+    assert "--strokes" not in said
 
 
 def test_help_of_no_task(place):
@@ -427,7 +435,8 @@ def test_flow_through_depth_while_images_are_learned(place):
     assert (residual["name"], plain["name"], len(plain["gradients"])) == ("residual", "plain", 6)
     assert residual["steps"][-1] == 3
     slower = unrolled(*options, "--learning-rate", 1e-5, "--batch-size", 7, "--json", cwd=place)
-    assert json.loads(slower.stdout.splitlines()[0])["gradients"] != residual["gradients"]
+    assert json.loads(slower.stdout.splitlines()[0])["rate"] == 1e-5
+    assert residual["rate"] == 2e-3
 
 
 def test_flow_with_clipping(place):

@@ -85,6 +85,17 @@ class TestOneImage:
         assert fits
         assert np.array_equal(pixels, image_of(content, "x", RGB))
 
+    def test_an_image_that_nearly_has_that_ratio_has_another(self):
+        assert not fitted(as_file(drawn(size=(50, 61))), "x", RGB, "pad")[1]
+
+    @pytest.mark.parametrize(("size", "within"), [((2, 2), (5, 5)), ((7, 4), (5, 3)), ((2, 9), (1, 6))])
+    def test_what_is_padded_is_as_large_as_there_is_room(self, size, within):
+        image = drawn(size=size)
+        scaled = np.asarray(image.resize(within, Image.Resampling.BILINEAR)).transpose(2, 0, 1)
+        left, top = (5 - within[0]) // 2, (6 - within[1]) // 2
+        pixels = image_of(as_file(image), "x", RGB, "pad")
+        assert np.array_equal(pixels[:, top : top + within[1], left : left + within[0]], scaled)
+
     @pytest.mark.parametrize("fit", ["crop", "pad", "stretch"])
     @pytest.mark.parametrize("size", [(1, 1), (3000, 1), (1, 3000), (7, 5)])
     def test_every_image_has_room(self, size, fit):
@@ -280,6 +291,19 @@ class TestFolders:
             drawn(number).save(tmp_path / name / "one.jpg")
         assert [one.texts for one in read(tmp_path)] == [("cat",), ("dog",)]
 
+    def test_the_name_of_a_folder_is_one_class(self, tmp_path):
+        (tmp_path / "golden retriever").mkdir()
+        drawn().save(tmp_path / "golden retriever" / "one.jpg")
+        (one,) = read(tmp_path)
+        assert one.is_class
+        assert one.texts == ("golden retriever",)
+
+    @pytest.mark.parametrize("has_texts", [True, False])
+    def test_a_folder_without_images(self, tmp_path, has_texts):
+        (tmp_path / "notes.txt").write_text("notes")
+        with pytest.raises(DataError, match=r"there is no image in it. Those in a folder end with .bmp, "):
+            read(tmp_path, has_texts=has_texts)
+
     def test_without_labels_every_image_counts(self, folder):
         (folder / "readme.txt").write_text("some images")
         assert [one.texts for one in read(folder, has_texts=False)] == [()] * 3
@@ -313,6 +337,18 @@ class TestFolders:
     def test_a_single_image(self, folder):
         (one,) = read(folder / "1.png", has_texts=False)
         assert one.where.endswith("1.png")
+        assert not one.is_cut
+
+    def test_an_image_of_another_ratio_is_cut_if_nobody_says_else(self, folder):
+        drawn(size=(20, 6)).save(folder / "wide.png")
+        (one,) = read(folder / "wide.png", has_texts=False)
+        assert one.where.endswith("wide.png (its sides were cut)")
+        assert one.is_cut
+        assert np.array_equal(one.pixels, image_of((folder / "wide.png").read_bytes(), "x", RGB, "crop"))
+        for fit in ("pad", "stretch"):
+            (one,) = read(folder / "wide.png", has_texts=False, fit=fit)
+            assert one.where.endswith("wide.png")
+            assert not one.is_cut
 
 
 class TestArrays:

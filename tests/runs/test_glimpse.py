@@ -1,6 +1,7 @@
 """`--task glimpse`: from images to a run, and everything that a run can do."""
 
 import math
+from dataclasses import replace
 from statistics import fmean
 
 import numpy as np
@@ -23,8 +24,9 @@ from unrolled import (
     train,
     use_engine,
 )
-from unrolled.data import Examples, Ragged
+from unrolled.data import Examples, Picture, Ragged
 from unrolled.runs import KINDS, Prepared, Sampled
+from unrolled.runs.tasks.glimpse_data import symbols_of
 from unrolled.runs.tasks.glimpse_score import score_of
 from unrolled.training import Evaluated, Stepped
 
@@ -424,3 +426,11 @@ def test_numbers_that_are_not_finite(folder, trained):
     examples = KINDS["glimpse"].data(trained[0], run.about).pick(range(3))
     with pytest.raises(RunError, match="answers that are no finite numbers"):
         KINDS["glimpse"].score(run.config, run.about, run.model, examples)
+
+
+def test_a_folder_is_one_class_spaces_and_all():
+    """Elsewhere what is parted by spaces are several objects."""
+    pixels = np.zeros((1, 2, 2), dtype=np.uint8)
+    one = Picture(pixels, ("golden retriever",), "dogs/golden retriever/1.png", is_class=True)
+    assert symbols_of(one) == ["golden retriever"]
+    assert symbols_of(replace(one, is_class=False)) == ["golden", "retriever"]

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -47,6 +48,13 @@ def test_it_is_said_that_images_are_cut_and_files_passed_over(folder, tmp_path, 
     passed_over = "files that were passed over, since their names do not end as those of images: 3"
     assert words.endswith(f"are held out\n{TOLD}\n{passed_over}")
     assert (load(path).about.cut, load(path).about.passed_over) == (7, 3)
+
+
+def test_a_table_that_nobody_reads_is_passed_over(folder, tmp_path):
+    """A drawer learns no texts: of a folder the images are read, not the table that names some of them."""
+    there = shutil.copytree(folder / "dark", tmp_path / "dark")
+    (there / "t.tsv").write_text("image\tcaption\n1.png\ta cat\n")
+    assert load(train(CONFIGS["draw"](data=[str(there)]), tmp_path / "run")).about.passed_over == 3
 
 
 @pytest.mark.parametrize("fit", ["pad", "stretch"])

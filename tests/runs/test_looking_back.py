@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from unrolled import ConfigError, RunError, TextConfig
-from unrolled.runs import Saved, compare, load, resume, sinks, train, tried
+from unrolled.cli import options
+from unrolled.runs import Saved, Tried, compare, comparison, load, resume, sinks, train, tried
 from unrolled.runs.comparison import interval_of_median
 from unrolled.runs.learning_rate import find_learning_rate
 from unrolled.runs.sinks import logging_to
@@ -63,6 +64,18 @@ def test_the_table_of_runs(runs, tmp_path):
         tried(place / "elsewhere")
     with pytest.raises(RunError, match="there is no run in"):
         tried(place / "no run")
+
+
+def test_runs_of_a_task_stand_together():
+    facts = {"cell": "rnn", "parameters": 1, "text": "", "seed": 1, "step": 9, "total": 9, "best_step": 9}
+    facts |= {"elapsed": 1.0, "remark": "", "unit": "image"}
+    order = [("b", "draw", 0.3), ("a", "draw", 0.5), ("d", "glimpse", 0.2), ("c", "glimpse", 0.4)]
+    made = [Tried(path=path, task=task, best_loss=loss, **facts) for path, task, loss in reversed(order)]
+    assert [(one.path, one.task, one.best_loss) for one in sorted(made, key=lambda one: one.order)] == order
+
+
+def test_runs_that_read_in_other_ways_do_not_compare():
+    assert set(options._PANELS["Data"]) <= set(comparison._WHAT_IS_READ)
 
 
 def test_seeds_are_a_group(runs, tmp_path):

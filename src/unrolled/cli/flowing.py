@@ -25,6 +25,8 @@ _COMMA = re.compile(r",\s*(?![^(]*\))")  # not between a cell's options
 _ROWS = 10  # of a table with one row a layer, about
 _COLUMNS = 6  # of a table with one column a measurement, about
 
+_DEPTH = DepthConfig.model_fields
+
 _OPTIONS = {  # what each demonstration knows; its own option asks for it
     "": {"radius", "activation", "hidden", "steps", "seeds", "seed"},
     "cells": {"hidden", "steps", "seed"},
@@ -56,13 +58,19 @@ def flow_command(
     hidden: Annotated[
         int | None,
         typer.Option(
-            min=1, max=1000, help=f"units; default: {_FEW}, {_MANY} with --cells and --depth; channels with --data"
+            min=1,
+            max=1000,
+            help=f"units; default: {_FEW}, {_MANY} with --cells and --depth; {_DEPTH['channels'].default} channels with"
+            " --data",
         ),
     ] = None,
     steps: Annotated[
         int | None,
         typer.Option(
-            min=1, max=100_000, help=f"back in time; default: {_STEPS}, {_LONG} with --cells; of training with --data"
+            min=1,
+            max=100_000,
+            help=f"back in time; default: {_STEPS}, {_LONG} with --cells;"
+            f" {_DEPTH['steps'].default} of training with --data",
         ),
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, max=100_000, help="networks")] = 300,
@@ -82,14 +90,22 @@ def flow_command(
     init: Annotated[Initialised, typer.Option(help="with --depth: torch's initial values, or He's")] = "torch",
     data: Annotated[
         list[str] | None,
-        typer.Option(help="with --depth: images with labels, such as digits, that the networks learn"),
+        typer.Option(
+            help="images with labels, such as digits, that networks of --depth layers"
+            f" ({_DEPTH['layers'].default}) learn; needs --measure"
+        ),
     ] = None,
     measure: Annotated[
         list[str] | None, typer.Option(help="with --data: others to measure by, such as digits-test")
     ] = None,
-    batch_size: Annotated[int | None, typer.Option(min=1, max=100_000, help="with --data: images of a step")] = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=100_000, help=f"with --data: images of a step; default: {_DEPTH['batch_size'].default}"
+        ),
+    ] = None,
     learning_rate: Annotated[
-        float | None, typer.Option(help="with --data: of AdamW; with He's initial values a fourth of it")
+        float | None, typer.Option(help=f"with --data: of AdamW; default: {_DEPTH['learning_rate'].default}")
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="with --data: a page with pictures", show_default=False)
@@ -210,7 +226,7 @@ def _of_images(learned: Sequence[str], measured: Sequence[str], asked: dict[str,
     given = {name: value for name, value in asked.items() if value is not None}
     if not measured:
         raise ConfigError("--data needs --measure: other images, by which the networks are measured (digits-test)")
-    config = validated(DepthConfig, {"data": learned, "measured": measured, **given}, "--data", ConfigError)
+    config = validated(DepthConfig, {"data": learned, "measured": measured, **given}, "--depth --data", ConfigError)
     found = depth_curves(config, out, say=lambda doing: print(f"... {doing}", file=sys.stderr, flush=True))
     steps = found.learnt[0].steps
     shown = [*range(0, len(steps) - 1, max(1, len(steps) // _COLUMNS)), len(steps) - 1]

@@ -52,12 +52,12 @@ def _task_in(args: Sequence[str]) -> str | None:
 
 
 def _told(parameters: Sequence[Any], kind: AnyKind) -> Iterator[Any]:
-    """The options of that kind, each with its own help; and those of no kind."""
+    """The argument and the options of that kind, each with its own help; and those of no kind."""
     for one in parameters:
         helps = help_of(one.name)
-        if not isinstance(one, TyperOption) or not helps:
+        if not helps:
             yield one
         elif kind.name in helps:
             told = copy.copy(one)
-            told.help = helps[kind.name]
+            told.help = helps[kind.name] if isinstance(one, TyperOption) else kind.reads
             yield told

@@ -63,7 +63,7 @@ def train_command(
     as_json: AsJson = False,
     **options: Any,
 ) -> None:
-    """Train a model on text; without DATA, on the source code of Python's own standard library.
+    """Train a model, by default on text; --task says on what else.
 
     --cell takes a name ('unrolled cells' lists them), a name with options such as 'rnn(bias="shared")', or
     your own as file.py:name. Ctrl-C stops and saves; 'unrolled resume RUN' goes on.

@@ -21,7 +21,7 @@ from unrolled.errors import DataError, NoAnswerError
 
 _IMAGE = ("image", "file", "file_name", "filename", "path")
 _TEXT = ("caption", "text", "label", "description", "class")
-_ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+_ENDINGS = (".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 _LARGEST = 1 << 28  # bytes of a file
 _MOST = 1 << 32  # bytes of all images
 _COLOURS = (1, 3, 4)  # channels that images have
@@ -33,13 +33,14 @@ class Picture:
     """An image, uint8 `[C, height, width]`, and where it stands: `"cats.tsv, line 12: cat.png"`.
 
     texts: its captions, or its label, or its symbols parted by spaces; none where nobody asked for any. is_cut:
-    whether it lost something at its sides.
+    whether it lost something at its sides. is_class: whether its text is the name of its folder, spaces and all.
     """
 
     pixels: Pixels
     texts: tuple[str, ...]
     where: str
     is_cut: bool = False
+    is_class: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class _Listed:
     path: Path
     texts: tuple[str, ...]
     where: str
+    is_class: bool = False
 
 
 def pictures(
@@ -95,7 +97,10 @@ def pictures(
         if size > _MOST:
             raise DataError(f"these are more than {_MOST:,} bytes of images: give fewer, or a smaller --image-size")
     if not found:
-        raise DataError(f"{', '.join(place.name for place in places)}: there is no image in it")
+        raise DataError(
+            f"{', '.join(place.name for place in places)}: there is no image in it. Those in a folder end with"
+            f" {', '.join(_ENDINGS)}"
+        )
     return found
 
 
@@ -147,7 +152,7 @@ def _worth_reading(place: Place, *, has_texts: bool) -> Sequence[Source]:
         return naming
     if not any(one.optional for one in place.sources):
         return place.sources
-    return [one for one in place.sources if ending(one) in _ENDINGS] or naming or place.sources
+    return [one for one in place.sources if ending(one) in _ENDINGS] or naming
 
 
 def _listed(
@@ -162,7 +167,7 @@ def _listed(
     elif not has_texts:
         yield _Listed(source.path, (), source.name)
     else:
-        yield _Listed(source.path, (_label(place, source),), source.name)
+        yield _Listed(source.path, (_label(place, source),), source.name, is_class=True)
 
 
 def _label(place: Place, source: Source) -> str:
@@ -218,7 +223,7 @@ def _decoded(one: _Listed, shape: FrameShape, fit: Fit) -> Picture:
     source = Source(one.path, name if name in one.where else f"{one.where}: {name}")
     pixels, fits = fitted(b"".join(source.blocks()), source.name, shape, fit)
     is_cut = fit == "crop" and not fits
-    return Picture(pixels, one.texts, source.name + " (its sides were cut)" * is_cut, is_cut)
+    return Picture(pixels, one.texts, source.name + " (its sides were cut)" * is_cut, is_cut, one.is_class)
 
 
 def _arrays(source: Source, *, has_texts: bool) -> Iterator[Picture]:

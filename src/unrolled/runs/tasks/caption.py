@@ -56,6 +56,10 @@ class CaptionKind(ExamplesKind[CaptionConfig, AboutCaptions, Captioned]):
     """A convolutional network reads the image, a recurrent one tells of it, word by word."""
 
     name = "caption"
+    subject = "captions"
+    reads = (
+        "a table (.tsv, .csv) of images and captions, COCO's .json, an .npz, or a corpus ('unrolled data get icons')"
+    )
     config = CaptionConfig
     about_type = AboutCaptions
     files = (ABOUT, DataFile(_PICTURES, None))
@@ -78,11 +82,7 @@ class CaptionKind(ExamplesKind[CaptionConfig, AboutCaptions, Captioned]):
     def gather(self, config: CaptionConfig) -> Gathered[AboutCaptions, Captioned]:
         """Read all images; the vocabulary comes from the captions that are learned."""
         check_scorer()
-        if not config.data:
-            raise DataError(
-                "captions of what? Name a table (.tsv, .csv) of images and captions, COCO's .json, an .npz, or a corpus"
-                " ('unrolled data get icons')"
-            )
+        self.check_named(config)
         found = read_pictures(config, config.data)
         name, read = found.name, found.pictures
         rows = config.rows(len(read))[0]

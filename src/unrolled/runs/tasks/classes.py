@@ -96,7 +96,6 @@ AboutType = TypeVar("AboutType", bound=AboutClasses)
 class ClassesKind(ExamplesKind[Config, AboutType, Examples], Generic[Config, AboutType]):
     """A kind of work whose model gives logits of classes: `[B, K]` for each sequence, or `[T, B, K]` for each step."""
 
-    wanted: ClassVar[str]  # what to say where no data are named
     answer: ClassVar[str]  # what a class is called: "class", "label"
     files = (ABOUT, DataFile(_EXAMPLES, None))
 
@@ -124,8 +123,7 @@ class ClassesKind(ExamplesKind[Config, AboutType, Examples], Generic[Config, Abo
 
     def gather(self, config: Config) -> Gathered[AboutType, Examples]:
         """Read all sequences; the vocabulary and the scale come from those that are learned."""
-        if not config.data:
-            raise DataError(self.wanted)
+        self.check_named(config)
         with found(config.data) as places:
             every = self.read(config, places, has_labels=True)
             name = ", ".join(place.name for place in places)

@@ -65,7 +65,8 @@ class ClassifyKind(ClassesKind[ClassifyConfig, AboutClasses]):
     name = "classify"
     config = ClassifyConfig
     about_type = AboutClasses
-    wanted = "classes of what? Name a table, a folder with a folder for each class, a .ts or an .npz"
+    subject = "classes"
+    reads = "a table, a folder with a folder for each class, a .ts or an .npz"
     answer = "class"
     shown = 5
 

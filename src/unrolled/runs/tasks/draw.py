@@ -75,6 +75,10 @@ class DrawKind(ExamplesKind[DrawConfig, AboutPictures, Examples]):
     """An encoder looks at an image again and again, a decoder draws it."""
 
     name = "draw"
+    subject = "images"
+    reads = (
+        "an .npz of x, a folder of images, a table that names some, or a corpus of images ('unrolled data get digits')"
+    )
     config = DrawConfig
     about_type = AboutPictures
     files = (ABOUT, DataFile(_IMAGES, None))
@@ -97,8 +101,7 @@ class DrawKind(ExamplesKind[DrawConfig, AboutPictures, Examples]):
 
     def gather(self, config: DrawConfig) -> Gathered[AboutPictures, Examples]:
         """Read all images; what belongs to them is left alone."""
-        if not config.data:
-            raise DataError("images of what? Name an .npz of x, a folder of images, or a table that names some")
+        self.check_named(config)
         read = read_pictures(config, config.data, has_texts=False)
         name, every = read.name, read.pictures
         examples = _examples(every)

@@ -8,7 +8,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -163,6 +163,7 @@ class ExamplesKind(Kind[Config, AboutType, Data], Generic[Config, AboutType, Dat
     """
 
     about_type: type[AboutType]
+    subject: ClassVar[str]  # what is learned of what it reads
     while_training: Mapping[str, Any] = MappingProxyType({})
     shown = 4
     uses = MappingProxyType(
@@ -231,6 +232,15 @@ class ExamplesKind(Kind[Config, AboutType, Data], Generic[Config, AboutType, Dat
         """Examples of which nobody knows the answers, with those of the model; None: such are not looked at."""
         del config, about, model, places
         return None
+
+    def check_named(self, config: Config) -> None:
+        """Check that data are named.
+
+        Raises:
+            DataError: none are.
+        """
+        if not config.data:
+            raise DataError(f"{self.subject} of what? Name {self.reads}")
 
     def gathered(self, about: AboutType, data: Data) -> Gathered[AboutType, Data]:
         """Examples that were read, and how a run keeps them."""

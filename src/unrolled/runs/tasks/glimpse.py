@@ -15,7 +15,6 @@ from torch import nn
 
 from unrolled.data import Examples, read_examples, stored_examples
 from unrolled.equations import Graph
-from unrolled.errors import DataError
 from unrolled.models import Beholder, Glimpser, GlimpserConfig, WindowGlimpser, WindowGlimpserConfig
 from unrolled.runs.tasks.examples import ABOUT, ExamplesKind
 from unrolled.runs.tasks.glimpse_config import OF_CHANCE, OF_PATCHES, GlimpseConfig
@@ -47,6 +46,11 @@ class GlimpseKind(ExamplesKind[GlimpseConfig, AboutGlimpses, Examples]):
     """A recurrent network looks at an image in glimpses, chooses where to look next, and says what it saw."""
 
     name = "glimpse"
+    subject = "images"
+    reads = (
+        "an .npz of x and y, a table (.tsv, .csv) of images and labels, a folder with a folder for each label, or a"
+        " corpus ('unrolled data get translated-digits')"
+    )
     config = GlimpseConfig
     about_type = AboutGlimpses
     files = (ABOUT, DataFile(_IMAGES, None))
@@ -71,11 +75,7 @@ class GlimpseKind(ExamplesKind[GlimpseConfig, AboutGlimpses, Examples]):
 
     def gather(self, config: GlimpseConfig) -> Gathered[AboutGlimpses, Examples]:
         """Read all images and what is in them."""
-        if not config.data:
-            raise DataError(
-                "images of what? Name an .npz of x and y, a table (.tsv, .csv) of images and labels, a folder with a"
-                " folder for each label, or a corpus ('unrolled data get translated-digits')"
-            )
+        self.check_named(config)
         read = read_pictures(config, config.data)
         about = about_pictures(read)
         return self.gathered(about, examples_of(about, read.pictures))

@@ -44,11 +44,13 @@ class AboutGlimpses(AboutImages):
 
 
 def symbols_of(picture: Picture) -> list[str]:
-    """What is in an image, from left to right, or as whoever made it has put it.
+    """What is in an image, from left to right, or as whoever made it has put it; a folder's name is one symbol.
 
     Raises:
         DataError: nothing, or several texts.
     """
+    if picture.is_class:
+        return list(picture.texts)
     symbols = picture.texts[0].split() if len(picture.texts) == 1 else []
     if not symbols:
         raise DataError(

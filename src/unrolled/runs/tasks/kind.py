@@ -135,6 +135,7 @@ class Kind(ABC, Generic[Config, AboutType, Data]):
     """One kind of work: what `--task` names."""
 
     name: ClassVar[str]
+    reads: ClassVar[str]  # what data it learns from: files, and how they are made
     shows: ClassVar[str]  # what `show` returns, as a heading
     uses: ClassVar[Mapping[str, str]]  # commands that suit a trained run, {run} in its place -> what for
     used_with: ClassVar[frozenset[str]] = frozenset()  # options that can be others in use than they were in training

@@ -73,7 +73,8 @@ class TagKind(ClassesKind[TagConfig, AboutTagged]):
     name = "tag"
     config = TagConfig
     about_type = AboutTagged
-    wanted = "labels of what? Name a file of words and labels, an .npz of numbers or frames, or videos"
+    subject = "labels"
+    reads = "a file of words and labels, an .npz of numbers or frames, or videos"
     answer = "label"
     shown = 3
 

@@ -66,6 +66,7 @@ class TextKind(Kind[TextConfig, AboutText, Texts]):
     """Truncated backpropagation through time over one long text, or several."""
 
     name = "text"
+    reads = "texts: files, folders, globs, '-'; none: the source code of Python's own standard library"
     shows = "what it writes"
     uses = MappingProxyType(
         {

@@ -55,6 +55,8 @@ class TranslateKind(ExamplesKind[TranslateConfig, AboutTranslation, Translated])
     """An encoder reads the source, a writer writes the target, symbol by symbol."""
 
     name = "translate"
+    subject = "pairs"
+    reads = "a table of sources and targets, two files line by line, a .po or a .mo"
     config = TranslateConfig
     about_type = AboutTranslation
     files = (ABOUT, DataFile(_PAIRS, None))
@@ -68,10 +70,7 @@ class TranslateKind(ExamplesKind[TranslateConfig, AboutTranslation, Translated])
     def gather(self, config: TranslateConfig) -> Gathered[AboutTranslation, Translated]:
         """Read all pairs; the vocabularies come from those that are learned."""
         check_scorers()
-        if not config.data:
-            raise DataError(
-                "pairs of what? Name a table of sources and targets, two files line by line, a .po or a .mo"
-            )
+        self.check_named(config)
         name, pairs = _read(config, config.data)
         rows = config.rows(len(pairs))[0]
         if not len(rows):
