@@ -116,6 +116,12 @@ def test_what_is_an_extra_is_loaded_when_it_is_needed():
     assert not {"av", "onnx", "onnxruntime", "tokenizers"} & _loaded_by("import unrolled.cli.commands")
 
 
+def test_images_are_made_without_figures():
+    """What `unrolled draw` needs: plotly takes longer to load than an image to draw."""
+    statement = "import unrolled.cli.commands, unrolled.runs.drawing, unrolled.runs.saved_images"
+    assert "plotly" not in _loaded_by(statement)
+
+
 def test_the_language_needs_no_tensor_library():
     statement = "from unrolled import cell, cells, ops; cells.lstm.graph"
     assert not {"torch", "numpy"} & _loaded_by(statement)

@@ -3,8 +3,8 @@
 import numpy as np
 
 from tests.inspection.pixels import pixels_of
-from unrolled.inspection.canvas_figures import beside, film
-from unrolled.inspection.canvases import Growing
+from unrolled.inspection.canvas_figures import beside, costs, film
+from unrolled.inspection.canvases import Costs, Growing
 
 HEIGHT, WIDTH = 5, 9  # oblong: who takes one side for the other is found out
 
@@ -26,19 +26,30 @@ def growing(name, start):
 
 def test_images_lie_above_their_canvases_and_boxes_where_they_belong():
     drawn = film([growing("a", 10), growing("b", 50)])
+    assert drawn.layout.sliders[0].active == 2, "the whole drawing is seen first"
+    assert drawn.data == drawn.frames[2].data
     for step, frame in enumerate(drawn.frames):
         sheet, read, written = frame.data
         assert [shade(sheet, place) for place in ((0, 0), (0, 1))] == [19, 59]
         assert [shade(sheet, place) for place in ((1, 0), (1, 1))] == [10 + step, 50 + step]
         if not step:
             assert read.x == written.x == ()
+            assert read.showlegend is written.showlegend is False, "what is not there needs no name"
             continue
+        assert read.showlegend is written.showlegend is True
         for trace, boxes, down in ((read, growing("a", 0).read, 0), (written, growing("a", 0).written, HEIGHT + 2)):
             left, top, right, bottom = boxes[step - 1]
             for number, across in enumerate((2, 2 + WIDTH + 2)):
                 x, y = (list(of_axis[6 * number :][:4]) for of_axis in (trace.x, trace.y))
                 assert x == [left + across, right + across, right + across, left + across]
                 assert y == [top + down + 2, top + down + 2, bottom + down + 2, bottom + down + 2]
+
+
+def test_each_step_has_what_it_costs_and_what_is_left_after_it():
+    """Before the first step there is a canvas, but nothing was said."""
+    bars, line = costs(Costs(np.array([1.0, 3.0]), np.array([9.0, 7.0, 5.0]))).data
+    assert (bars.x, bars.y) == ((1, 2), (1, 3))
+    assert (line.x, line.y, line.yaxis) == ((0, 1, 2), (9, 7, 5), "y2")
 
 
 def test_a_sample_stands_above_its_nearest_image():

@@ -52,13 +52,20 @@ def test_what_was_looked_at_stands_out(gaze):
         assert lit.argmax() == number
         assert (np.delete(lit, number) == 0).all()
     assert (image(sheet, 1, 2) == PALE).all(), "nothing stands out where all places count alike"
-    assert list(labels.text) == ["", *(f"&lt;{number}&gt;" for number in range(7))]
+    assert list(labels.text) == list(labels.hovertext) == ["", *(f"&lt;{number}&gt;" for number in range(7))]
     middles = [2 + column * ACROSS + (WIDTH - 1) / 2 for column in (0, 1, 2, 3, 4, 0, 1, 2)]
     assert list(labels.x) == middles
     below = [2 + row * down(1) + HEIGHT - 0.5 + 5 / SCALE for row in (0, 0, 0, 0, 0, 1, 1, 1)]
     np.testing.assert_allclose(labels.y, below)
     assert "<b>" not in figure.layout.annotations[0].text
     assert not figure.layout.sliders
+
+
+def test_of_a_long_piece_sixteen_letters_are_seen(gaze):
+    piece = "incomprehensibilities & <more>"
+    labels = gazes([replace(gaze, pieces=[piece, *PIECES[1:]])]).data[1]
+    assert (labels.text[1], labels.hovertext[1]) == ("incomprehensibi\u2026", html.escape(piece))
+    assert labels.hoverinfo == "text"
 
 
 def test_a_slider_goes_from_image_to_image(gaze):
@@ -69,6 +76,8 @@ def test_a_slider_goes_from_image_to_image(gaze):
     short, tall = gazes([gaze]).layout, gazes([gaze, long])
     (slider,) = tall.layout.sliders
     assert [one.args[0] for one in slider.steps] == [("1: it",), ("2",)]
+    assert (slider.currentvalue.prefix, slider.active) == ("image ", 0)
+    assert tall.layout.annotations[0].text == tall.frames[0].layout.annotations[0].text == "it &lt;b&gt;"
     assert [one.name for one in tall.frames] == ["1: it", "2"]
     assert slider.ticklen == slider.minorticklen, "all ticks are alike"
     assert (slider.y, slider.yanchor) == (1, "bottom")
@@ -93,11 +102,20 @@ def test_how_much_more_than_evenly():
 def test_said_and_right(gaze):
     images = [np.full((1, HEIGHT, WIDTH), shade, np.uint8) for shade in range(6)]
     shown = [Captured(image, f"s{shade}", "it", shade % 2 == 0) for shade, image in enumerate(images)]
+    shown[4:] = [replace(shown[4], said="", truth="", is_right=None), replace(shown[5], said="", truth="<i>")]
     sheet, labels = gallery(shown).data
     for number in range(6):
         assert (image(sheet, number // 5, number % 5, lines=2) == number).all()
-    assert list(labels.text[:2]) == ["s0", "s1<br><i>is</i> it"]
-    assert len(set(labels.textfont.color)) == 2
+    right, wrong, unknown = "#0072b2", "#d55e00", "#1f2328"
+    assert list(zip(labels.text, labels.hovertext, labels.textfont.color, strict=True)) == [
+        ("s0", "s0", right),
+        ("s1<br><i>is</i> it", "s1<br>is it", wrong),
+        ("s2", "s2", right),
+        ("s3<br><i>is</i> it", "s3<br>is it", wrong),
+        ("(nothing)", "(nothing)", unknown),
+        ("(nothing)<br><i>is</i> &lt;i&gt;", "(nothing)<br>is &lt;i&gt;", wrong),
+    ]
+    assert labels.hoverinfo == "text"
 
 
 def test_what_is_long_stands_in_lines_that_do_not_touch():

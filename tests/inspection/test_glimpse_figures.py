@@ -33,6 +33,39 @@ def moving(figure, after=None):
     return path, fine, wide, veils
 
 
+def test_where_each_part_lies_on_the_page(shown):
+    """The image left; right of the names, of four letters, what was seen, and below it what was thought."""
+    page = glimpses(shown).layout
+    start = 0.4 + (20 + 4 * 6) / 540
+    assert (page.xaxis.domain, page.yaxis.domain, page.yaxis.scaleanchor) == ((0, 0.4), None, "x")
+    assert page.xaxis2.domain == (pytest.approx(start), 1)
+    assert page.xaxis2.range == pytest.approx((1 - 0.6, 3 + 0.6)), "a patch of four pixels, and a line at either side"
+    assert page.yaxis2.range == pytest.approx((2.1, -0.1)), "the finest at the top"
+    assert (page.yaxis2.scaleanchor, page.yaxis2.anchor, page.yaxis3.anchor, page.xaxis2.anchor) == (
+        "x2", "x2", "x2", "y3",
+    )  # fmt: skip
+    assert page.yaxis3.range == (13.5, -0.5), "the first symbol at the top"
+    assert page.yaxis2.domain == pytest.approx((0.58, 1))
+    assert page.yaxis3.domain == pytest.approx((0, 0.54))
+    for axis, end in ((page.xaxis, "left"), (page.xaxis2, "left"), (page.yaxis, "top"), (page.yaxis2, "top")):
+        assert (axis.constrain, axis.constraintoward) == ("domain", end), "shapes stay, and lie in the corner"
+
+
+def test_many_glimpses_are_flat_and_long_names_are_cut(shown):
+    """What was seen is as high as squares of its width; its columns have fifteen numbers at most."""
+    names = ["a very long name", *SYMBOLS[1:]]
+    certain = np.eye(20)[:1].repeat(16, axis=0)
+    for count, every in ((15, 1), (16, 2)):
+        boxes, seen = np.ones((count, 2, 3)), np.zeros((count, 2, 1, 4, 4))
+        page = glimpses(replace(shown, boxes=boxes, seen=seen, chances=certain[:count], symbols=names)).layout
+        start = 0.4 + (20 + 10 * 6) / 540
+        high = 2 * (1 - start) * 540 / count / 300
+        assert (page.xaxis2.domain[0], page.yaxis2.domain[0]) == pytest.approx((start, 1 - high))
+        assert page.yaxis3.domain == pytest.approx((0, 1 - high - 0.04))
+        assert page.yaxis3.ticktext[0] == "a very lo\u2026"
+        assert (page.xaxis2.tick0, page.xaxis2.dtick) == (1, every)
+
+
 def test_after_each_glimpse_its_boxes_and_the_path_so_far(shown):
     """The margin is a twelfth of 12 pixels: what is shown goes from -1.5 to 12.5, and down to 10.5."""
     figure = glimpses(shown)
@@ -47,6 +80,10 @@ def test_after_each_glimpse_its_boxes_and_the_path_so_far(shown):
     assert moving(figure) == moving(figure, 3), "all of the path is seen first"
     (slider,) = figure.layout.sliders
     assert (len(slider.steps), slider.active) == (3, 2)
+    path, fine, wide, _ = moving(figure)
+    assert path.marker.size == (5, 5, 9), "the last is the large one"
+    assert path.hovertemplate.startswith("glimpse %{customdata}: ")
+    assert (fine.line.dash, wide.line.dash) == ("solid", "dot")
     _, _, wide, _ = moving(figure, 1)
     assert (set(wide.x), set(wide.y)) == ({-0.5, 7.5, None}, {0.5, 8.5, None})
     _, _, wide, _ = moving(figure, 3)
@@ -78,6 +115,15 @@ def test_numbers_stand_where_there_is_room_for_them(shown):
     assert moving(figure)[0].customdata == tuple("1234567")
 
 
+def test_numbers_that_are_just_far_enough_have_room(shown):
+    """Of 14 pixels 0.07 is far enough, and a little less is not."""
+    near = 0.07 * 14
+    for apart, numbers in ((near, ("1", "2")), (0.99 * near, ("", "2"))):
+        boxes = np.array([[[0.5 - apart, 0.5, 0.0]], [[0.5, 0.5, 0.0]]])  # (below 0.5 nothing is rounded)
+        two = replace(shown, boxes=boxes, seen=shown.seen[:2, :1], chances=shown.chances[:2])
+        assert moving(glimpses(two))[0].text == numbers
+
+
 def test_around_the_image_is_nothing(shown):
     """Each pixel is where it was; of a large image every second one is shown, in a margin of 42 pixels."""
     for height, width, every, margin in ((10, 12, 1, 1), (300, 500, 2, 42)):
@@ -89,6 +135,7 @@ def test_around_the_image_is_nothing(shown):
         np.testing.assert_array_equal(inner, image[0, ::every, ::every])
         assert pixels.sum(dtype=int) == 3 * inner.sum(dtype=int), "and all else is black"
         assert (drawn.x0 + start * drawn.dx, drawn.dx) == ((every - 1) / 2, every)
+        assert (drawn.y0 + start * drawn.dy, drawn.dy) == ((every - 1) / 2, every)
         border = figure.layout.shapes[0]
         assert (border.x0, border.y0, border.x1, border.y1) == (-0.5, -0.5, width - 0.5, height - 0.5)
 
@@ -111,6 +158,7 @@ def test_what_was_seen_and_thought_stands_in_the_column_of_its_glimpse(shown):
             patch = pixels[1 + scale * 5 : scale * 5 + 5, 1 + step * 5 : step * 5 + 5]
             assert (patch == (step * 2 + scale) * 51).all()
     assert mosaic.dx * 5 == mosaic.dy * 5 == pytest.approx(1), "a patch and its line: as wide as a glimpse"
+    assert mosaic.y0 == 0, "its upper line lies around the edge of the first row"
     middle = mosaic.x0 + np.array([2.5, 7.5, 12.5]) * mosaic.dx  # (a line, and four pixels of each)
     np.testing.assert_allclose(middle, chances.x)
     assert (mosaic.xaxis, chances.xaxis) == ("x2", "x2"), "one axis: however wide the page is, columns are columns"
@@ -125,6 +173,7 @@ def test_what_comes_later_is_veiled(shown):
     for after in (1, 2):
         seen, thought = moving(figure, after)[3]
         assert seen.x == thought.x == (after + 0.5, 3.5, 3.5, after + 0.5)
+        assert seen.fill == thought.fill == "toself"
         assert (seen.y, thought.y) == ((0, 0, 2, 2), (-0.5, -0.5, 13.5, 13.5)), "two patches, and fourteen symbols"
     assert not any(one.x or one.y for one in moving(figure, 3)[3])
 

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from tests.inspection.pixels import pixels_of
 from unrolled.inspection.sheets import Sheet, apart, coloured, thinned
 
 SHEET = Sheet(height=3, width=5, columns=4, gap=2, below=7, beside=1)  # oblong: a side taken for the other is found out
@@ -14,22 +13,21 @@ def test_where_images_lie():
     assert [SHEET.corner(number) for number in (0, 1, 4, 6)] == [(2, 2), (2, 10), (14, 2), (14, 18)]
     assert SHEET.under(6) == (18 + 2, 14 + 2.5), "across and down, as a figure has it"
     images = np.arange(3, dtype=np.uint8).reshape(3, 1, 1, 1) * np.ones((3, 5, 3), np.uint8)
-    sheet = pixels_of(SHEET.laid(images, [0, 6, 3]))
+    sheet = SHEET.pixels(images, [0, 6, 3])
     assert sheet.shape == (26, 34, 3)
     for image, (top, left) in zip(images, [(2, 2), (14, 18), (2, 26)], strict=True):
         assert (sheet[top : top + 3, left : left + 5] == image).all()
         framed = sheet[top - 1 : top + 4, left - 1 : left + 6]
         assert (framed == 190).sum() == 3 * (5 * 7 - 3 * 5)
     assert (sheet == 255).sum() == sheet.size - 3 * 5 * 7 * 3, "the rest is white"
-    assert pixels_of(SHEET.laid(images)).shape == (14, 34, 3)
+    assert SHEET.pixels(images).shape == (14, 34, 3)
 
 
-def test_axes_show_the_whole_sheet():
-    axes = SHEET.axes(rows=2)
-    assert axes["xaxis"]["range"] == [-0.5, 33.5]
-    assert axes["yaxis"]["range"] == [25.5, -0.5]
-    assert axes["yaxis"]["scaleanchor"] == "x"
-    assert SHEET.tall(rows=2, width=340) == 260
+def test_how_large_a_sheet_is_on_the_page():
+    """It has 34 x 26 pixels: ten times as wide an image has 50, and is not to be wider than 25."""
+    assert (SHEET.scale(340), SHEET.tall(rows=2, width=340)) == (10, 260)
+    assert (SHEET.scale(340, 25), SHEET.tall(2, 340, 25)) == (5, 130)
+    assert (SHEET.scale(340, 60), SHEET.tall(2, 340, 60)) == (10, 260), "it is enlarged to the width only"
 
 
 def test_large_images_are_thinned_along_both_sides():

@@ -196,7 +196,7 @@ def test_looking_into_one(folder, trained):
     names = list(seen.figures)[:3]
     best, worst = "What it told best, by F1 of the words, then by likelihood", "What it told worst, by the same"
     assert names == [WHERE, best, worst]
-    assert len(seen.figures[names[0]].frames) == 16
+    assert [one.name for one in seen.figures[names[0]].frames] == [str(number) for number in range(1, 17)]
     told = {one.about: one for one in seen.sentences}
     assert told["scores"].figures["exact"] > 0.9
     assert told["attention"].figures["sharpest"] > 1 / 36

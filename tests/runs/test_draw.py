@@ -166,6 +166,15 @@ def test_looking_into_one(folder, trained):
         look(path, labels={"x": "y"})
 
 
+def test_what_units_are_asked_for_belongs_to_the_step_of_an_image(folder, trained):
+    """One image behind the other, as the units are: its three steps, and what each of them costs."""
+    seen = look(trained[0], [str(folder / "bars.npz")] * 2)
+    step, latent = (one.values.reshape(240, 3) for one in seen.account.labels)
+    assert (step == [1, 2, 3]).all()
+    costs = list(seen.figures.values())[1]
+    np.testing.assert_allclose(latent.mean(axis=0), costs.data[0].y, atol=1e-3)
+
+
 def test_looking_at_colours_without_windows(tmp_path):
     numbers = np.random.default_rng(0)
     np.savez(tmp_path / "colours.npz", x=numbers.integers(0, 256, (30, 3, 4, 5), dtype=np.uint8))
@@ -276,7 +285,7 @@ def test_the_nearest_image():
 
 
 def test_costs():
-    found = Costs(np.array([1.0, 3.0, 2.0]), np.array([9.0, 7.0, 6.0, 5.0]))
+    found = Costs(np.array([2.0, 1.0, 3.0]), np.array([9.0, 7.0, 6.0, 5.0]))
     assert (found.whole, found.half) == (11.0, 2)
 
 

@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 from unrolled.inspection.boxes import Points, coordinates, outline
 from unrolled.inspection.canvases import Costs, Growing, Image, Numbers
 from unrolled.inspection.drawing import COLOURS, NARROW, STILL, laid_out, sliding
+from unrolled.inspection.sheet_drawing import picture, sheet_axes
 from unrolled.inspection.sheets import Sheet, coloured
 
 _IN_A_ROW = 8
@@ -34,7 +35,7 @@ def film(drawn: Sequence[Growing]) -> go.Figure:
     laid_out(made, None, None).update_layout(
         height=sheet.tall(rows, NARROW, _WIDEST) + _ABOVE + _BELOW,
         margin={"l": 10, "r": 10, "t": _ABOVE, "b": _BELOW},
-        **sheet.axes(rows),
+        **sheet_axes(sheet, rows),
         annotations=_names(drawn),
         meta=STILL,  # (the whole drawing is seen first)
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"},
@@ -51,7 +52,7 @@ def beside(above: Sequence[Image], below: Sequence[Image], hover: Sequence[str])
     sheet = Sheet(height, width, columns)
     upper = [number + number // columns * columns for number in range(len(above))]
     lower = [number + columns for number in upper]
-    made = go.Figure(sheet.laid(coloured(np.stack([*above, *below])), [*upper, *lower]))
+    made = go.Figure(picture(sheet.pixels(coloured(np.stack([*above, *below])), [*upper, *lower])))
     middles = [sheet.under(number) for number in upper]
     made.add_scatter(
         x=[across for across, _ in middles], y=[down for _, down in middles],
@@ -60,7 +61,9 @@ def beside(above: Sequence[Image], below: Sequence[Image], hover: Sequence[str])
     )  # fmt: skip
     rows = 2 * -(-len(above) // columns)
     return laid_out(made, None, None).update_layout(
-        height=sheet.tall(rows, NARROW, _WIDEST) + 30, margin={"l": 10, "r": 10, "t": 10, "b": 20}, **sheet.axes(rows)
+        height=sheet.tall(rows, NARROW, _WIDEST) + 30,
+        margin={"l": 10, "r": 10, "t": 10, "b": 20},
+        **sheet_axes(sheet, rows),
     )
 
 
@@ -91,7 +94,7 @@ def _traces(drawn: Sequence[Growing], step: int) -> list[Any]:
     canvases = len(drawn) * (len(rows) - 1)  # the number of the first one
     read = [_box(sheet, number, one.read[step - 1 : step]) for number, one in enumerate(drawn) if step]
     written = [_box(sheet, canvases + number, one.written[step - 1 : step]) for number, one in enumerate(drawn) if step]
-    images = sheet.laid(coloured(np.concatenate(rows)))
+    images = picture(sheet.pixels(coloured(np.concatenate(rows))))
     return [images, _lines(read, "reads", _READ), _lines(written, "writes", _WRITTEN)]
 
 

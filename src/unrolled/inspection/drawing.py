@@ -42,9 +42,14 @@ def cycled(cycle: Sequence[str], number: int) -> str:
     return cycle[number % len(cycle)]
 
 
+def cut(text: str, letters: int) -> str:
+    """A text of so many letters at most."""
+    return text if len(text) <= letters else f"{text[: letters - 1]}\u2026"
+
+
 def shortened(text: str, letters: int) -> str:
-    """A text of so many letters at most, in plotly's HTML."""
-    return html.escape(text if len(text) <= letters else f"{text[: letters - 1]}\u2026")
+    """The same, in plotly's HTML."""
+    return html.escape(cut(text, letters))
 
 
 def wrapped(text: str, letters: int, most: int) -> str:

@@ -24,6 +24,7 @@ from unrolled.inspection.drawing import (
     wrapped,
 )
 from unrolled.inspection.gaze import Gaze
+from unrolled.inspection.sheet_drawing import picture, sheet_axes
 from unrolled.inspection.sheets import Pixels, Sheet, coloured, thinned
 
 _FINEST = 96  # pixels of an image that is shown, along its longer side
@@ -65,7 +66,7 @@ def gazes(shown: Sequence[Gaze]) -> go.Figure:
     room = above(one.title for one in shown) + _SLIDER * slides
     drawn = go.Figure(_of_gaze(shown[0]), frames=[_frame(one, room) for one in shown])
     slider = sliding([one.name for one in shown], "image ", y=1, yanchor="bottom", pad={"t": 0, "b": 10})
-    return _laid(drawn, _sheet(_image(shown[0]), 1), rows, room).update_layout(
+    return _sized(drawn, _sheet(_image(shown[0]), 1), rows, room).update_layout(
         annotations=[titled(shown[0].title, room)], sliders=[slider] * slides
     )
 
@@ -73,17 +74,19 @@ def gazes(shown: Sequence[Gaze]) -> go.Figure:
 def gallery(shown: Sequence[Captured]) -> go.Figure:
     """Images, several in a row; below each what was said, and what is right where that is another. Not empty."""
     pixels = coloured(thinned(np.stack([one.pixels for one in shown]), _FINEST))
-    labels = [_said(one) for one in shown]
+    labels = [_label(one) for one in shown]
     sheet = _sheet(pixels[0], max(label.count("<br>") + 1 for label in labels))
     colours = [_VERDICTS[one.is_right] for one in shown]
     drawn = go.Figure(_panels(sheet, pixels, labels, [_whole(one) for one in shown], colours))
-    return _laid(drawn, sheet, _rows(len(shown)), 10)
+    return _sized(drawn, sheet, _rows(len(shown)), 10)
 
 
-def _laid(drawn: go.Figure, sheet: Sheet, rows: int, room: int) -> go.Figure:
+def _sized(drawn: go.Figure, sheet: Sheet, rows: int, room: int) -> go.Figure:
     """The figure as tall as so many rows, with room above them."""
     return laid_out(drawn, None, None).update_layout(
-        height=room + sheet.tall(rows, NARROW) + 10, margin={"l": 10, "r": 10, "t": room, "b": 10}, **sheet.axes(rows)
+        height=room + sheet.tall(rows, NARROW) + 10,
+        margin={"l": 10, "r": 10, "t": room, "b": 10},
+        **sheet_axes(sheet, rows),
     )
 
 
@@ -91,17 +94,23 @@ def _rows(panels: int) -> int:
     return -(-panels // _IN_A_ROW)
 
 
-def _said(one: Captured) -> str:
-    """What was said, in a few lines, and what is right."""
-    said = wrapped(one.said or "(nothing)", _LETTERS, _LINES)
-    is_ = wrapped(f"is {one.truth}", _LETTERS, _LINES)
-    return f"{said}<br>{is_.replace('is', '<i>is</i>', 1)}" if one.is_right is False else said
+def _lines(one: Captured) -> tuple[str, str | None]:
+    """What was said, and what is right where that is another."""
+    return one.said or "(nothing)", f"is {one.truth}" if one.is_right is False else None
+
+
+def _label(one: Captured) -> str:
+    """Both, in a few lines each."""
+    said, truth = _lines(one)
+    label = wrapped(said, _LETTERS, _LINES)
+    if truth is not None:
+        label += "<br><i>is</i>" + wrapped(truth, _LETTERS, _LINES).removeprefix("is")
+    return label
 
 
 def _whole(one: Captured) -> str:
-    """The same, not cut off."""
-    said = html.escape(one.said or "(nothing)")
-    return f"{said}<br>is {html.escape(one.truth)}" if one.is_right is False else said
+    """Both, not cut off."""
+    return "<br>".join(html.escape(line) for line in _lines(one) if line)
 
 
 def _of_gaze(one: Gaze) -> list[go.Image | go.Scatter]:
@@ -134,25 +143,20 @@ def _panels(
     colours: Sequence[str],
 ) -> list[go.Image | go.Scatter]:
     """Images on a sheet, a label below each, and what it says in full for who points at it."""
-    under = [sheet.under(place) for place in range(len(labels))]
+    under, gap = [sheet.under(place) for place in range(len(labels))], _UNDER / sheet.scale(NARROW)
     text = go.Scatter(
-        x=[across for across, _ in under], y=[down + _UNDER / _scale(sheet) for _, down in under], text=list(labels),
-        mode="text", textposition="bottom center", textfont={"size": _FONT, "color": list(colours)},
+        x=[across for across, _ in under], y=[down + gap for _, down in under], text=list(labels), mode="text",
+        textposition="bottom center", textfont={"size": _FONT, "color": list(colours)},
         hovertext=list(wholes), hoverinfo="text", showlegend=False,
     )  # fmt: skip
-    return [sheet.laid(pixels), text]
+    return [picture(sheet.pixels(pixels)), text]
 
 
 def _sheet(image: Pixels, lines: int) -> Sheet:
     """A sheet with room for so many lines below each image."""
     height, width = image.shape[:2]
     bare = Sheet(height, width, _IN_A_ROW, beside=round(_BESIDE * width))
-    return replace(bare, below=math.ceil((_UNDER + lines * _LINE + _UNDER) / _scale(bare)))
-
-
-def _scale(sheet: Sheet) -> float:
-    """Pixels of the page for one of the sheet."""
-    return NARROW / sheet.size(1)[1]
+    return replace(bare, below=math.ceil((_UNDER + lines * _LINE + _UNDER) / bare.scale(NARROW)))
 
 
 def _frame(one: Gaze, room: int) -> go.Frame:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 
 from unrolled.inspection.boxes import Box, Points, coordinates, outline
-from unrolled.inspection.drawing import NARROW, above, cycled, laid_out, shortened, sliding, titled
+from unrolled.inspection.drawing import NARROW, above, cut, cycled, laid_out, sliding, titled
 from unrolled.inspection.glimpses import Glimpses, Numbers
-from unrolled.inspection.png import embedded
-from unrolled.inspection.sheets import BYTES, Sheet, apart, coloured
+from unrolled.inspection.sheet_drawing import ACROSS, DOWN, picture
+from unrolled.inspection.sheets import BYTES, Sheet, apart, coloured, thinned
 
 _SHADES = [[0.0, "#ffffff"], [1.0, "#0a3069"]]
 _OBJECTS = ("#e69f00", "#56b4e9", "#009e73", "#cc79a7", "#d55e00")  # Okabe & Ito's that are seen on black and on white
@@ -27,11 +28,9 @@ _NEAR = 0.07  # of the longer side of what is shown: numbers nearer to each othe
 _MOST_ROWS = 14  # symbols whose probabilities are shown
 _LONGEST, _LETTER = 10, 6  # letters of such a symbol, and pixels of one
 _BARE = {"showticklabels": False, "showgrid": False, "zeroline": False}
-_ACROSS = {**_BARE, "constrain": "domain", "constraintoward": "left"}  # to the shape of what it shows
-_DOWN = {**_BARE, "constrain": "domain", "constraintoward": "top"}
-_HIGHEST = 0.42  # of the height: what was seen
 _MOST_TICKS = 15
-_SPLIT = 0.4  # of the width: the image has what lies left of it
+_SPLIT, _BEFORE = 0.4, 20  # of the width: the image has what lies left of it; pixels from there to the longest name
+_HIGHEST, _BETWEEN = 0.42, 0.04  # of the height: what was seen, and the gap below it
 _TALL = 300  # pixels of the page: the image, and what lies beside it
 _AXIS, _SLIDER = 40, 75  # pixels below it
 
@@ -43,14 +42,15 @@ def glimpses(shown: Glimpses) -> go.Figure:
     then. A slider goes through the glimpses: what comes behind the chosen one is veiled. Several objects differ in
     colour, and lines part them. Around the image a margin is black: there is nothing.
     """
-    count = len(shown.boxes)
-    drawn = go.Figure([_image(shown), _seen(shown), _chances(shown)])
+    count, likeliest = len(shown.boxes), _likeliest(shown)
+    drawn = go.Figure([_image(shown), _seen(shown), _chances(shown, likeliest)])
     still = len(drawn.data)
-    drawn.add_traces(_moving(shown, count))
+    drawn.add_traces(_moving(shown, len(likeliest), count))
     moved = list(range(still, len(drawn.data)))
     names = [str(after) for after in range(1, count + 1)]
     drawn.frames = [
-        go.Frame(name=name, data=_moving(shown, after), traces=moved) for after, name in enumerate(names, start=1)
+        go.Frame(name=name, data=_moving(shown, len(likeliest), after), traces=moved)
+        for after, name in enumerate(names, start=1)
     ]
     slides = count > 1
     slider = sliding(names, "after glimpse ", first=count - 1, is_labelled=True, pad={"t": _AXIS})
@@ -62,39 +62,59 @@ def glimpses(shown: Glimpses) -> go.Figure:
         showlegend=False,
         sliders=[slider] * slides,
         shapes=[_border(shown), *_ends(shown)],
-        **_axes(shown),
+        **_image_axes(shown),
+        **_axes_beside(shown, likeliest),
     )
 
 
-def _axes(shown: Glimpses) -> dict[str, Any]:
-    """The image has axes of its own; what was seen and what was thought share that of the glimpses."""
-    (count, scales, _, size, _), symbols = shown.seen.shape, _likeliest(shown)
+def _image_axes(shown: Glimpses) -> dict[str, Any]:
+    """Of the image and its margin."""
     left, top, right, bottom = _area(shown)
-    names = [shortened(shown.symbols[place], _LONGEST) for place in symbols]
-    start = _SPLIT + (20 + _LETTER * min(_LONGEST, max(len(shown.symbols[place]) for place in symbols))) / NARROW
+    return {
+        "xaxis": {**_BARE, **ACROSS, "domain": [0, _SPLIT], "range": [left, right]},
+        "yaxis": {**_BARE, **DOWN, "range": [bottom, top], "scaleanchor": "x"},
+    }
+
+
+def _axes_beside(shown: Glimpses, likeliest: Sequence[int]) -> dict[str, Any]:
+    """What was seen lies above what was thought, both right of the names; they share the axis of the glimpses."""
+    names = [cut(shown.symbols[place], _LONGEST) for place in likeliest]
+    start = _SPLIT + (_BEFORE + _LETTER * max(map(len, names))) / NARROW
     # (what was seen is as high as its squares are where the page is narrow, and less than half of all)
-    high = min(_HIGHEST, scales * (1 - start) * NARROW / count / _TALL)
+    count, scales = shown.seen.shape[:2]
+    bottom = 1 - min(_HIGHEST, scales * (1 - start) * NARROW / count / _TALL)
+    return {**_seen_axes(shown, start, bottom), **_symbol_axis(names, bottom - _BETWEEN)}
+
+
+def _seen_axes(shown: Glimpses, start: float, bottom: float) -> dict[str, Any]:
+    """Of what was seen: a unit is a patch and a line, a whole number the middle of a glimpse's column."""
+    count, scales, _, size, _ = shown.seen.shape
     line = 0.5 / (size + 1)  # half of the line around a patch, in patches
     return {
-        "xaxis": {**_ACROSS, "domain": [0, _SPLIT], "range": [left, right]},
-        "yaxis": {**_DOWN, "range": [bottom, top], "scaleanchor": "x"},
         "xaxis2": {
-            **_ACROSS, "domain": [start, 1], "range": [0.5 - line, count + 0.5 + line], "anchor": "y3",
+            **_BARE, **ACROSS, "domain": [start, 1], "range": [0.5 - line, count + 0.5 + line], "anchor": "y3",
             "title": {"text": "glimpse", "font": {"size": 12}}, "showticklabels": True, "tickfont": {"size": 11},
             "tick0": 1, "dtick": -(-count // _MOST_TICKS), "tickangle": 0,
         },
         "yaxis2": {
-            **_DOWN, "domain": [1 - high, 1], "range": [scales + line, -line], "scaleanchor": "x2",
+            **_BARE, **DOWN, "domain": [bottom, 1], "range": [scales + line, -line], "scaleanchor": "x2",
             "anchor": "x2",
-        },
-        "yaxis3": {
-            **_BARE, "domain": [0, 1 - high - 0.04], "range": [len(names) - 0.5, -0.5], "anchor": "x2",
-            "showticklabels": True, "tickvals": list(range(len(names))), "ticktext": names, "tickfont": {"size": 10},
         },
     }  # fmt: skip
 
 
-def _moving(shown: Glimpses, after: int) -> list[go.Scatter]:
+def _symbol_axis(names: Sequence[str], top: float) -> dict[str, Any]:
+    """Of what was thought: a row for each symbol, whose name stands left of it."""
+    return {
+        "yaxis3": {
+            **_BARE, "domain": [0, top], "range": [len(names) - 0.5, -0.5], "anchor": "x2",
+            "showticklabels": True, "tickvals": list(range(len(names))), "ticktext": list(map(html.escape, names)),
+            "tickfont": {"size": 10},
+        },
+    }  # fmt: skip
+
+
+def _moving(shown: Glimpses, symbols: int, after: int) -> list[go.Scatter]:
     """What changes from glimpse to glimpse: the path, the last one's patches, and what is still to come."""
     colour, patches = _colour(shown, after - 1), _patches(shown, after - 1)
     fine, wide = (
@@ -103,7 +123,7 @@ def _moving(shown: Glimpses, after: int) -> list[go.Scatter]:
         )
         for boxes, dash in ((patches[:1], "solid"), (patches[1:], "dot"))
     )
-    scales, symbols = shown.seen.shape[1], len(_likeliest(shown))
+    scales = shown.seen.shape[1]
     veils = _veil(shown, after, (0, scales), "y2"), _veil(shown, after, (-0.5, symbols - 0.5), "y3")
     return [_path(shown, after), fine, wide, *veils]
 
@@ -133,7 +153,7 @@ def _path(shown: Glimpses, after: int) -> go.Scatter:
 
 
 def _numbered(places: Numbers, near: float) -> list[bool]:
-    """Which of them get a number: the last, the first, and then each that is not too near to those that have one."""
+    """Which of them get a number: the last; then, from the first on, each that is not too near to those that do."""
     count = len(places)
     chosen: list[int] = []
     for place in dict.fromkeys([count - 1, *range(count)]):
@@ -158,7 +178,7 @@ def _colour(shown: Glimpses, glimpse: int) -> str:
 
 
 def _margin(shown: Glimpses) -> int:
-    """Pixels around the image that are shown: as many as `apart` divides."""
+    """Pixels around the image that are shown: a multiple of how far apart those are that stand for all."""
     every, longer = apart(shown.image, _FINEST), int(max(shown.image.shape[1:]))
     return -(-longer // (_BEYOND * every)) * every
 
@@ -173,9 +193,8 @@ def _image(shown: Glimpses) -> go.Image:
     """The image in its margin."""
     margin, every = _margin(shown), apart(shown.image, _FINEST)
     middle = (every - 1) / 2 - margin  # of the first pixel that is shown, and of those that it stands for
-    around = np.pad(shown.image[:, ::every, ::every], ((0, 0), *[(margin // every,) * 2] * 2))
-    pixels = embedded(coloured(around[None])[0])
-    return go.Image(source=pixels, x0=middle, y0=middle, dx=every, dy=every, hoverinfo="skip")
+    around = np.pad(thinned(shown.image, _FINEST), ((0, 0), *[(margin // every,) * 2] * 2))
+    return picture(coloured(around[None])[0], x0=middle, y0=middle, dx=every, dy=every)
 
 
 def _border(shown: Glimpses) -> dict[str, Any]:
@@ -209,7 +228,7 @@ def _seen(shown: Glimpses) -> go.Image:
     limits = black, max(white, float(shown.seen.max()))
     patches = coloured(shown.seen.swapaxes(0, 1).reshape(steps * scales, channels, height, width), limits)
     across, down = 1 / (width + 1), 1 / (height + 1)  # of a pixel, where a patch and its line are one unit
-    return sheet.laid(patches).update(x0=0.5, y0=0, dx=across, dy=down, xaxis="x2", yaxis="y2")
+    return picture(sheet.pixels(patches), x0=0.5, y0=0, dx=across, dy=down, xaxis="x2", yaxis="y2")
 
 
 def _likeliest(shown: Glimpses) -> list[int]:
@@ -218,9 +237,9 @@ def _likeliest(shown: Glimpses) -> list[int]:
     return found
 
 
-def _chances(shown: Glimpses) -> go.Heatmap:
+def _chances(shown: Glimpses, likeliest: Sequence[int]) -> go.Heatmap:
     """A row for each symbol that is shown."""
-    likeliest, count = _likeliest(shown), len(shown.chances)
+    count = len(shown.chances)
     names = [html.escape(shown.symbols[place]) for place in likeliest]
     return go.Heatmap(
         z=shown.chances.T[likeliest].round(3).tolist(), x=list(range(1, count + 1)), y=list(range(len(names))),

@@ -1,18 +1,13 @@
-"""Images of one size on one sheet: what all pictures of images share. One unit of its axes is a pixel."""
+"""Images of one size on one sheet: where each lies, and its pixels. Knows bytes, no figures and no files."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-
-from unrolled.inspection.png import embedded
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go  # (slow to import, and files of images need none)
 
 Pixels = NDArray[np.uint8]
 Number = TypeVar("Number", bound=np.generic)
@@ -75,12 +70,6 @@ class Sheet:
         top, left = self.corner(number)
         return left + (self.width - 1) / 2, top + self.height - 0.5
 
-    def laid(self, images: Sequence[Pixels] | Pixels, numbers: Sequence[int] | None = None) -> go.Image:
-        """What `pixels` gives, for a figure."""
-        import plotly.graph_objects as go
-
-        return go.Image(source=embedded(self.pixels(images, numbers)), hoverinfo="skip")
-
     def pixels(self, images: Sequence[Pixels] | Pixels, numbers: Sequence[int] | None = None) -> Pixels:
         """Images `[height, width, 3]` on their places: those of `numbers`, else one after the other."""
         places = range(len(images)) if numbers is None else numbers
@@ -91,24 +80,14 @@ class Sheet:
             sheet[top : top + self.height, left : left + self.width] = image
         return sheet
 
-    def axes(self, rows: int) -> dict[str, Any]:
-        """Axes of a figure, as a layout, that show a sheet of so many rows and nothing else."""
-        height, width = self.size(rows)
-        return {
-            "xaxis": {
-                "visible": False, "range": [-0.5, width - 0.5], "constrain": "domain", "constraintoward": "left",
-            },
-            "yaxis": {
-                "visible": False, "range": [height - 0.5, -0.5], "scaleanchor": "x", "constrain": "domain",
-                "constraintoward": "top",
-            },
-        }  # fmt: skip
+    def scale(self, width: int, most: int | None = None) -> float:
+        """Pixels of the page for one of the sheet: it has so much width, and no image is to be wider than `most`."""
+        scale = width / self.size(1)[1]
+        return scale if most is None else min(scale, most / self.width)
 
     def tall(self, rows: int, width: int, most: int | None = None) -> int:
-        """How tall so many rows are where there is so much width, and no image is to be wider than `most`."""
-        down, across = self.size(rows)
-        scale = width / across
-        return round(down * (scale if most is None else min(scale, most / self.width)))
+        """Pixels of the page that so many rows are high, at the scale of `width` and `most`."""
+        return round(self.size(rows)[0] * self.scale(width, most))
 
     @property
     def _down(self) -> int:

@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 
 from unrolled.inspection.drawing import BLACK, RIGHT, WRONG, laid_out, shortened
 from unrolled.inspection.example import Video
+from unrolled.inspection.sheet_drawing import picture, sheet_axes
 from unrolled.inspection.sheets import Sheet, coloured, thinned
 
 _IN_A_ROW = 10  # frames: so many can be told apart in a window of 400 pixels
@@ -28,7 +29,7 @@ def strip(video: Video, classes: Sequence[str]) -> go.Figure:
     frames = thinned(video.frames[:count], _FINEST)
     height, width = frames.shape[2:]
     sheet, rows = Sheet(height, width, columns, below=width), math.ceil(count / columns)
-    drawn = go.Figure(sheet.laid(coloured(frames, limits=None)))
+    drawn = go.Figure(picture(sheet.pixels(coloured(frames, limits=None))))
     under = [sheet.under(frame) for frame in range(count)]
     hovers = [_hover(video, frame, classes) for frame in range(count)]
     drawn.add_scatter(
@@ -39,7 +40,7 @@ def strip(video: Video, classes: Sequence[str]) -> go.Figure:
     )  # fmt: skip
     _add_line(drawn, video, count, hovers)
     whole = sheet.tall(rows, _WIDTH) + _LINE
-    axes = sheet.axes(rows)
+    axes = sheet_axes(sheet, rows)
     laid_out(drawn, None, None).update_layout(
         height=whole + 60,
         margin={"l": 44, "r": 10, "t": 30, "b": 40, "autoexpand": False},
