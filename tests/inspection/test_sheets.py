@@ -28,6 +28,8 @@ def test_how_large_a_sheet_is_on_the_page():
     assert (SHEET.scale(340), SHEET.tall(rows=2, width=340)) == (10, 260)
     assert (SHEET.scale(340, 25), SHEET.tall(2, 340, 25)) == (5, 130)
     assert (SHEET.scale(340, 60), SHEET.tall(2, 340, 60)) == (10, 260), "it is enlarged to the width only"
+    tall = Sheet(height=50, width=1, columns=4)
+    assert (tall.scale(140), tall.scale(140, 150)) == (10, 3), "nor is it to be higher"
 
 
 def test_large_images_are_thinned_along_both_sides():

@@ -17,7 +17,7 @@ from unrolled.inspection.sheets import Sheet, coloured
 
 _IN_A_ROW = 8
 _FRAMES = 33  # of a film at most
-_WIDEST = 150  # pixels of the page: an image
+_LONGEST = 150  # pixels of the page: a side of an image
 _ABOVE, _BELOW = 40, 110
 _READ, _WRITTEN = COLOURS[2], COLOURS[1]
 
@@ -33,7 +33,7 @@ def film(drawn: Sequence[Growing]) -> go.Figure:
     made = go.Figure(_traces(drawn, shown[-1]), frames=frames)
     sheet, rows = _sheet(drawn), len(_rows(drawn, 0))
     laid_out(made, None, None).update_layout(
-        height=sheet.tall(rows, NARROW, _WIDEST) + _ABOVE + _BELOW,
+        height=sheet.tall(rows, NARROW, _LONGEST) + _ABOVE + _BELOW,
         margin={"l": 10, "r": 10, "t": _ABOVE, "b": _BELOW},
         **sheet_axes(sheet, rows),
         annotations=_names(drawn),
@@ -61,7 +61,7 @@ def beside(above: Sequence[Image], below: Sequence[Image], hover: Sequence[str])
     )  # fmt: skip
     rows = 2 * -(-len(above) // columns)
     return laid_out(made, None, None).update_layout(
-        height=sheet.tall(rows, NARROW, _WIDEST) + 30,
+        height=sheet.tall(rows, NARROW, _LONGEST) + 30,
         margin={"l": 10, "r": 10, "t": 10, "b": 20},
         **sheet_axes(sheet, rows),
     )

@@ -81,9 +81,9 @@ class Sheet:
         return sheet
 
     def scale(self, width: int, most: int | None = None) -> float:
-        """Pixels of the page for one of the sheet: it has so much width, and no image is to be wider than `most`."""
+        """Pixels of the page for one of the sheet: it has so much width, no side of an image is longer than `most`."""
         scale = width / self.size(1)[1]
-        return scale if most is None else min(scale, most / self.width)
+        return scale if most is None else min(scale, most / max(self.height, self.width))
 
     def tall(self, rows: int, width: int, most: int | None = None) -> int:
         """Pixels of the page that so many rows are high, at the scale of `width` and `most`."""

@@ -85,7 +85,7 @@ def _pictures_of_samples(
     ends = [one.canvases[-1] for one in samples]
     return {
         "What it draws out of nothing, step by step": made.film(samples[:_FILMED]),
-        "Samples (above), and the nearest image of those that it has learned (below)": made.beside(ends, found, hover),
+        "Samples, and below each the nearest image of those that it has learned": made.beside(ends, found, hover),
     }
 
 

@@ -26,7 +26,6 @@ from unrolled.runs.tasks.pictured import OF_TABLES, colours, read_pictures
 
 _IMAGES = "images.safetensors"
 _LISTED = 8
-_EXPLORE = 0.25  # of several objects the eye would find one, and stay there
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,7 @@ class GlimpseKind(ExamplesKind[GlimpseConfig, AboutGlimpses, Examples]):
         }
         if config.network == "draw":
             return WindowGlimpser(WindowGlimpserConfig(**sizes), graph)
-        return Glimpser(GlimpserConfig(**sizes, **_of_locations(config, about)), graph)
+        return Glimpser(GlimpserConfig(**sizes, **_of_locations(config)), graph)
 
     def guessing(self, about: AboutGlimpses) -> float:
         """Any class, or the end."""
@@ -190,7 +189,7 @@ class GlimpseKind(ExamplesKind[GlimpseConfig, AboutGlimpses, Examples]):
         return look_at_glimpses(model, about, examples, name, asked)
 
 
-def _of_locations(config: GlimpseConfig, about: AboutGlimpses) -> dict[str, Any]:
+def _of_locations(config: GlimpseConfig) -> dict[str, Any]:
     """What a network has beside that chooses locations, and sees patches there."""
     is_ram = config.network == "ram"
     return {
@@ -198,7 +197,6 @@ def _of_locations(config: GlimpseConfig, about: AboutGlimpses) -> dict[str, Any]
         "join": "sum" if is_ram else "product",
         "locator": "core" if is_ram else "layer",
         "context": config.context_size,
-        "explore": (_EXPLORE if about.ends else 0.0) if config.explore is None else config.explore,
     }
 
 

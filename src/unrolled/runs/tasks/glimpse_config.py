@@ -47,11 +47,8 @@ class GlimpseConfig(PicturesConfig):
         default="chance", description="1 if the answer is right, or the probability of the right one"
     )
     reward: float = Field(default=1.0, ge=0, le=1e6, description="how much the reward counts beside the loss")
-    explore: float | None = Field(
-        default=None,
-        ge=0,
-        le=1,
-        description="share of the ways in which it looks at random while training; none: 0, of several objects 0.25",
+    explore: float = Field(
+        default=0.0, ge=0, le=1, description="share of the ways in which it looks at random while training"
     )
     tries: int = Field(default=1, ge=1, le=1_000, description="ways in which an image is looked at while training")
     runs: int = Field(default=1, ge=1, le=1_000, description="ways in which it is looked at in use; 1: no chance in it")
