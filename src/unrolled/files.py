@@ -22,6 +22,7 @@ system: Any = os  # the calls: open, write, fsync, close, rename ...
 
 _BLOCK = 1 << 20
 _BETWEEN_TRIES = 0.01  # seconds between two tries to lock a folder
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _APPENDED = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 Result = TypeVar("Result")
 
@@ -33,7 +34,7 @@ def write(path: Path, blocks: Iterable[bytes]) -> str:
         OSError: the file exists, or the disk refuses.
     """
     digest = hashlib.sha256()
-    handle = _again(system.open, path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    handle = _again(system.open, path, _NEW, 0o666)
     try:
         for block in blocks:
             digest.update(block)
@@ -49,10 +50,12 @@ def replace(contents: Mapping[Path, bytes]) -> None:
 
     None gets its name before the bytes of all are on the disk.
 
+    Where it is interrupted, or fails, what was written until then is gone, if none had its name yet.
+
     Raises:
-        OSError: the disk refuses; what was written until then is gone, if none had its name yet.
+        OSError: the disk refuses.
     """
-    new = {path: path.with_name(f".{path.name}.new") for path in contents}
+    new = {path: path.with_name(_temporary(path.name)) for path in contents}
     try:
         for path, content in contents.items():
             with suppress(FileNotFoundError):
@@ -60,11 +63,47 @@ def replace(contents: Mapping[Path, bytes]) -> None:
             write(new[path], [content])
         for path, made in new.items():
             rename(made, path)
-    except OSError:
+    except BaseException:
         for made in new.values():
             with suppress(OSError):
                 _again(system.unlink, made)
         raise
+
+
+def _temporary(name: str) -> str:
+    """Another name for each, always the same, and short: there is room for it wherever there is for the name."""
+    return f".{sha256_of(os.fsencode(name))[:16]}.new"
+
+
+def check_new(path: Path) -> None:
+    """Check that a file can be made there, by making it, with the folders above it; all of it is removed again.
+
+    Raises:
+        OSError: something lies there, or in the place of a folder, or the disk refuses.
+    """
+    with parents(path):
+        handle = _again(system.open, path, _NEW, 0o666)
+        try:
+            close(handle)
+        finally:
+            _again(system.unlink, path)
+
+
+@contextmanager
+def parents(path: Path) -> Iterator[None]:
+    """The folders above a path are there within the block. Those that were missing, and are empty after it, go again.
+
+    Raises:
+        OSError: see `make_parents`.
+    """
+    missing = [one for one in path.parents if not one.is_dir()]
+    try:
+        make_parents(path)
+        yield
+    finally:
+        for folder in missing:
+            with suppress(OSError):  # (it is in use, or was never made)
+                _again(system.rmdir, folder)
 
 
 def append(path: Path, content: bytes) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from unrolled.cli.signals import ended_by_signals
 from unrolled.cli.terminal import complain
 from unrolled.errors import UnrolledError
 
@@ -30,10 +31,11 @@ def main() -> None:
     _prepare_output()
     try:
         app = _loaded()
-        try:
-            app()
-        finally:
-            sys.stdout.flush()  # here, where a full disk behind it can be told
+        with ended_by_signals():
+            try:
+                app()
+            finally:
+                sys.stdout.flush()  # here, where a full disk behind it can be told
     except UnrolledError as error:
         complain("error", error)
         sys.exit(1)

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import signal
+from collections.abc import Callable, Iterable, Iterator
 from types import FrameType, TracebackType
+from typing import Any
 
 _ASKS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+
+Handler = Callable[[int, FrameType | None], None]
 
 
 class Stopped(KeyboardInterrupt):
@@ -27,7 +32,7 @@ class StopSignals:
     def __init__(self) -> None:
         self.received: int | None = None
         self._has_begun = False
-        self._before: dict[int, object] = {}
+        self._before: dict[int, Any] = {}
 
     def begin(self) -> None:
         """There is work to save from here on."""
@@ -38,17 +43,53 @@ class StopSignals:
         return self.received is not None
 
     def __enter__(self) -> StopSignals:
-        with contextlib.suppress(ValueError):  # not the main thread: nobody sends it signals
-            heard = [number for number in _ASKS if signal.getsignal(number) is not signal.SIG_IGN]
-            self._before = {number: signal.signal(number, self._note) for number in heard}
+        self._before = _heard(_ASKS, self._note)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]
+        _restore(self._before)
 
     def _note(self, number: int, _: FrameType | None) -> None:
         if self.received is not None or not self._has_begun:
             self.received = number
             raise Stopped(number)
         self.received = number
+
+
+@contextlib.contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """Within the block SIGTERM and a hang-up end the command as Ctrl-C does: what it has half written goes again.
+
+    Left alone, they would end the process where it stands.
+
+    Raises:
+        SystemExit: such a signal came; its code says which.
+    """
+    received: list[int] = []
+
+    def end(number: int, _: FrameType | None) -> None:
+        received.append(number)
+        raise Stopped(number)
+
+    before = _heard([number for number in _ASKS if number != signal.SIGINT], end)
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):  # (typer makes an exit code of its own of an interrupt)
+        if received:
+            raise SystemExit(128 + received[0]) from None
+        raise
+    finally:
+        _restore(before)
+
+
+def _heard(numbers: Iterable[int], handler: Handler) -> dict[int, Any]:
+    """Let signals call this, but those that are ignored. Returns what they called before."""
+    with contextlib.suppress(ValueError):  # not the main thread: nobody sends it signals
+        heard = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+        return {number: signal.signal(number, handler) for number in heard}
+    return {}
+
+
+def _restore(before: dict[int, Any]) -> None:
+    for number, handler in before.items():
+        signal.signal(number, handler)

@@ -28,16 +28,14 @@ from unrolled.rounding import rounded
 from unrolled.runs import (
     Group,
     Tried,
-    check_images_place,
     compare,
     doctor,
     draw,
+    draw_to,
     evaluate,
-    in_blocks,
-    is_film,
+    in_letters,
     predict,
     sample,
-    save_images,
     shown,
     tried,
 )
@@ -114,15 +112,13 @@ def draw_command(
     average: Average = 0,
 ) -> None:
     """Let a run of --task draw make images out of nothing: told in letters, or written to a file."""
-    if out is not None:
-        check_images_place(out, count)  # (before they are drawn)
-        all_steps = all_steps or is_film(out)
-    images = draw(run, count, seed, best=best, average=average, all_steps=all_steps, warn=_warn)
+    weights: dict[str, Any] = {"best": best, "average": average}
     if out is None:
-        each = images if all_steps else images[None]
-        print("\n\n".join(in_blocks(one / 255, shutil.get_terminal_size().columns) for one in each))
+        images = draw(run, count, seed, **weights, all_steps=all_steps, warn=_warn)
+        print(in_letters(images, shutil.get_terminal_size().columns))
     else:
-        print(f"{count:,} images: {printable(str(save_images(images, out)))}")
+        written = draw_to(out, run, count, seed, **weights, all_steps=all_steps, warn=_warn)
+        print(f"{'1 image' if count == 1 else f'{count:,} images'}: {printable(str(written))}")
 
 
 def _clamped(text: str) -> tuple[str, float]:

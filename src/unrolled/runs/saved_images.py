@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-import math
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from os import PathLike
 from pathlib import Path
 
@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from unrolled import files
 from unrolled.data.images import library
 from unrolled.errors import ConfigError, ShapeError
-from unrolled.inspection.albums import film_of, rows_of, sheet_of
+from unrolled.inspection.albums import COLOURS, MOST, album_of, film_of, sheet_of
 from unrolled.inspection.png import encoded
 
-_MOST = 10_000  # images, or steps of some, that are shown
 _EACH, _LAST = 200, 2_000  # milliseconds that a step is shown, and the last one
-_IMAGES, _STEPS = 4, 5  # dimensions of images [N, C, height, width], and of all their steps [N, T, C, height, width]
+_LONGEST = 3_000  # steps of a film: a GIF can show a picture for 655 s, and equal steps become one
+_WIDEST = 65_535  # pixels of a film's side, of which a GIF has sixteen bits
+IMAGES, STEPS = 4, 5  # dimensions of images [N, C, height, width], and of all their steps [N, T, C, height, width]
 
 Images = NDArray[np.uint8]
 
@@ -31,16 +32,20 @@ def _array(images: Images) -> bytes:
 
 
 def _sheet(images: Images) -> bytes:
-    return encoded(rows_of(images) if images.ndim == _STEPS else sheet_of(images))
+    return encoded(sheet_of(images))
 
 
 def _film(images: Images) -> bytes:
-    """Each image has 256 colours of its own, those that suit it best: grey is kept as it is."""
+    """Grey is kept as it is; else each step has 256 colours of its own, those that suit it best.
+
+    Pillow makes one picture of steps that are equal, shown for as long as all of them.
+    """
     image_module, _ = library()
-    frames = [image_module.fromarray(one) for one in film_of(images)]
-    durations = [_EACH] * (len(frames) - 1) + [_LAST]
+    is_grey = images.shape[2] != COLOURS
+    frames = (image_module.fromarray(one[..., 0] if is_grey else one) for one in film_of(images))
+    durations = [_EACH] * (images.shape[1] - 1) + [_LAST]
     file = io.BytesIO()
-    frames[0].save(file, "GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0)
+    next(frames).save(file, "GIF", save_all=True, append_images=frames, duration=durations, loop=0)
     return file.getvalue()
 
 
@@ -52,12 +57,12 @@ def is_film(place: Path) -> bool:
     return place.suffix.lower() == ".gif"
 
 
-def check_images_place(place: Path, count: int = 1) -> None:
-    """Check that so many images, or steps of some, may be written there; the folders above it are made.
+def check_images_place(place: Path, shape: Sequence[int]) -> None:
+    """Check that images of this shape, as `save_images` takes them, can be written there. Nothing is left there.
 
     Raises:
-        ConfigError: it has another ending than .npz, .png or .gif, something is there already, there can be no such
-            folder, they are too many to be shown, or Pillow is missing.
+        ConfigError: it has another ending than .npz, .png or .gif, something is there already, no file can be made
+            there, they are too many to be shown, or Pillow is missing.
     """
     ending = place.suffix.lower()
     if ending not in _WAYS:
@@ -65,16 +70,37 @@ def check_images_place(place: Path, count: int = 1) -> None:
             f"{place}: images are written as a sheet (.png), as a film of all steps (.gif), or as the array x of an"
             " .npz: give a name that ends so"
         )
-    if ending == ".gif":
+    if is_film(place):
         library()
-    if ending != ".npz" and count > _MOST:
-        raise ConfigError(f"{place}: at most {_MOST:,} images are shown, not {count:,}: draw fewer, or write an .npz")
-    if place.exists():
+    if ending != ".npz":
+        _check_shown(place, shape)
+    if "\0" in str(place):
+        raise ConfigError(f"{str(place)!r} cannot be written: no name has a null byte. Give another name")
+    if os.path.lexists(place):  # (a link that leads nowhere, too)
         raise ConfigError(f"{place} is there already: give another name")
     try:
-        files.make_parents(place)
+        files.check_new(place)
     except OSError as error:
-        raise ConfigError(f"{place} cannot be written: {place.parent} is no folder ({error.strerror})") from error
+        raise _unwritable(place, error) from error
+
+
+def _check_shown(place: Path, shape: Sequence[int]) -> None:
+    """Check that a sheet or a film is none that takes minutes, or that nothing could open."""
+    album = album_of(shape, is_film=is_film(place))
+    if album.pixels() > MOST:
+        raise ConfigError(
+            f"{place}: images of {list(shape)} take {album.pixels():,} pixels, and at most {MOST:,} are shown: draw"
+            " fewer, or write an .npz"
+        )
+    if is_film(place) and album.sheets > _LONGEST:
+        raise ConfigError(f"{place}: a film shows at most {_LONGEST:,} steps, not {album.sheets:,}: write an .npz")
+    if is_film(place) and max(album.size()) > _WIDEST:
+        sides = " x ".join(f"{side:,}" for side in album.size())
+        raise ConfigError(f"{place}: a film of {sides} pixels has a side of more than {_WIDEST:,}: write an .npz")
+
+
+def _unwritable(place: Path, error: OSError) -> ConfigError:
+    return ConfigError(f"{place} cannot be written: {error.strerror}. Give another place")
 
 
 def save_images(images: Images, path: str | PathLike[str]) -> Path:
@@ -89,16 +115,17 @@ def save_images(images: Images, path: str | PathLike[str]) -> Path:
             shown, or a film needs Pillow. ShapeError: other arrays, none, or a film without steps.
     """
     place, images = Path(path), np.asarray(images)
-    wanted = {_STEPS} if is_film(place) else {_IMAGES, _STEPS}
+    wanted = {STEPS} if is_film(place) else {IMAGES, STEPS}
     if images.dtype != np.uint8 or images.ndim not in wanted or not images.size:
         steps = ": draw(..., all_steps=True) gives them" if is_film(place) else ", or without T"
         raise ShapeError(
             f"{place}: images are {images.dtype} {list(images.shape)}: wanted uint8 [N, T, C, height, width]{steps}"
         )
-    check_images_place(place, math.prod(images.shape[:-3]))
+    check_images_place(place, images.shape)
     content = _WAYS[place.suffix.lower()](images)
     try:
-        files.replace({place: content})
+        with files.parents(place):
+            files.replace({place: content})
     except OSError as error:
-        raise ConfigError(f"{place} cannot be written: {error.strerror}") from error
+        raise _unwritable(place, error) from error
     return place
