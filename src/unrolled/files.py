@@ -154,7 +154,7 @@ def make_parents(path: Path) -> None:
         make_folder(parent)
     except FileExistsError:
         if not parent.is_dir():  # else another process was faster
-            raise
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(parent)) from None
     sync(parent.parent)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from unrolled.inspection.sheets import Pixels, Sheet
 
-MOST = 64_000_000  # pixels of all sheets together: about a second for each five million, and twelve bytes for each
+MOST = 32_000_000  # pixels of all sheets together: in a file at most about a minute, and half a gigabyte
 _ENLARGED = 8  # times, at most
 _SIDE = 1024  # pixels that a sheet of small images is enlarged to, at most
 COLOURS = 3  # channels: red, green, blue

@@ -15,15 +15,19 @@ from numpy.typing import NDArray
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _RED_GREEN_BLUE = 2  # the colour type
 _DEPTH = 8  # bits of a sample
+_SMALLEST = 9
 
 
-def encoded(pixels: NDArray[np.uint8]) -> bytes:
-    """Red, green and blue `[height, width, 3]` as a PNG's file (W3C, "Portable Network Graphics", second edition)."""
+def encoded(pixels: NDArray[np.uint8], effort: int = _SMALLEST) -> bytes:
+    """Red, green and blue `[height, width, 3]` as a PNG's file (W3C, "Portable Network Graphics", second edition).
+
+    effort: how hard zlib tries, to 9; the last steps save little, and can take twenty times as long.
+    """
     height, width, _ = pixels.shape
     head = struct.pack(">IIBBBBB", width, height, _DEPTH, _RED_GREEN_BLUE, 0, 0, 0)
     lines = np.zeros((height, 1 + 3 * width), dtype=np.uint8)  # each begins with its filter, here 0: none
     lines[:, 1:] = pixels.reshape(height, 3 * width)
-    parts = (_chunk(b"IHDR", head), _chunk(b"IDAT", zlib.compress(lines.tobytes(), 9)), _chunk(b"IEND", b""))
+    parts = (_chunk(b"IHDR", head), _chunk(b"IDAT", zlib.compress(lines.tobytes(), effort)), _chunk(b"IEND", b""))
     return _SIGNATURE + b"".join(parts)
 
 

@@ -18,6 +18,7 @@ from unrolled.inspection.albums import COLOURS, MOST, album_of, film_of, sheet_o
 from unrolled.inspection.png import encoded
 
 _EACH, _LAST = 200, 2_000  # milliseconds that a step is shown, and the last one
+_EFFORT = 6  # of a sheet, which can be large
 _LONGEST = 3_000  # steps of a film: a GIF can show a picture for 655 s, and equal steps become one
 _WIDEST = 65_535  # pixels of a film's side, of which a GIF has sixteen bits
 IMAGES, STEPS = 4, 5  # dimensions of images [N, C, height, width], and of all their steps [N, T, C, height, width]
@@ -32,7 +33,7 @@ def _array(images: Images) -> bytes:
 
 
 def _sheet(images: Images) -> bytes:
-    return encoded(sheet_of(images))
+    return encoded(sheet_of(images), _EFFORT)
 
 
 def _film(images: Images) -> bytes:
