@@ -22,6 +22,7 @@ from rich.console import Console
 from unrolled import Graph, cells
 from unrolled.cli.display import _Lines
 from unrolled.cli.main import main
+from unrolled.cli.signals import ended_by_signals
 from unrolled.engine import library
 from unrolled.runs import Prepared
 
@@ -177,9 +178,13 @@ def test_draw(place):
     assert np.load(place / "rows.npz")["x"].shape == (3, 3, 1, 6, 9)
     with Image.open(place / "made.gif") as film:
         assert film.n_frames == 3
+    told = unrolled("draw", "drawer", "--count", "1", "-o", "new/one.png", cwd=place)
+    assert told.stdout.strip() == "1 image: new/one.png"
     steps = unrolled("draw", "drawer", "--count", "2", "--all-steps", cwd=place).stdout
     assert steps.count("\n\n") == 1, "a row for each image"
-    for options in (["-o", "made.npz"], ["-o", "made.jpg"], ["--count", "0"]):
+    assert [line.split() for line in steps.splitlines() if "image" in line] == [["image", "1"], ["image", "2"]]
+    assert [line.split() for line in steps.splitlines()].count(["0", "1", "2"]) == 2
+    for options in (["-o", "made.npz"], ["-o", "made.jpg"], ["--count", "0"], ["--count", "900000", "-o", "many.png"]):
         told = unrolled("draw", "drawer", *options, cwd=place)
         assert told.returncode == 1
         assert "error: " in told.stderr
@@ -326,6 +331,55 @@ def test_a_signal_saves_and_ends(place, number):
     assert next(event["reason"] for event in last if event["event"] == "finished") == "interrupted"
     assert errors == ""
     assert unrolled("sample", out, "--length", 5, cwd=place).returncode == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_while_a_file_is_written_leaves_nothing_of_it(tmp_path, number):
+    """The disk hangs in the middle of a file, as one far away does, until the signal comes."""
+    (tmp_path / "hangs.py").write_text(
+        "import os, sys, time\n"
+        "from pathlib import Path\n"
+        "from unrolled import files\n"
+        "from unrolled.cli import main\n"
+        "from unrolled.cli.app import app\n"
+        "class Hanging:\n"
+        "    def __getattr__(self, name): return getattr(os, name)\n"
+        "    def fsync(self, handle):\n"
+        "        print(os.listdir('.'), flush=True)\n"
+        "        time.sleep(60)\n"
+        "files.system = Hanging()\n"
+        "main._loaded = lambda: lambda: app(['write'])\n"
+        "app.command('write')(lambda: files.replace({Path('some.png'): b'many'}))\n"
+        "main.entry()\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "hangs.py"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert ".new" in process.stdout.readline()
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=20)
+    assert (process.returncode, errors) == (128 + number, "")
+    assert os.listdir(tmp_path) == ["hangs.py"]
+
+
+def test_a_signal_that_is_ignored_stays_so_and_the_others_are_given_back():
+    kept = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        with ended_by_signals():
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+            assert signal.getsignal(signal.SIGTERM) is not before
+        assert signal.getsignal(signal.SIGTERM) is before
+        with pytest.raises(SystemExit) as ended, ended_by_signals():
+            try:
+                os.kill(os.getpid(), signal.SIGTERM)
+            except KeyboardInterrupt:
+                sys.exit(130)  # what typer makes of one
+        assert ended.value.code == 128 + signal.SIGTERM
+        with pytest.raises(KeyboardInterrupt), ended_by_signals():
+            os.kill(os.getpid(), signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGHUP, kept)
 
 
 def test_a_live_display_in_a_terminal(place):

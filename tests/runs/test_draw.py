@@ -1,8 +1,11 @@
 """`--task draw`: from images to a run, and everything that a run can do."""
 
+import errno
 import json
 import math
+import tracemalloc
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,11 +13,13 @@ import torch
 
 from tests.inspection.pixels import pixels_of
 from tests.runs.cut import resumed_as_never_cut
+from tests.runs.disk import Failing, using
 from unrolled import (
     ConfigError,
     DataError,
     DrawConfig,
     RunError,
+    UnrolledError,
     draw,
     evaluate,
     load,
@@ -27,7 +32,8 @@ from unrolled.cells import find as load_cell
 from unrolled.data import Examples, Ragged, read_examples, stored_examples
 from unrolled.inspection.canvases import Costs, nearest
 from unrolled.models import Drawer, DrawerConfig
-from unrolled.runs import KINDS, Prepared, Sampled, save_images
+from unrolled.runs import KINDS, Prepared, Sampled, draw_to, in_letters, save_images
+from unrolled.runs.saved_images import check_images_place
 from unrolled.runs.tasks.blocks import in_blocks
 from unrolled.runs.tasks.draw_look import imagined_pictures
 from unrolled.runs.tasks.draw_score import bounds_of, noise_of
@@ -239,22 +245,96 @@ def test_bounds_that_are_not_finite_are_told_of(folder, trained):
 def test_only_a_drawer_draws_and_none_whose_numbers_are_not_finite(trained, tmp_path, monkeypatch):
     run = load(trained[0])
     monkeypatch.setattr("unrolled.runs.drawing.loaded", lambda *_, **__: run)
-    with torch.no_grad():
-        run.model.blank[0, 0, 0] = torch.nan
-    with pytest.raises(RunError, match="images that are no finite numbers at 8 of 8 places"):
-        draw("it")
+    for bad in (torch.nan, torch.inf, -torch.inf):  # (behind the sigmoid, the infinite are 1 and 0)
+        with torch.no_grad():
+            run.model.blank[0, 0, 0] = bad
+        for all_steps in (False, True):
+            with pytest.raises(RunError, match="images that are no finite numbers at 8 of 8 places"):
+                draw("it", all_steps=all_steps)
+    with pytest.raises(RunError, match="no finite numbers at 3 of 3 places"):
+        draw_to(tmp_path / "new" / "some.png", "it", 3)
+    assert not list(tmp_path.iterdir())
     monkeypatch.setattr("unrolled.runs.drawing.loaded", lambda *_, **__: replace(run, model=torch.nn.Linear(1, 1)))
     with pytest.raises(ConfigError, match="it does not draw: it was trained with --task draw"):
         draw("it")
 
 
 @pytest.mark.parametrize("weights", [{"best": True}, {"average": 2}, {}])
-def test_the_weights_that_draw(trained, monkeypatch, weights):
+def test_the_weights_that_draw(trained, tmp_path, monkeypatch, weights):
     asked = []
     monkeypatch.setattr("unrolled.runs.drawing.loaded", lambda *_, **given: asked.append(given) or load(trained[0]))
     draw(trained[0], 1, **weights)
-    (given,) = asked
-    assert {name: given[name] for name in ("best", "average")} == {"best": False, "average": 0} | weights
+    draw_to(tmp_path / "some.npz", trained[0], 1, **weights)
+    for given in asked:
+        assert {name: given[name] for name in ("best", "average")} == {"best": False, "average": 0} | weights
+    assert len(asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "all_steps", "drawn"), [("a.npz", False, False), ("a.npz", True, True), ("a.GIF", False, True)]
+)
+def test_what_is_drawn_into_a_file(trained, tmp_path, monkeypatch, name, all_steps, drawn):
+    kept = {}
+    monkeypatch.setattr("unrolled.runs.drawing.save_images", lambda images, place: kept.update({place: images}))
+    draw_to(tmp_path / name, trained[0], 3, 2, all_steps=all_steps)
+    assert (kept[tmp_path / name] == draw(trained[0], 3, 2, all_steps=drawn)).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "told"),
+    [
+        ("new/some.png", {"path": "nothing"}, "nothing"),
+        ("new/some.png", {"count": 0}, "count 0: give the number of images"),
+        ("new/some.png", {"seed": -1}, "seed -1: give a whole"),
+        ("new/some.png", {"count": 500_000}, r"images of \[500000, 1, 7, 6\] take .* pixels, and at most 32,000,000"),
+        ("new/some.gif", {"count": 150_000}, r"images of \[150000, 4, 1, 7, 6\] take"),
+        ("new/some.png", {"count": 150_000, "all_steps": True}, r"images of \[150000, 4, 1, 7, 6\] take"),
+        ("new/some.jpg", {}, "give a name that ends so"),
+        ("there.png", {}, "is there already"),
+        ("there.png/some.png", {}, "cannot be written: Not a directory"),
+    ],
+)
+def test_what_cannot_be_written_is_told_before_anything_is_drawn(trained, tmp_path, monkeypatch, name, given, told):
+    def drawing(*_):
+        raise AssertionError("it draws")
+
+    monkeypatch.setattr(Drawer, "imagined", drawing)
+    (tmp_path / "there.png").write_bytes(b"mine")
+    with pytest.raises(UnrolledError, match=told):
+        draw_to(tmp_path / name, **{"path": trained[0]} | given)
+    assert [path.name for path in tmp_path.iterdir()] == ["there.png"]
+
+
+def test_a_folder_that_nobody_may_write_into_is_told_before_anything_is_drawn(trained, tmp_path, monkeypatch):
+    monkeypatch.setattr(Drawer, "imagined", None)
+    with using(Failing(1, errno.EROFS)), pytest.raises(ConfigError, match="cannot be written: Read-only file system"):
+        check_images_place(tmp_path / "some.png", (1, 1, 7, 6))
+    with pytest.raises(ConfigError, match="/proc/some.png cannot be written: "):
+        draw_to(Path("/proc/some.png"), trained[0])
+
+
+def test_images_are_held_once(trained, monkeypatch):
+    """What is drawn goes to its place at once: there is no second copy of all at the end."""
+    run = load(trained[0])
+    monkeypatch.setattr("unrolled.runs.drawing.loaded", lambda *_, **__: run)
+    draw("it")  # (what is made once is made)
+    tracemalloc.start()
+    try:
+        images = draw("it", 4_000, all_steps=True)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert images.nbytes < most < 1.5 * images.nbytes
+
+
+def test_drawn_images_in_letters():
+    steps = np.full((2, 3, 1, 2, 3), 255, dtype=np.uint8)
+    steps[0, 0] = 0
+    row = "███  ███  ███\n0    1    2"
+    assert in_letters(steps) == f"image 1\n     ███  ███\n0    1    2\n\nimage 2\n{row}"
+    assert in_letters(steps[1:], 8) == "image 1\n███  ███\n0    1\n\n███\n2"
+    assert in_letters(steps[:, -1]) == "███  ███"
+    assert in_letters(steps[:, -1], 3) == "███\n\n███"
 
 
 def test_every_image_has_its_own_noise(trained):
