@@ -14,7 +14,7 @@ import numpy as np
 
 from unrolled.inspection.sheets import Pixels, Sheet
 
-MOST = 32_000_000  # pixels of all sheets together: in a file at most about a minute, and half a gigabyte
+MOST = 32_000_000  # pixels of all sheets together: as a file at most a quarter of a minute, and half a gigabyte
 _ENLARGED = 8  # times, at most
 _SIDE = 1024  # pixels that a sheet of small images is enlarged to, at most
 COLOURS = 3  # channels: red, green, blue
