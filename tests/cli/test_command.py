@@ -337,7 +337,7 @@ def test_a_signal_saves_and_ends(place, number):
 def test_a_signal_while_a_file_is_written_leaves_nothing_of_it(tmp_path, number):
     """The disk hangs in the middle of a file, as one far away does, until the signal comes."""
     (tmp_path / "hangs.py").write_text(
-        "import os, sys, time\n"
+        "import os, signal, sys, time\n"
         "from pathlib import Path\n"
         "from unrolled import files\n"
         "from unrolled.cli import main\n"
@@ -350,6 +350,7 @@ def test_a_signal_while_a_file_is_written_leaves_nothing_of_it(tmp_path, number)
         "files.system = Hanging()\n"
         "main._loaded = lambda: lambda: app(['write'])\n"
         "app.command('write')(lambda: files.replace({Path('some.png'): b'many'}))\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"  # (tests that nohup runs have it ignored)
         "main.entry()\n"
     )
     process = subprocess.Popen(

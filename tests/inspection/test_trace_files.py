@@ -139,7 +139,7 @@ def test_nothing_is_written_over(tmp_path):
     for place in ("trace", "file", "."):
         with pytest.raises(TraceError, match="exists: give a new folder"):
             recorder.save(tmp_path / place)
-    with pytest.raises(TraceError, match="file exists"):
+    with pytest.raises(TraceError, match="Not a directory"):
         recorder.save(tmp_path / "file" / "trace")
     with pytest.raises(TraceError, match="cannot be written"):
         recorder.save(tmp_path / ("a" * 300))
