@@ -61,7 +61,7 @@ def test_killed_at_random_moments(tmp_path, kills):
         process = _go_on(tmp_path)
         if rng.random() < 0.9:
             _until(process, "prepared")  # or the end: it was done already
-            time.sleep(rng.random() * lasts / 3)
+            time.sleep(rng.random() * lasts * 0.6)
         else:
             time.sleep(rng.random() * 3)  # while it starts, too
         is_running = process.poll() is None
